@@ -1,0 +1,1 @@
+"""A coding agent for Python developers over the Agent Client Protocol: the model writes Python against typed tools."""

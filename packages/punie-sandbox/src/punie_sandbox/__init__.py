@@ -1,0 +1,1 @@
+"""Run what a model wrote: typed host functions, checked before they run, contained, resumable, previewable."""

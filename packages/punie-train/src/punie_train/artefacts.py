@@ -1,0 +1,112 @@
+"""Files and folders that are either whole or absent, and digests that say what they hold.
+
+Everything a stage makes is written beside its final name and moved there when it is complete, so that an
+interrupted or failed stage never leaves something that could be taken for an artefact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from punie_train.errors import DataError
+
+CHUNK_BYTES = 1 << 20
+
+
+@contextmanager
+def whole_file(path: Path) -> Generator[Path]:
+    """Yield a temporary path; on success it becomes `path`, on any error it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def whole_folder(path: Path, *, keep: bool = False) -> Generator[Path]:
+    """Yield an empty folder that becomes `path` on success, replacing what was there.
+
+    Args:
+        path: the final name.
+        keep: leave the unfinished folder where it is on error, and start from it the next time; for
+            stages that resume from their own checkpoints.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    if not keep:
+        shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(exist_ok=True)
+    try:
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except BaseException:
+        if not keep:
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON with sorted keys, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON Lines file.
+
+    Raises:
+        DataError: a line is not a JSON object; the message names the file and the line.
+    """
+    with path.open(encoding="utf-8") as handle:
+        for number, line in enumerate(handle, start=1):
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise DataError(
+                    f"{path}:{number}: not valid JSON ({error}); fix or remove the line."
+                ) from None
+            if not isinstance(value, dict):
+                raise DataError(
+                    f"{path}:{number}: expected a JSON object, found {type(value).__name__}."
+                )
+            yield value
+
+
+def write_jsonl(path: Path, records: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
+    """Write one JSON object a line, whole or not at all."""
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+        for record in records:
+            handle.write(json.dumps(record, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file as lower-case hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while chunk := handle.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_folder(path: Path, pattern: str = "**/*") -> str:
+    """Return one SHA-256 over the names and contents of the files below a folder, in name order."""
+    digest = hashlib.sha256()
+    for file in sorted(path.glob(pattern)):
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(f"{file.relative_to(path).as_posix()}\0{digest_file(file)}\n".encode())
+    return digest.hexdigest()

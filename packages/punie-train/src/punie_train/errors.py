@@ -1,0 +1,27 @@
+"""The one error family of punie-train; each message says what happened, where, and what to do."""
+
+from __future__ import annotations
+
+
+class TrainError(Exception):
+    """Base of every error punie-train raises on purpose; the command line prints it without a traceback."""
+
+
+class PhaseError(TrainError):
+    """A phase file, a stage configuration or a model name is not what the kit understands."""
+
+
+class DataError(TrainError):
+    """A source, a record or a data set breaks a rule; the message lists each with its file and line."""
+
+
+class ModelError(TrainError):
+    """Model weights are missing, damaged or not the ones that were asked for."""
+
+
+class TrainingError(TrainError):
+    """Training, fusing or quantising could not produce a model that passes its own gate."""
+
+
+class EvaluationError(TrainError):
+    """A suite, a workspace or a report cannot be used for scoring."""
