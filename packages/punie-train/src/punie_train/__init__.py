@@ -1,1 +1,4 @@
-"""Teach a small local model your typed tools: executed data, MLX LoRA, and scores earned by running what the model wrote."""
+"""Teach a small local model your typed tools.
+
+Executed data, MLX LoRA training, and scores earned by running what the model wrote.
+"""

@@ -1,0 +1,132 @@
+"""What people see of runs: a table of stages, and a view that follows what is running."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from punie_train.errors import PhaseError
+from punie_train.graph import STAGES, Run
+
+STYLES = {"fresh": "green", "stale": "yellow", "missing": "red", "waiting": "yellow"}
+WATCH_SECONDS = 1.0
+
+
+def find_runs(root: Path, phase: str | None, model: str, data: str) -> list[Run]:
+    """Return the run that is named, or every run that has files under `build/`.
+
+    Raises:
+        PhaseError: the phase does not exist.
+    """
+    if phase:
+        return [Run(root, phase, model, data)]
+    runs = []
+    for folder in sorted((root / "build").glob("phase*-*/stages")):
+        found = _parse_name(root, folder.parent.name)
+        if found:
+            runs.append(found)
+    return runs
+
+
+def _parse_name(root: Path, name: str) -> Run | None:
+    # A folder is <phase>-<model> or <phase>-<data>-<model>; a data variant is one the phase file knows.
+    phase, _, rest = name.partition("-")
+    data, _, model = rest.partition("-")
+    for model_name, variant in ((rest, ""), (model, data)):
+        try:
+            run = Run(root, phase, model_name, variant)
+        except PhaseError:
+            continue
+        if run.folder.name == name and _known_model(run):
+            return run
+    return None
+
+
+def _known_model(run: Run) -> bool:
+    return run.path("base").exists()
+
+
+def print_status(runs: Sequence[Run], console: Console | None = None) -> None:
+    """Print a table for each run: stage, state, reason."""
+    console = console or Console()
+    if not runs:
+        console.print("Nothing was made yet; `make phase23` begins.")
+    for run in runs:
+        table = Table(
+            title=f"{run.variant} on {run.model_name}",
+            title_justify="left",
+            box=None,
+            pad_edge=False,
+        )
+        for column in ("stage", "state", "why"):
+            table.add_column(column)
+        for row in run.freshness():
+            table.add_row(row.stage, f"[{STYLES[row.state]}]{row.state}[/]", row.reason)
+        console.print(table)
+
+
+def watch(
+    runs: Sequence[Run], *, sleep: Callable[[float], None], console: Console | None = None
+) -> int:
+    """Follow the run whose status changed last until its chain ends; 0 when it ended well.
+
+    Args:
+        runs: the candidates.
+        sleep: waits between looks, in seconds.
+        console: where to print; standard output by default.
+    """
+    console = console or Console()
+    shown = ""
+    while True:
+        current = latest(runs)
+        if current is None:
+            console.print("Nothing is running; `make phase23` begins.")
+            return 0
+        run, status = current
+        line = describe(run, status)
+        if line != shown:
+            console.print(line, markup=False, highlight=False)
+            shown = line
+        if status["state"] == "failed":
+            return 1
+        if (
+            run.output_digest("report")
+            and status["stage"] == "report"
+            and status["state"] == "done"
+        ):
+            console.print(f"done: {run.path('quantize')}", markup=False, highlight=False)
+            return 0
+        sleep(WATCH_SECONDS)
+
+
+def latest(runs: Sequence[Run]) -> tuple[Run, dict[str, Any]] | None:
+    """Return the run with the newest status file, and what it says."""
+    found = []
+    for run in runs:
+        path = run.folder / "status.json"
+        try:
+            found.append((path.stat().st_mtime, run, json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError):
+            continue
+    if not found:
+        return None
+    _, run, status = max(found, key=lambda item: item[0])
+    return run, status
+
+
+def describe(run: Run, status: dict[str, Any]) -> str:
+    """Return one line: stage, step, figures, time left and what comes next."""
+    names = list(STAGES)
+    following = names[names.index(status["stage"]) + 1 :] if status["stage"] in names else []
+    figures = "".join(f"  {key} {value:.4g}" for key, value in status["figures"].items())
+    eta = "" if status["eta_seconds"] is None else f"  eta {status['eta_seconds']:.0f}s"
+    after = f"  then {', '.join(following)}" if following else f"  model {run.path('quantize')}"
+    return (
+        f"{run.variant} {status['stage']}: {status['task']} {status['done']}/{status['total']}"
+        f"{figures}{eta}  [{status['state']}]{after}"
+    )
