@@ -1,0 +1,241 @@
+"""`LocalHost`: commands and files of this machine, contained to the workspace roots."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from punie_tools._process import run_process
+from punie_tools.errors import (
+    MissingFileError,
+    NotTextError,
+    ToolMissingError,
+    UnreadableFileError,
+)
+from punie_tools.paths import contain, display
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from punie_tools.host import Completed
+
+__all__ = ["LocalHost"]
+
+#: Variables that change what a tool prints or where it looks, whoever set them.
+_SCRUBBED = frozenset(
+    {
+        "CI_PROJECT_DIR",  # re-bases ty's gitlab paths without a word
+        "CLICOLOR_FORCE",
+        "COLUMNS",
+        "FORCE_COLOR",
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_WORK_TREE",
+        "PYTEST_ADDOPTS",
+        "PYTEST_CURRENT_TEST",
+        "PYTEST_PLUGINS",
+        "PYTEST_XDIST_TESTRUNUID",
+        "PYTEST_XDIST_WORKER",
+        "PYTEST_XDIST_WORKER_COUNT",
+        "PY_COLORS",
+        "RUFF_OUTPUT_FILE",
+        "RUFF_OUTPUT_FORMAT",
+        "TY_OUTPUT_FORMAT",
+    }
+)
+_SET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "NO_COLOR": "1"}
+
+
+class LocalHost:
+    """Runs tools on this machine, in one workspace.
+
+    Programs are looked up in the workspace's own `.venv`, then on PATH, then beside the running
+    Python, so that a project's tools win and an unactivated environment's are found.
+
+    Attributes:
+        roots: The resolved workspace roots; the first one is the working directory.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        *extra_roots: str | Path,
+        env: Mapping[str, str] | None = None,
+        output_limit: int = 128 * 1024 * 1024,
+    ) -> None:
+        """Open a workspace.
+
+        Args:
+            root: The workspace directory.
+            *extra_roots: Further directories that paths may lead into.
+            env: The environment children start from; this process's by default. Variables that
+                change what tools print are removed from it either way.
+            output_limit: Bytes kept of each stream of a command; the rest is read and dropped.
+
+        Raises:
+            MissingFileError: A root is not a directory.
+        """
+        self.roots = tuple(Path(each).resolve() for each in (root, *extra_roots))
+        for each in self.roots:
+            if not each.is_dir():
+                raise MissingFileError(f"the workspace root {each} is not a directory")
+        base = os.environ if env is None else env
+        self._env = {k: v for k, v in base.items() if k not in _SCRUBBED} | _SET
+        self._output_limit = output_limit
+
+    def find_program(self, name: str) -> str:
+        """Return the path of a program.
+
+        Raises:
+            ToolMissingError: There is no such program.
+        """
+        if "/" in name:
+            path = self.roots[0] / name
+            if path.is_file() and os.access(path, os.X_OK):
+                return str(path)
+            raise ToolMissingError(f"{name} is not a program that can be run")
+        folders = (
+            str(self.roots[0] / ".venv" / "bin"),
+            self._env.get("PATH", os.defpath),
+            str(Path(sys.executable).parent),
+        )
+        for folder in folders:
+            if found := shutil.which(name, path=folder):
+                return found
+        raise ToolMissingError(
+            f"{name} is not installed: it is neither in the workspace's .venv, nor on PATH, "
+            f"nor beside {sys.executable}"
+        )
+
+    def environment(self, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
+        """Return the children's environment with `changes` applied (None removes)."""
+        merged = dict(self._env)
+        for key, value in (changes or {}).items():
+            if value is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = value
+        return merged
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | Path | None = None,
+        env: Mapping[str, str | None] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the child must be killed, not abandoned
+    ) -> Completed:
+        """Run a command to its end; see `Host.run`."""
+        program, directory = self.find_program(argv[0]), self._directory(cwd)
+        try:
+            done = await run_process(
+                [program, *argv[1:]],
+                cwd=directory,
+                env=self.environment(env),
+                timeout=timeout,
+                output_limit=self._output_limit,
+            )
+        except (OSError, ValueError) as error:  # no exec permission, a NUL in an argument
+            raise ToolMissingError(f"{argv[0]} could not be started: {error}") from error
+        # The name that was asked for: results must not depend on where a tool is installed.
+        return replace(done, argv=tuple(argv))
+
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | Path | None = None,
+        env: Mapping[str, str | None] | None = None,
+    ) -> asyncio.subprocess.Process:
+        """Start a server in its own process group; see `SpawningHost.spawn`."""
+        return await asyncio.create_subprocess_exec(
+            self.find_program(argv[0]),
+            *argv[1:],
+            cwd=self._directory(cwd),
+            env=self.environment(env),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+            limit=1024 * 1024,
+        )
+
+    async def read_text(self, path: str | Path) -> str:
+        """Return the text of a file.
+
+        Raises:
+            OutsideRootsError: The path leaves the workspace.
+            MissingFileError: There is no such file.
+            NotTextError: The file is not UTF-8 text.
+            UnreadableFileError: It is a directory, or may not be read.
+        """
+        target = contain(path, self.roots)
+        shown = display(target, self.roots[0])
+        try:
+            data = await asyncio.to_thread(target.read_bytes)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise MissingFileError(f"there is no file {shown}") from error
+        except IsADirectoryError as error:
+            raise UnreadableFileError(f"{shown} is a directory, not a file") from error
+        except OSError as error:
+            raise UnreadableFileError(f"{shown} cannot be read: {error.strerror}") from error
+        if b"\0" in data:
+            raise NotTextError(f"{shown} is a binary file, not text")
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise NotTextError(
+                f"{shown} is not UTF-8 text (byte {error.start} is {data[error.start]:#04x})"
+            ) from error
+
+    async def write_text(self, path: str | Path, text: str) -> None:
+        """Replace a file in one step, keeping its permissions; see `Host.write_text`.
+
+        Raises:
+            OutsideRootsError: The path leaves the workspace.
+            NotTextError: The text cannot be encoded as UTF-8 (a lone surrogate).
+            UnreadableFileError: It is a directory, or may not be written.
+        """
+        target = contain(path, self.roots)
+        shown = display(target, self.roots[0])
+        try:
+            data = text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise NotTextError(f"the text for {shown} is not valid Unicode: {error}") from error
+        try:
+            await asyncio.to_thread(_replace, target, data)
+        except OSError as error:
+            reason = "it is a directory" if target.is_dir() else error.strerror
+            raise UnreadableFileError(f"{shown} cannot be written: {reason}") from error
+
+    def _directory(self, cwd: str | Path | None) -> Path:
+        directory = self.roots[0] if cwd is None else contain(cwd, self.roots)
+        if not directory.is_dir():
+            raise MissingFileError(f"there is no directory {cwd}")
+        return directory
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Write beside the target and rename, so that no reader ever sees half a file."""
+    if target.is_dir():
+        raise IsADirectoryError(str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".punie-{secrets.token_hex(8)}.tmp")
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+        if target.exists():
+            beside.chmod(stat.S_IMODE(target.stat().st_mode))
+        beside.replace(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,56 @@
+"""Workspace paths: containment, and the one way results spell a file.
+
+Covered: symbolic links, `..`, `~`-free relative paths, several roots. Not covered: a link swapped
+in by another process between the check and the use (the workspace is the user's own).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from punie_tools.errors import OutsideRootsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["as_argument", "contain", "display"]
+
+
+def contain(path: str | Path, roots: Sequence[Path]) -> Path:
+    """Return `path` absolute with its links resolved, or raise when it leaves the workspace.
+
+    Args:
+        path: Absolute, or relative to the first root.
+        roots: The resolved workspace roots; the first is the working directory.
+
+    Raises:
+        OutsideRootsError: The path is outside every root, or is not a path at all.
+    """
+    try:
+        resolved = (roots[0] / path).resolve()
+    except (ValueError, OSError, RuntimeError) as error:  # NUL byte, over-long name, link loop
+        raise OutsideRootsError(f"{str(path)!r} is not a usable path: {error}") from error
+    if any(resolved.is_relative_to(root) for root in roots):
+        return resolved
+    where = ", ".join(str(root) for root in roots)
+    raise OutsideRootsError(f"{path} is outside the workspace ({where}); use a path inside it")
+
+
+def display(path: str | Path, root: Path | None) -> str:
+    """Return how results name a file: relative to `root` where it is inside, forward slashes."""
+    text = str(path)
+    if root is None:
+        return text.replace("\\", "/") if "\\" in text and "/" not in text else text
+    prefix = f"{root}/"
+    if text.startswith(prefix):
+        return text[len(prefix) :]
+    if text == str(root):
+        return "."
+    return text.removeprefix("./")
+
+
+def as_argument(path: Path, root: Path) -> str:
+    """Return `path` as a command-line argument that no tool can mistake for an option."""
+    shown = display(path, root)
+    return f"./{shown}" if shown.startswith(("-", "@")) else shown
