@@ -48,7 +48,7 @@ def show_table(rows: dict[str, dict[str, Any]]) -> int:
     """Print the rows; return 1 when a bound does not hold."""
     table = Table("benchmark", "measured", "peer", "ratio", "bound", "holds")
     for name, row in rows.items():
-        holds = {True: "yes", False: "[red]no[/]", None: "–"}[row.get("ok")]
+        holds = {True: "yes", False: "[red]no[/]", None: "-"}[row.get("ok")]
         table.add_row(
             name,
             number(row["measured"]),
@@ -72,7 +72,7 @@ def compare_tables(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]
     for name in sorted({*old} & {*new}):
         before, after = old[name]["ratio"], new[name]["ratio"]
         table.add_row(
-            name, number(before), number(after), number(after / before) if before else "–"
+            name, number(before), number(after), number(after / before) if before else "-"
         )
     Console(width=140).print(table)
 
@@ -82,7 +82,7 @@ def number(value: float | str | None) -> str:
     return (
         f"{value:.4g}"
         if isinstance(value, int | float)
-        else str(value if value is not None else "–")
+        else str(value if value is not None else "-")
     )
 
 

@@ -85,7 +85,8 @@ def check_folder(dist: Path) -> None:
         expected = expected_files(package, sdist=path.suffix == ".gz")
         if files != expected:
             raise ReleaseError(
-                f"{path.name}: missing {sorted(expected - files)[:5]}, not expected {sorted(files - expected)[:5]}."
+                f"{path.name}: missing {sorted(expected - files)[:5]}, "
+                f"not expected {sorted(files - expected)[:5]}."
             )
         check_ranges(package, metadata)
         print(f"{path.name}: {len(files)} files as expected")
@@ -133,7 +134,8 @@ def check_ranges(package: str, metadata: Message) -> None:
             raise ReleaseError(f"{package} requires {requirement.name} without a version range.")
         if workspace_version(requirement.name) not in requirement.specifier:
             raise ReleaseError(
-                f"{package} requires {requirement}, but the workspace has {workspace_version(requirement.name)}."
+                f"{package} requires {requirement}, but the workspace has "
+                f"{workspace_version(requirement.name)}."
             )
 
 
