@@ -4,6 +4,7 @@
 MODEL ?= smollm2
 DATA ?=
 PYTHON ?= python3
+SETUP ?= $(PYTHON) scripts/bootstrap.py sync --accelerator $(ACCELERATOR)
 ACCELERATOR ?= auto
 
 export HF_HUB_OFFLINE ?= 1
@@ -11,8 +12,8 @@ export MLX_DISABLE_COMPILE ?= 1
 
 PHASES := $(patsubst data/phases/%.toml,%,$(wildcard data/phases/phase*.toml))
 STAGES := generate merge train fuse quantize validate report
-TRAIN  := .venv/bin/punie-train
-NOX    := .venv/bin/nox
+TRAIN  ?= .venv/bin/punie-train
+NOX    ?= .venv/bin/nox
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock status watch doctor test lint bench docs FORCE
@@ -48,7 +49,7 @@ help:
 	@echo "  make phase23-data DATA=full        only the larger data set"
 
 setup:
-	@$(PYTHON) scripts/bootstrap.py sync --accelerator $(ACCELERATOR)
+	@$(SETUP)
 
 lock:
 	@$(PYTHON) scripts/bootstrap.py update

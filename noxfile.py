@@ -118,7 +118,7 @@ def tests(session: nox.Session, package: str) -> None:
 def integration(session: nox.Session) -> None:
     """Test what crosses packages: all wheels together, the make graph, editors' clients."""
     install_wheels(session, tuple(PACKAGES))
-    session.install("nox[uv]", "--constraint", str(constraints()))
+    session.install("nox[uv]", "packaging", "pypiserver", "twine", "--constraint", str(constraints()))
     arguments = ["tests", "-q", *session.posargs]
     if shutil.which("npm") is None:
         session.warn(
