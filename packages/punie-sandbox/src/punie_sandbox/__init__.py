@@ -1,1 +1,58 @@
-"""Run what a model wrote: typed host functions, checked before they run, contained, resumable, previewable."""
+"""Run what a model wrote: typed host functions, checked before they run, contained, resumable, previewable.
+
+`ExternalFunctions` says what the code may call and renders the stubs; `Sandbox` checks and runs snippets;
+`RunResult` says everything about a run and is JSON.
+"""
+
+from punie_sandbox._functions import Effect, ExternalFunction, ExternalFunctions, Parameter
+from punie_sandbox._sandbox import Sandbox
+from punie_sandbox.errors import (
+    PendingRunError,
+    PlanError,
+    RegistrationError,
+    ReplayError,
+    SandboxClosedError,
+    SandboxError,
+    SnapshotError,
+)
+from punie_sandbox.limits import Limits
+from punie_sandbox.records import (
+    Call,
+    CallRecord,
+    Decision,
+    Diagnostic,
+    Policy,
+    RunError,
+    RunResult,
+    Status,
+    allow,
+    ask,
+    deny,
+)
+
+__all__ = [
+    "Call",
+    "CallRecord",
+    "Decision",
+    "Diagnostic",
+    "Effect",
+    "ExternalFunction",
+    "ExternalFunctions",
+    "Limits",
+    "Parameter",
+    "PendingRunError",
+    "PlanError",
+    "Policy",
+    "RegistrationError",
+    "ReplayError",
+    "RunError",
+    "RunResult",
+    "Sandbox",
+    "SandboxClosedError",
+    "SandboxError",
+    "SnapshotError",
+    "Status",
+    "allow",
+    "ask",
+    "deny",
+]

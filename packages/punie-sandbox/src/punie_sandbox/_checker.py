@@ -1,0 +1,150 @@
+"""The type check of one snippet, against the stubs and the live variables; nothing of it runs.
+
+The checker lives in a worker of its own. Each snippet is put behind a first line that calls a host
+function: type checking and parsing happen when the feed starts, then the call suspends and is answered
+with an exception. So nothing accumulates in the checker's session, and it stays warm.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic_monty import (
+    AsyncFunctionSnapshot,
+    AsyncMonty,
+    AsyncMontySession,
+    MontyComplete,
+    MontyCrashedError,
+    MontyError,
+    MontyRuntimeError,
+    MontySyntaxError,
+    MontyTypingError,
+)
+
+from punie_sandbox._functions import AMBIENT, ExternalFunctions
+from punie_sandbox._source import parse
+from punie_sandbox.records import Diagnostic
+
+__all__ = ["Checker"]
+
+_GATE = "punie_gate"
+_LIMITS: Any = {"max_feed_duration_secs": 10.0, "max_memory": 512 << 20, "max_suspensions": 10**9}
+_CACHE_SIZE = 256
+
+
+class Checker:
+    """Checks snippets in a warm session; starts a new one when the old one dies."""
+
+    def __init__(self, pool: AsyncMonty, functions: ExternalFunctions) -> None:
+        self._pool = pool
+        self._stubs = f"{functions.stubs()}\ndef {_GATE}() -> Any: ...\n"
+        self._session: AsyncMontySession | None = None
+        self._seen: dict[tuple[str, tuple[str, ...]], tuple[Diagnostic, ...]] = {}
+
+    async def check(self, code: str, names: Iterable[str]) -> tuple[Diagnostic, ...]:
+        """The findings for one snippet, given the variables that are alive."""
+        key = (code, tuple(sorted(names)))
+        if key not in self._seen:
+            if len(self._seen) >= _CACHE_SIZE:
+                self._seen.pop(next(iter(self._seen)))
+            self._seen[key] = tuple(await self._check(code, key[1]))
+        return self._seen[key]
+
+    async def _check(self, code: str, names: tuple[str, ...]) -> list[Diagnostic]:
+        prefix = "".join([f"{_GATE}()\n", AMBIENT, *(f"{name} = {_GATE}()\n" for name in names)])
+        offset = prefix.count("\n")
+        try:
+            await self._feed(prefix + code)
+        except MontyTypingError as error:
+            return [_from_ty(item, offset) for item in json.loads(error.display())]
+        except MontySyntaxError as error:
+            return [_from_frames(error, "invalid-syntax", str(error), offset)]
+        except MontyRuntimeError as error:
+            inner = error.exception()
+            if isinstance(inner, RuntimeError) and str(inner) == _GATE:
+                return []
+            if isinstance(inner, NotImplementedError):
+                return [_unsupported(code, str(inner))]
+            return [_from_frames(error, "check-failed", f"{type(inner).__name__}: {inner}", offset)]
+        except MontyCrashedError:
+            await self.close()
+            return [
+                Diagnostic(1, 1, "check-crashed", "the checker died on this code and was replaced")
+            ]
+        return []
+
+    async def _feed(self, code: str) -> None:
+        session = await self._open()
+        snapshot = await session.feed_start(code, print_callback=lambda *_: None)
+        while not isinstance(snapshot, MontyComplete):
+            if isinstance(snapshot, AsyncFunctionSnapshot) and snapshot.is_os_function:
+                snapshot = await snapshot.resume_not_handled()
+            elif isinstance(snapshot, AsyncFunctionSnapshot):
+                snapshot = await snapshot.resume({"exc_type": "RuntimeError", "message": _GATE})
+            else:  # pragma: no cover - the gate is the first thing that can suspend
+                await self.close()
+                return
+
+    async def _open(self) -> AsyncMontySession:
+        if self._session is None:
+            session = self._pool.checkout(
+                limits=_LIMITS,
+                type_check=True,
+                type_check_stubs=self._stubs,
+                type_check_format="json",
+            )
+            self._session = await session.__aenter__()
+        return self._session
+
+    async def close(self) -> None:
+        """Give the worker back."""
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                await session.__aexit__(None, None, None)
+            except MontyError:  # it is gone, which is what was wanted
+                return
+
+
+def _from_ty(item: dict[str, Any], offset: int) -> Diagnostic:
+    location = item.get("location") or {"row": offset + 1, "column": 1}
+    line = max(1, location["row"] - offset)
+    return Diagnostic(line, location["column"], item.get("code") or "type-error", item["message"])
+
+
+def _from_frames(
+    error: MontySyntaxError | MontyRuntimeError, code: str, message: str, offset: int
+) -> Diagnostic:
+    frames = error.traceback()
+    line, column = (frames[-1].line - offset, frames[-1].column) if frames else (1, 1)
+    return Diagnostic(max(1, line), column, code, message)
+
+
+_NODES: dict[str, tuple[type[ast.AST], ...]] = {
+    "class inheritance": (ast.ClassDef,),
+    "yield": (ast.Yield, ast.YieldFrom),
+    "del": (ast.Delete,),
+    "async with": (ast.AsyncWith,),
+    "async for": (ast.AsyncFor,),
+    "exception groups": (ast.TryStar,),
+}
+
+
+def _unsupported(code: str, message: str) -> Diagnostic:
+    """The parser says what it does not support but not where: the first such node is the place."""
+    tree = parse(code)
+    kinds = next((nodes for words, nodes in _NODES.items() if words in message), ())
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, kinds) and (
+            not isinstance(node, ast.ClassDef) or node.bases or node.keywords
+        ):
+            return Diagnostic(
+                getattr(node, "lineno", 1),
+                getattr(node, "col_offset", 0) + 1,
+                "unsupported-syntax",
+                message,
+            )
+    return Diagnostic(1, 1, "unsupported-syntax", message)

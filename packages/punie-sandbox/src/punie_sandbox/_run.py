@@ -1,0 +1,307 @@
+"""The host loop of one run: every suspension of the sandboxed code is answered here and nowhere else.
+
+Covered: the policy's decision, argument and result conversion, budgets, records, sync and async host
+functions, concurrent awaited calls, printed text. Not covered: checking and session upkeep (`_sandbox`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_monty import (
+    AsyncFunctionSnapshot,
+    AsyncFutureSnapshot,
+    AsyncMontySession,
+    AsyncNameLookupSnapshot,
+    MontyComplete,
+)
+
+from punie_sandbox._functions import ExternalFunction, ExternalFunctions, HostContractError
+from punie_sandbox.limits import Limits
+from punie_sandbox.records import Call, CallRecord, Decision, Policy, Status
+
+__all__ = ["Paused", "Run", "Stopped"]
+
+
+class Stopped(Exception):  # noqa: N818 - control flow, not an error
+    """The run must end here, with this outcome."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Paused(Exception):  # noqa: N818 - control flow, not an error
+    """The policy wants a person to decide about this call."""
+
+    def __init__(self, call: Call, snapshot: AsyncFunctionSnapshot) -> None:
+        super().__init__(call.name)
+        self.call = call
+        self.snapshot = snapshot
+
+
+@dataclass
+class Run:
+    """The state of one run, outside the sandbox."""
+
+    code: str
+    functions: ExternalFunctions
+    limits: Limits
+    policy: Policy | None
+    worker: int | None = None
+    calls: list[CallRecord] = field(default_factory=list)
+    stdout: list[str] = field(default_factory=list)
+    printed: int = 0
+    started: float = field(default_factory=time.monotonic)
+    waited: float = 0.0
+    earlier: float = 0.0
+    stop: Stopped | None = None
+    decided: Decision | None = None
+    tasks: dict[int, asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def duration(self) -> float:
+        """Seconds used so far, without waiting for a person."""
+        return self.earlier + time.monotonic() - self.started - self.waited
+
+    @property
+    def remaining(self) -> float:
+        """Seconds of wall clock left."""
+        return self.limits.wall_seconds - self.duration
+
+    # -- what the worker tells -------------------------------------------------------------------------
+
+    def on_print(self, _stream: str, text: str) -> None:
+        """Collect printed text; past the limit the worker is stopped, because printing cannot be."""
+        if self.stop is not None:
+            return
+        size = len(text.encode("utf-8", "replace"))
+        if self.printed + size > self.limits.stdout:
+            room = self.limits.stdout - self.printed
+            self.stdout.append(text.encode("utf-8", "replace")[:room].decode("utf-8", "ignore"))
+            self.printed = self.limits.stdout
+            self.halt(Stopped(Status.STDOUT_LIMIT, f"printed more than {self.limits.stdout} bytes"))
+            return
+        self.printed += size
+        self.stdout.append(text)
+
+    def halt(self, stop: Stopped) -> None:
+        """End the run from outside: the worker is killed, which the loop sees as a crash."""
+        self.stop = self.stop or stop
+        if self.worker is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.worker, signal.SIGKILL)
+
+    async def advance(self, resume: Callable[[], Awaitable[Any]]) -> Any:
+        """Let the sandboxed code go on until its next suspension, within the wall clock."""
+        remaining = self.remaining
+        if remaining <= 0:
+            raise self._wall()
+        watchdog = asyncio.get_running_loop().call_later(remaining, self.halt, self._wall())
+        try:
+            return await resume()
+        finally:
+            watchdog.cancel()
+
+    def _wall(self) -> Stopped:
+        return Stopped(Status.WALL_LIMIT, f"took longer than {self.limits.wall_seconds:g} s")
+
+    # -- the loop ----------------------------------------------------------------------------------------
+
+    async def start(self, session: AsyncMontySession, code: str) -> Any:
+        """Run the code to its end and return its value."""
+        self.worker = session.worker_pid
+        snapshot = await self.advance(
+            lambda: session.feed_start(code, print_callback=self.on_print, skip_type_check=True)
+        )
+        return await self.drive(snapshot)
+
+    async def drive(self, snapshot: Any) -> Any:
+        """Answer suspensions until the code is done.
+
+        Raises:
+            Stopped: a limit was exceeded.
+            Paused: the policy asks for a person.
+            MontyError: the code raised, or the worker died.
+        """
+        try:
+            while not isinstance(snapshot, MontyComplete):
+                if self.stop is not None:
+                    raise self.stop
+                snapshot = await self._answer(snapshot)
+            if self.stop is not None:
+                raise self.stop
+            return snapshot.output
+        finally:
+            for task in self.tasks.values():
+                task.cancel()
+
+    async def _answer(self, snapshot: Any) -> Any:
+        if isinstance(snapshot, AsyncFunctionSnapshot):
+            if snapshot.is_os_function:
+                return await self.advance(snapshot.resume_not_handled)
+            answer = await self._call(snapshot)
+            return await self.advance(lambda: snapshot.resume(answer))  # ty: ignore[invalid-argument-type]
+        if isinstance(snapshot, AsyncNameLookupSnapshot):
+            function = self.functions.get(snapshot.variable_name)
+            if function is None:
+                return await self.advance(snapshot.resume)
+            return await self.advance(lambda: snapshot.resume(value=_named(function.name)))
+        assert isinstance(snapshot, AsyncFutureSnapshot)
+        answers = await self._gathered(snapshot.pending_call_ids)
+        return await self.advance(lambda: snapshot.resume(answers))  # ty: ignore[invalid-argument-type]
+
+    async def _gathered(self, pending: list[int]) -> dict[int, Any]:
+        tasks = {number: self.tasks[number] for number in pending}
+        done, _ = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        ready = {number: task for number, task in tasks.items() if task in done}
+        for number in ready:
+            del self.tasks[number]
+        return {number: task.result() for number, task in ready.items()}
+
+    # -- one call ----------------------------------------------------------------------------------------
+
+    async def _call(self, snapshot: AsyncFunctionSnapshot) -> dict[str, Any]:
+        function = self.functions.get(str(snapshot.function_name))
+        if function is None:
+            return _raised(NameError(f"name {snapshot.function_name!r} is not defined"))
+        if len(self.calls) >= self.limits.calls:
+            raise Stopped(Status.CALL_LIMIT, f"made more than {self.limits.calls} host calls")
+        number = len(self.calls) + 1
+        try:
+            positional, named, shown = function.bind(snapshot.args, snapshot.kwargs)
+        except (TypeError, ValueError) as error:
+            record = CallRecord(
+                number, function.name, {}, function.effect, "invalid", error=_text(error)
+            )
+            self.calls.append(record)
+            return _raised(error)
+        call = Call(number, function.name, shown, function.effect)
+        decision = await self._decide(call)
+        if decision.action == "ask":
+            raise Paused(call, snapshot)
+        if decision.action == "deny":
+            refusal = PermissionError(decision.reason or f"{function.name}() was not allowed")
+            self._record(call, "deny", error=_text(refusal))
+            return _raised(refusal)
+        self._record(call, "allow")  # its place in the order of attempts; completed below
+        if function.awaited:
+            work = self._perform(function, call, positional, named)
+            self.tasks[snapshot.call_id] = asyncio.get_running_loop().create_task(work)
+            return {"future": ...}
+        return await self._perform(function, call, positional, named)
+
+    def _record(self, call: Call, decision: str, **outcome: Any) -> None:
+        record = CallRecord(call.id, call.name, call.arguments, call.effect, decision, **outcome)
+        if call.id > len(self.calls):
+            self.calls.append(record)
+        else:
+            self.calls[call.id - 1] = record
+
+    async def _decide(self, call: Call) -> Decision:
+        if self.decided is not None:
+            decision, self.decided = self.decided, None
+            return decision
+        if self.policy is None:
+            return Decision("allow")
+        began = time.monotonic()
+        try:
+            answer = self.policy(call)
+            return await answer if inspect.isawaitable(answer) else answer
+        finally:
+            self.waited += time.monotonic() - began
+
+    async def _perform(
+        self, function: ExternalFunction, call: Call, positional: list[Any], named: dict[str, Any]
+    ) -> dict[str, Any]:
+        began = time.perf_counter()
+        limit = min(self.limits.call_seconds, self.remaining)
+        try:
+            value = await _invoke(function, positional, named, limit)
+            lowered = function.lower_result(value)
+        except _Late:
+            if self.remaining <= 0:
+                raise Stopped(
+                    Status.WALL_LIMIT, f"{self._wall().message}, in {function.name}()"
+                ) from None
+            error = TimeoutError(f"{function.name}() took longer than {limit:g} s")
+        except HostContractError as broken:
+            self._record(call, "allow", error=_text(broken), duration=time.perf_counter() - began)
+            raise Stopped(Status.HOST_ERROR, str(broken)) from None
+        except Exception as raised:  # noqa: BLE001 - whatever a tool raises goes to the code that called it
+            error = raised
+        else:
+            result = function.encode_result(lowered)
+            self._record(call, "allow", result=result, duration=time.perf_counter() - began)
+            return {"return_value": lowered}
+        seen = _builtin(error)
+        self._record(call, "allow", error=_text(seen), duration=time.perf_counter() - began)
+        return _raised(seen)
+
+
+class _Late(Exception):  # noqa: N818 - control flow, not an error
+    """The call took longer than it may; a TimeoutError of the function itself is not this."""
+
+
+async def _invoke(
+    function: ExternalFunction, positional: list[Any], named: dict[str, Any], limit: float
+) -> Any:
+    if function.is_async:
+        work = function.call(*positional, **named)
+    else:
+        work = asyncio.to_thread(function.call, *positional, **named)
+    clock = asyncio.timeout(limit)
+    try:
+        async with clock:
+            return await work
+    except TimeoutError:
+        if clock.expired():
+            raise _Late from None
+        raise
+
+
+_BUILTIN: tuple[type[BaseException], ...] = (
+    FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError, TimeoutError,
+    ZeroDivisionError, OverflowError, ArithmeticError, IndexError, KeyError, LookupError, NotImplementedError,
+    RecursionError, RuntimeError, ModuleNotFoundError, ImportError, AttributeError, AssertionError,
+    UnicodeError, ValueError, TypeError, NameError, OSError,
+)  # fmt: skip
+
+
+def _builtin(error: Exception) -> Exception:
+    """The nearest exception that exists in the sandbox; another type keeps its name in the message."""
+    kind = next((kind for kind in _BUILTIN if isinstance(error, kind)), RuntimeError)
+    if kind is UnicodeError:
+        kind = ValueError
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if not isinstance(error, _BUILTIN):
+        message = f"{type(error).__name__}: {message}"
+    made = kind(message)
+    assert isinstance(made, Exception)
+    return made
+
+
+def _raised(error: Exception) -> dict[str, Any]:
+    return {"exc_type": type(error).__name__, "message": str(error.args[0]) if error.args else ""}
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error.args[0] if error.args else ''}"
+
+
+def _named(name: str) -> Callable[[], None]:
+    """A host function by its name alone: only calls through the loop reach the real one."""
+
+    def function() -> None: ...
+
+    function.__name__ = name
+    return function
