@@ -24,6 +24,7 @@ from pydantic_monty import (
     MontyTypingError,
 )
 
+from punie_sandbox._builtins import BUILTINS
 from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._source import parse
 from punie_sandbox.records import Diagnostic
@@ -40,7 +41,7 @@ class Checker:
 
     def __init__(self, pool: AsyncMonty, functions: ExternalFunctions) -> None:
         self._pool = pool
-        self._stubs = f"{functions.stubs()}\ndef {_GATE}() -> Any: ...\n"
+        self._stubs = f"{functions.stubs()}\n{BUILTINS}\ndef {_GATE}() -> Any: ...\n"
         self._session: AsyncMontySession | None = None
         self._seen: dict[tuple[str, tuple[str, ...]], tuple[Diagnostic, ...]] = {}
 

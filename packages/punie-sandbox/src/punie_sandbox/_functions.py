@@ -64,7 +64,7 @@ class Parameter:
         star = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(
             self.kind, ""
         )
-        text = f"{star}{self.name}: {self.type.stub}"
+        text = f"{star}{self.name}: {self.type.parameter_stub}"
         if self.default is inspect.Parameter.empty:
             return text
         down = (
@@ -84,10 +84,12 @@ class Parameter:
             first = error.errors(include_url=False)[0]
             path = "".join(f"[{part!r}]" for part in first["loc"])
             raise TypeError(
-                f"argument {self.name!r}{path} must be {self.type.stub}: {first['msg']}"
+                f"argument {self.name!r}{path} must be {self.type.parameter_stub}: {first['msg']}"
             ) from None
         except (AttributeError, TypeError) as error:
-            raise TypeError(f"argument {self.name!r} must be {self.type.stub}: {error}") from None
+            raise TypeError(
+                f"argument {self.name!r} must be {self.type.parameter_stub}: {error}"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -136,14 +138,16 @@ class ExternalFunction:
         rest, extra = list(args), dict(kwargs)
         for parameter in self.parameters:
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                positional += [parameter.raise_value(value) for value in rest]
+                raised = [parameter.raise_value(value) for value in rest]
+                positional += raised
                 if rest:
-                    shown[parameter.name] = [_encode(parameter.type, value) for value in rest]
+                    shown[parameter.name] = [_shown(parameter.type, v) for v in raised]
                 rest = []
                 continue
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                named |= {key: parameter.raise_value(value) for key, value in extra.items()}
-                shown |= {key: _encode(parameter.type, value) for key, value in extra.items()}
+                taken = {key: parameter.raise_value(value) for key, value in extra.items()}
+                named |= taken
+                shown |= {key: _shown(parameter.type, value) for key, value in taken.items()}
                 extra = {}
                 continue
             self._bind_one(parameter, rest, extra, positional, named, shown)
@@ -177,7 +181,7 @@ class ExternalFunction:
             raise TypeError(f"{self.name}() missing required argument: {parameter.name!r}")
         raised = parameter.raise_value(value)
         if not (type(raised) is type(parameter.default) and raised == parameter.default):
-            shown[parameter.name] = _encode(parameter.type, value)
+            shown[parameter.name] = _shown(parameter.type, raised)
         if named or not can_be_positional or len(positional) < self.parameters.index(parameter):
             named[parameter.name] = raised
         else:
@@ -370,6 +374,11 @@ class ExternalFunctions:
 
 def _encode(lowered: Lowered, value: Any) -> Any:
     return lowered.encode(value) if lowered.encode else value
+
+
+def _shown(lowered: Lowered, raised: Any) -> Any:
+    """An argument in its record: lowered again first, so that one value has one form."""
+    return _encode(lowered, lowered.down(raised) if lowered.down else raised)
 
 
 def _read_signature(

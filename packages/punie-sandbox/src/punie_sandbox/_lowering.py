@@ -64,6 +64,13 @@ class Lowered:
     up: Convert | None = None
     encode: Convert | None = None
     decode: Convert | None = None
+    accepted: str | None = None
+    """The stub in a parameter, where that is wider than in a result."""
+
+    @property
+    def parameter_stub(self) -> str:
+        """The type as a parameter shows it: what may be passed."""
+        return self.accepted or self.stub
 
 
 class Field(NamedTuple):
@@ -182,7 +189,7 @@ class Lowering:
             return Lowered(
                 "Path", frozenset({"string"}), _instance_of(pathlib.PurePath),
                 lambda value: pathlib.PurePosixPath(value.as_posix()), cls,
-                lambda value: value.as_posix(), pathlib.PurePosixPath,
+                lambda value: value.as_posix(), pathlib.PurePosixPath, "str | Path",
             )  # fmt: skip
         if cls is uuid.UUID:
             return Lowered("str", frozenset({"string"}), _instance_of(uuid.UUID), str, uuid.UUID)
@@ -235,6 +242,7 @@ class Lowering:
                 f"list[{item.stub}]", frozenset({"array"}), _instance_of(list, tuple),
                 _mapped(item.down, list) if origin is list else _mapped(item.down or (lambda v: v), list),
                 _mapped(item.up, list), _mapped(item.encode, list), _mapped(item.decode, list),
+                item.accepted and f"list[{item.accepted}]",
             )  # fmt: skip
         if origin in {set, frozenset, cabc.Set, cabc.MutableSet}:
             item = self.lower(args[0] if args else Any)
@@ -294,10 +302,8 @@ class Lowering:
         )  # fmt: skip
 
     def _union(self, arms: list[Lowered]) -> Lowered:
-        distinct = {arm.stub: arm for arm in reversed(arms)}
-        stub = " | ".join(arm.stub for arm in arms if distinct.get(arm.stub) is arm)
-        if any(arm.stub == "Any" for arm in arms):
-            stub = "Any"
+        stub = _either(arm.stub for arm in arms)
+        accepted = _either(arm.parameter_stub for arm in arms)
 
         def choose(value: Any) -> Lowered:
             return next((arm for arm in arms if arm.accepts(value)), arms[0])
@@ -323,6 +329,7 @@ class Lowering:
             stub, frozenset().union(*(arm.kinds for arm in arms)),
             lambda value: any(arm.accepts(value) for arm in arms),
             down if converts else None, up if converts else None, encode, decode,
+            accepted if accepted != stub else None,
         )  # fmt: skip
 
     def _typed_dict(self, cls: Any) -> Lowered:
@@ -369,6 +376,13 @@ class Lowering:
             return type(value)(self._down_any(item) for item in value)
         lowered = Lowering(self.hide).lower(type(value))
         return lowered.down(value) if lowered.down else value
+
+
+def _either(stubs: Iterable[str]) -> str:
+    """A union's text, each member once."""
+    split = [stub.split(" | ") if "[" not in stub else [stub] for stub in stubs]
+    members = dict.fromkeys(member for stub in split for member in stub)
+    return "Any" if "Any" in members else " | ".join(members)
 
 
 def _pairs(
@@ -488,7 +502,7 @@ def _down_record(record: Record) -> Convert:
         (field,) = record.fields
         read, convert = operator.attrgetter(names[0]), field.type.down
         return lambda value: build(convert(read(value)) if convert else read(value))
-    read_all, make = operator.attrgetter(*names), build._make  # ty: ignore[unresolved-attribute]
+    read_all, make = operator.attrgetter(*names), build._make  # ty: ignore[missing-attribute]
     converts = [
         (index, field.type.down) for index, field in enumerate(record.fields) if field.type.down
     ]

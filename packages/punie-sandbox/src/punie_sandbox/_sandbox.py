@@ -18,6 +18,7 @@ from punie_sandbox._checker import Checker
 from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._run import Run, Stopped
 from punie_sandbox._source import bound_names, parse
+from punie_sandbox._workers import open_pool
 from punie_sandbox.errors import SandboxClosedError
 from punie_sandbox.limits import Limits
 from punie_sandbox.records import Diagnostic, Policy, RunError, RunResult, Status
@@ -61,8 +62,7 @@ class Sandbox:
         self._names: set[str] = set()
 
     async def __aenter__(self) -> Self:
-        pool = AsyncMonty(min_processes=1, max_processes=4, checkout_timeout=60.0)
-        self._pool = await pool.__aenter__()
+        self._pool = await open_pool(workers=3)
         self._checker = Checker(self._pool, self.functions)
         return self
 
