@@ -6,22 +6,27 @@ raises for what it was asked wrongly: a path outside the workspace, a file that 
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from punie_tools import _checks, _git
 from punie_tools._commands import command_argv, command_text, cut_text
-from punie_tools.errors import ToolMissingError, ToolsError, UnknownToolError
-from punie_tools.host import Completed
-from punie_tools.parsers._evidence import Evidence
-from punie_tools.parsers.ty import parse_ty
-from punie_tools.paths import as_argument, contain, display
-from punie_tools.results import ToolRun, TypeCheckResult
+from punie_tools._runner import Runner
+from punie_tools.errors import UnknownToolError
+from punie_tools.paths import contain, display
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from punie_tools.host import Host
+    from punie_tools.results import (
+        GitDiffResult,
+        GitLogResult,
+        GitStatusResult,
+        LintResult,
+        TestResult,
+        TypeCheckResult,
+    )
 
 __all__ = ["EFFECTS", "Effect", "Toolbox"]
 
@@ -33,6 +38,11 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "write_file": "write",
         "run_command": "execute",
         "typecheck": "read",
+        "ruff_check": "read",
+        "pytest_run": "execute",
+        "git_status": "read",
+        "git_diff": "read",
+        "git_log": "read",
     }
 )
 """What each tool does to the world, in the documented order of the tools.
@@ -60,7 +70,7 @@ class Toolbox:
         self.host = host
         self._timeout = timeout
         self._output_chars = output_chars
-        self._versions: dict[str, str | None] = {}
+        self._runner = Runner(host, timeout)
 
     def functions(self, names: Sequence[str] | None = None) -> list[Callable[..., Awaitable[Any]]]:
         """Return the tools as bound methods, in the documented order or in that of `names`.
@@ -97,39 +107,24 @@ class Toolbox:
 
     async def typecheck(self, path: str) -> TypeCheckResult:
         """Type-check a file or directory with ty."""
-        argv = [
-            *("ty", "check", "--output-format", "gitlab", "--no-progress", "--color", "never"),
-            *("--", self._argument(path)),
-        ]
-        done = await self._run(argv, env={"CI_PROJECT_DIR": None, "TY_OUTPUT_FORMAT": None})
-        if isinstance(done, str):
-            return TypeCheckResult(status="tool_error", parse_error=done, run=ToolRun(argv=argv))
-        evidence = await self._evidence("ty", done)
-        return parse_ty(done.stdout, done.stderr, done.exit_code, evidence)
+        return await _checks.typecheck(self._runner, path)
 
-    def _argument(self, path: str) -> str:
-        """Return a path as the tools get it: contained, relative to the first root."""
-        return as_argument(contain(path, self.host.roots), self.host.roots[0])
+    async def ruff_check(self, path: str) -> LintResult:
+        """Lint a file or directory with ruff."""
+        return await _checks.ruff_check(self._runner, path)
 
-    async def _run(
-        self, argv: Sequence[str], env: Mapping[str, str | None] | None = None
-    ) -> Completed | str:
-        """Run a tool; return the sentence that says why where it could not be started."""
-        try:
-            return await self.host.run(argv, env=env, timeout=self._timeout)
-        except ToolMissingError as error:
-            return f"{error}; install it with `uv add --dev {argv[0]}` or `pip install {argv[0]}`."
+    async def pytest_run(self, path: str) -> TestResult:
+        """Run the tests of a file, directory or node id with pytest."""
+        return await _checks.pytest_run(self._runner, path)
 
-    async def _evidence(self, tool: str, done: Completed) -> Evidence:
-        if tool not in self._versions:
-            self._versions[tool] = await self._version(tool)
-        root = self.host.roots[0]
-        return Evidence.of(done, root=root, tool_version=self._versions[tool])
+    async def git_status(self, path: str) -> GitStatusResult:
+        """Return which files under a path git sees as changed."""
+        return await _git.git_status(self._runner, path)
 
-    async def _version(self, tool: str) -> str | None:
-        try:
-            done = await self.host.run([tool, "--version"], timeout=30)
-        except ToolsError:
-            return None
-        found = re.search(rb"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
-        return found[0].decode() if found and done.exit_code == 0 else None
+    async def git_diff(self, path: str, staged: bool = False) -> GitDiffResult:
+        """Return how many lines changed in which files, in the working tree or staged."""
+        return await _git.git_diff(self._runner, path, staged=staged)
+
+    async def git_log(self, path: str, count: int = 10) -> GitLogResult:
+        """Return the newest commits that touch a path."""
+        return await _git.git_log(self._runner, path, count)

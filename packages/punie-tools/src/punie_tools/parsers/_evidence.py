@@ -11,9 +11,11 @@ from punie_tools.results.base import Status, ToolRun
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pydantic import ValidationError
+
     from punie_tools.host import Completed
 
-__all__ = ["NO_EVIDENCE", "Evidence", "Verdict", "died", "last_words"]
+__all__ = ["NO_EVIDENCE", "Evidence", "Verdict", "died", "failed", "last_words", "not_a_report"]
 
 _TAIL_BYTES = 2000
 _SENTENCE_CHARS = 400
@@ -113,3 +115,17 @@ def last_words(stderr: bytes) -> str:
     if len(text) > _SENTENCE_CHARS:
         text = text[: _SENTENCE_CHARS - 1] + "…"
     return text or "it did not say why"
+
+
+def failed(tool: str, stderr: bytes, exit_code: int) -> Verdict:
+    """Return the verdict of a tool that says itself that it could not do its work."""
+    return Verdict("tool_error", f"{tool} failed (exit code {exit_code}): {last_words(stderr)}.")
+
+
+def not_a_report(tool: str, error: ValidationError) -> Verdict:
+    """Return the verdict on output that is not the report it should be."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(each) for each in first["loc"][:6]) or "document"
+    return Verdict(
+        "unparsable", f"{tool}'s report is not what {tool} writes ({where}: {first['msg']})."
+    )

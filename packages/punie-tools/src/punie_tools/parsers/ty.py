@@ -13,10 +13,10 @@ import re
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from pydantic import AliasPath, Field, TypeAdapter, ValidationError
+from pydantic import AliasPath, FailFast, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic's own; typing's lacks what it needs on 3.11
 
-from punie_tools.parsers._evidence import NO_EVIDENCE, Evidence, Verdict, died, last_words
+from punie_tools.parsers._evidence import NO_EVIDENCE, Evidence, Verdict, died, failed, not_a_report
 from punie_tools.paths import display
 from punie_tools.results.typecheck import Severity, TypeCheckError, TypeCheckResult
 
@@ -57,7 +57,7 @@ class _Record(TypedDict):
     column: Annotated[_Position, Field(validation_alias=_at("begin", "column"))]
 
 
-_RECORDS = TypeAdapter(list[_Record])
+_RECORDS = TypeAdapter(Annotated[list[_Record], FailFast()])
 
 
 class _Checked(NamedTuple):
@@ -90,16 +90,13 @@ def _check(stdout: bytes, stderr: bytes, exit_code: int, evidence: Evidence) -> 
     if verdict := died("ty", exit_code, evidence, crash_codes=_CRASH_CODES):
         return _Checked(verdict, [])
     if exit_code not in {0, 1, 2}:
-        return _Checked(_failed(stderr, exit_code), [])
+        return _Checked(failed("ty", stderr, exit_code), [])
     if not stdout.strip():
         return _Checked(_empty(stderr, exit_code, evidence.tool_version), [])
     try:
         records = _RECORDS.validate_json(stdout)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(each) for each in first["loc"])
-        reason = f"ty's report is not what ty writes ({where or 'document'}: {first['msg']})."
-        return _Checked(Verdict("unparsable", reason), [])
+        return _Checked(not_a_report("ty", error), [])
     return _judge(records, stderr, exit_code)
 
 
@@ -113,7 +110,7 @@ def _judge(records: list[_Record], stderr: bytes, exit_code: int) -> _Checked:
     if any(each["severity"] in {"critical", "blocker"} for each in records):
         verdict = Verdict("crashed", "ty hit an error of its own while checking.")
     elif exit_code == 2:
-        verdict = _failed(stderr, exit_code)
+        verdict = failed("ty", stderr, exit_code)
     elif records:
         verdict = Verdict("findings")
     elif exit_code == 1:
@@ -129,16 +126,12 @@ def _judge(records: list[_Record], stderr: bytes, exit_code: int) -> _Checked:
 def _empty(stderr: bytes, exit_code: int, version: str | None) -> Verdict:
     """Return the verdict on no output at all, which only an old ty means as `clean`."""
     if exit_code == 2:
-        return _failed(stderr, exit_code)
+        return failed("ty", stderr, exit_code)
     if exit_code == 0 and _NO_FILES in stderr:
         return _NOTHING
     if exit_code == 0 and version is not None and _older_than_0_0_14(version):
         return Verdict("clean")
     return Verdict("unparsable", f"ty wrote no report (exit code {exit_code}).")
-
-
-def _failed(stderr: bytes, exit_code: int) -> Verdict:
-    return Verdict("tool_error", f"ty failed (exit code {exit_code}): {last_words(stderr)}.")
 
 
 def _older_than_0_0_14(version: str) -> bool:

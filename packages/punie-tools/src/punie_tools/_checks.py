@@ -1,0 +1,88 @@
+"""The three checks as command lines: ty, ruff and pytest."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from punie_tools._runner import Runner, missing
+from punie_tools.errors import ToolMissingError
+from punie_tools.parsers._evidence import Evidence
+from punie_tools.parsers.pytest import parse_pytest
+from punie_tools.parsers.ruff import parse_ruff
+from punie_tools.parsers.ty import parse_ty
+from punie_tools.results import LintResult, TestResult, TypeCheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["pytest_run", "ruff_check", "typecheck"]
+
+TY = ("ty", "check", "--output-format", "gitlab", "--no-progress", "--color", "never", "--")
+TY_ENV: Mapping[str, str | None] = {"CI_PROJECT_DIR": None, "TY_OUTPUT_FORMAT": None}
+# A project may set `fix = true`; a check must not change files, nor leave a cache.
+_RUFF = (
+    *("ruff", "check", "--output-format", "json", "--no-cache"),
+    *("--no-fix", "--no-unsafe-fixes", "--"),
+)
+_PLUGIN = Path(__file__).parent / "_pytest_path"
+
+
+async def typecheck(runner: Runner, path: str) -> TypeCheckResult:
+    """Run `ty check` on a path."""
+    argv = [*TY, runner.argument(path)]
+    try:
+        done = await runner.run(argv, TY_ENV)
+    except ToolMissingError as error:
+        return missing(TypeCheckResult, error, argv)
+    evidence = await runner.evidence("ty", done)
+    return parse_ty(done.stdout, done.stderr, done.exit_code, evidence)
+
+
+async def ruff_check(runner: Runner, path: str) -> LintResult:
+    """Run `ruff check` on a path."""
+    argv = [*_RUFF, runner.argument(path)]
+    try:
+        done = await runner.run(argv)
+    except ToolMissingError as error:
+        return missing(LintResult, error, argv)
+    evidence = await runner.evidence("ruff", done)
+    return parse_ruff(done.stdout, done.stderr, done.exit_code, evidence)
+
+
+async def pytest_run(runner: Runner, path: str) -> TestResult:
+    """Run pytest on a path or node id, with Punie's plugin telling the outcomes."""
+    file, separator, node = path.partition("::")
+    argv = [
+        *("pytest", "-p", "punie_pytest_stream", "--color=no"),
+        f"{runner.argument(file)}{separator}{node}",
+    ]
+    with tempfile.TemporaryDirectory(prefix="punie-pytest-") as folder:
+        # Not in the workspace: a run leaves nothing of ours there.
+        stream = Path(folder) / "stream.jsonl"
+        env = {"PYTHONPATH": _python_path(runner), "PUNIE_PYTEST_STREAM": str(stream)}
+        try:
+            done = await runner.run(argv, env)
+        except ToolMissingError as error:
+            return missing(TestResult, error, argv)
+        told = stream.read_bytes() if stream.exists() else b""
+    evidence = Evidence.of(done, root=runner.root)
+    stderr = done.stderr or _errors_in(done.stdout)
+    return parse_pytest(told, stderr, done.exit_code, evidence)
+
+
+def _python_path(runner: Runner) -> str:
+    """Return PYTHONPATH with the plugin's directory, which holds nothing else, in front."""
+    present = getattr(runner.host, "environment", dict)().get("PYTHONPATH")
+    return f"{_PLUGIN}:{present}" if present else str(_PLUGIN)
+
+
+def _errors_in(stdout: bytes) -> bytes:
+    """Return the lines in which pytest, on stdout, says why it cannot go on."""
+    lines = [
+        line
+        for line in stdout.splitlines()
+        if line.startswith((b"ERROR", b"INTERNALERROR", b"E   ", b"Exit:", b"!!!"))
+    ]
+    return b"\n".join(lines[-5:])
