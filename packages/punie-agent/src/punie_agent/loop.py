@@ -6,19 +6,21 @@ knows no terminal, no editor and no storage; it reports through events and retur
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from punie_agent._turn import Turn
+from punie_agent.models import Message
+
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
-    from punie_sandbox import RunResult, Sandbox
-
     from punie_agent.contract import Contract
-    from punie_agent.events import OnEvent
-    from punie_agent.models import ChatModel, Message, Usage
+    from punie_agent.events import Event, OnEvent
+    from punie_agent.models import ChatModel, Usage
     from punie_agent.permissions import Permissions
+    from punie_sandbox import RunResult, Sandbox
 
 __all__ = ["StopReason", "TurnLimits", "TurnResult", "run_turn"]
 
@@ -89,4 +91,50 @@ async def run_turn(
     Raises:
         ModelError: the model cannot answer. What was done before is in the events.
     """
-    raise NotImplementedError
+    limits = limits or TurnLimits()
+    turn = Turn(
+        model=model,
+        contract=contract,
+        sandbox=sandbox,
+        messages=_with_system_prompt(messages, contract),
+        emit=on_event or _ignore,
+        limits=limits,
+    )
+    stop_reason = await _until_cancelled(turn, cancel)
+    return TurnResult(
+        messages=tuple(turn.messages),
+        final_text=turn.final_text,
+        runs=tuple(turn.runs),
+        stop_reason=stop_reason,
+        usage=turn.usage,
+    )
+
+
+async def _until_cancelled(turn: Turn, cancel: asyncio.Event | None) -> StopReason:
+    """Run the turn in a task of its own, which the event may stop at any await."""
+    if cancel is None:
+        return await turn.run()
+    work = asyncio.ensure_future(turn.run())
+    stop = asyncio.ensure_future(cancel.wait())
+    try:
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+    finally:
+        for task in (work, stop):
+            task.cancel()
+        await asyncio.wait({work, stop})
+    if not work.cancelled() and work.exception() is None:
+        return work.result()  # it ended while it was being stopped
+    turn.cancelled()
+    return "cancelled"
+
+
+def _with_system_prompt(messages: Sequence[Message], contract: Contract) -> list[Message]:
+    if messages and messages[0].role == "system":
+        return list(messages)
+    return [Message("system", contract.system_prompt), *messages]
+
+
+def _ignore(event: Event) -> None:
+    """Nobody is watching."""

@@ -10,11 +10,24 @@ a cloned repository, or code the model wrote, cannot grant itself anything.
 
 from __future__ import annotations
 
+import asyncio
+import difflib
+import json
+import logging
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
+from punie_agent._watch import current_watch
 from punie_agent.events import Effect
+from punie_agent.paths import data_dir, project_key, write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from punie_sandbox import Call, Decision
+    from punie_tools import Host
 
 __all__ = [
     "MODES",
@@ -24,6 +37,7 @@ __all__ = [
     "PermissionDecision",
     "PermissionRequest",
     "Permissions",
+    "ProjectRules",
 ]
 
 Outcome = Literal["allow_once", "allow_session", "allow_always", "reject"]
@@ -34,6 +48,9 @@ MODES: Mapping[Mode, str] = {
     "plan": "Run on an overlay, show one diff, ask once",
     "auto": "Write and run without asking",
 }
+_DIFF_LIMIT = 400_000
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +97,208 @@ class PermissionDecision:
 Asker = Callable[[PermissionRequest], Awaitable[PermissionDecision]]
 
 
-class Permissions:
-    """The sandbox's policy: decides from mode, remembered rules and an asker, in this order."""
+class ProjectRules:
+    """What a person allowed for ever in one project, in one readable file per project."""
 
-    def __init__(self, asker: Asker | None = None, *, mode: Mode = "ask") -> None:
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        self.path = data_dir() / "permissions" / f"{project_key(project)}.json"
+
+    def read(self) -> frozenset[str]:
+        """The rules; none when the file is missing or damaged."""
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, ValueError) as error:
+            logger.warning("%s cannot be read (%s); its rules do not apply", self.path, error)
+            return frozenset()
+        rules = data.get("allow") if isinstance(data, dict) else None
+        if not isinstance(rules, list):
+            logger.warning("%s has no list `allow`; its rules do not apply", self.path)
+            return frozenset()
+        return frozenset(rule for rule in rules if isinstance(rule, str))
+
+    def add(self, rule: str) -> None:
+        """Remember one rule.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        rules = sorted({*self.read(), rule})
+        text = json.dumps({"project": str(self.project.resolve()), "allow": rules}, indent=2)
+        write_whole(self.path, text + "\n")
+
+
+class Permissions:
+    """The sandbox's policy: decides from mode, remembered rules and an asker, in this order.
+
+    Args:
+        asker: asks a person; without one everything that needs asking is refused.
+        mode: see `MODES`; it can be changed at any time and holds for the next call.
+        project: the folder whose "always" rules apply; without one "always" lasts for the session.
+        host: where the old text of a file is read for a diff.
+
+    Attributes:
+        session_rules: what was allowed for this session; a host may store and restore it.
+    """
+
+    def __init__(
+        self,
+        asker: Asker | None = None,
+        *,
+        mode: Mode = "ask",
+        project: Path | None = None,
+        host: Host | None = None,
+    ) -> None:
         self.asker = asker
         self.mode: Mode = mode
+        self.host = host
+        self.session_rules: set[str] = set()
+        self._project_rules = ProjectRules(project) if project is not None else None
+        self._one_question_at_a_time = asyncio.Lock()
+
+    async def __call__(self, call: Call) -> Decision:
+        """Decide one call, reporting it to the turn that is watching."""
+        from punie_sandbox import allow, deny  # noqa: PLC0415 - kept out of start-up
+
+        watch = current_watch()
+        if watch is not None:
+            watch.attempted(call)
+        refusal = await self._refusal(call)
+        if refusal is None:
+            if watch is not None:
+                watch.allowed(call)
+            return allow
+        if watch is not None:
+            watch.denied(call, refusal)
+        return deny(refusal)
+
+    def allows(self, effect: Effect) -> bool:
+        """True when the mode alone lets this effect happen."""
+        if effect == "read":
+            return True
+        return self.mode == "auto" or (self.mode == "accept-edits" and effect == "write")
+
+    def remembers(self, rule: str) -> bool:
+        """True when a person allowed this for the session or the project."""
+        if rule in self.session_rules:
+            return True
+        return self._project_rules is not None and rule in self._project_rules.read()
+
+    async def ask(self, request: PermissionRequest) -> PermissionDecision:
+        """Ask a person and remember the answer. Never raises an asker's error: that is a no."""
+        if self.asker is None:
+            return PermissionDecision("reject", "nobody is here to allow it")
+        try:
+            decision = await self.asker(request)
+        except Exception as error:
+            logger.exception("asking for permission failed")
+            return PermissionDecision("reject", f"asking for permission failed: {error}")
+        outcome = getattr(decision, "outcome", None)
+        if outcome not in get_args(Outcome):
+            return PermissionDecision("reject", f"unknown answer {outcome!r}")
+        self._remember(request.rule, decision.outcome)
+        return decision
+
+    async def _refusal(self, call: Call) -> str | None:
+        """Why the call may not happen; None when it may."""
+        if self.allows(call.effect):
+            return None
+        rule = rule_of(call)
+        async with self._one_question_at_a_time:
+            if self.remembers(rule):
+                return None
+            decision = await self.ask(await self.request_for(call))
+        if decision.outcome in {"allow_once", "allow_session", "allow_always"}:
+            return None
+        return decision.reason or "the user said no"
+
+    def _remember(self, rule: str, outcome: Outcome) -> None:
+        if not rule or outcome not in {"allow_session", "allow_always"}:
+            return
+        self.session_rules.add(rule)
+        if outcome == "allow_always" and self._project_rules is not None:
+            try:
+                self._project_rules.add(rule)
+            except OSError as error:
+                logger.warning("the rule lasts for this session only: %s", error)
+
+    async def request_for(self, call: Call) -> PermissionRequest:
+        """Describe a call for a person: title, command or diff, and the rule "always" would make."""
+        watch = current_watch()
+        path = _text(call.arguments.get("path")) or _text(call.arguments.get("file_path"))
+        command = command_line(call.arguments) if call.effect == "execute" else None
+        new_text = _text(call.arguments.get("content")) if call.effect == "write" else None
+        old_text = await self._old_text(path) if new_text is not None and path is not None else None
+        return PermissionRequest(
+            code_id=watch.code_id if watch is not None else "",
+            call_id=watch.call_id(call.id) if watch is not None else str(call.id),
+            tool=call.name,
+            effect=call.effect,
+            title=title_of(call),
+            arguments=dict(call.arguments),
+            path=path,
+            old_text=old_text,
+            new_text=new_text,
+            diff=unified_diff(path or "", old_text or "", new_text)
+            if new_text is not None
+            else None,
+            command=command,
+            rule=rule_of(call),
+        )
+
+    async def _old_text(self, path: str) -> str | None:
+        if self.host is None:
+            return None
+        try:
+            return await self.host.read_text(path)
+        except (OSError, ValueError):
+            return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def command_line(arguments: Mapping[str, object]) -> str | None:
+    """The command of a call as one line, with the folder where it is not the usual one."""
+    command = _text(arguments.get("command"))
+    if command is None:
+        return None
+    args = arguments.get("args")
+    line = shlex.join([command, *map(str, args)]) if isinstance(args, list) and args else command
+    cwd = _text(arguments.get("cwd"))
+    return f"{line}  (in {cwd})" if cwd else line
+
+
+def rule_of(call: Call) -> str:
+    """What "always" means for this call: the exact command, or the tool for everything else."""
+    command = command_line(call.arguments) if call.effect == "execute" else None
+    return f"{call.name}: {command}" if command is not None else call.name
+
+
+def title_of(call: Call) -> str:
+    """One line about a call, for a permission card or a list of calls."""
+    arguments = call.arguments
+    command = command_line(arguments)
+    if command is not None:
+        return f"Run {command.splitlines()[0] if command else '(nothing)'}"
+    path = _text(arguments.get("path")) or _text(arguments.get("file_path"))
+    verbs = {"write_file": "Write", "read_file": "Read", "typecheck": "Check types in"}
+    if path is not None and call.name in verbs:
+        return f"{verbs[call.name]} {path}"
+    shown = ", ".join(f"{value!r}"[:60] for value in arguments.values())
+    return f"{call.name}({shown})"
+
+
+def unified_diff(path: str, old: str, new: str) -> str:
+    """A unified diff of one file; a note in its place when the texts are very long."""
+    if len(old) + len(new) > _DIFF_LIMIT:
+        return f"--- {path}\n+++ {path}\n(too long for a diff: {len(old)} characters become {len(new)})\n"
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}"
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )

@@ -1,0 +1,161 @@
+"""One turn in progress: its conversation, its budget, and the steps it is made of."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from punie_agent._watch import CodeWatch
+from punie_agent.contract import ProseStream
+from punie_agent.events import (
+    CodeFinished,
+    CodeStarted,
+    OnEvent,
+    Retried,
+    TextDelta,
+    ThoughtDelta,
+    UsageReport,
+)
+from punie_agent.models import Message, ModelReply, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from punie_agent.contract import Contract, Reply
+    from punie_agent.loop import StopReason, TurnLimits
+    from punie_agent.models import ChatModel
+    from punie_sandbox import RunResult, Sandbox
+
+__all__ = ["Turn"]
+
+_NUDGE = "Your message was empty. Answer in plain text, or act with a code block."
+_TOO_LONG = "Your message was cut off because it was too long, so nothing ran. Write shorter code."
+_GIVE_UP = "The code failed several times. Answer in plain text now, without code."
+_CANCELLED = "(cancelled by the user)"
+
+
+class Turn:
+    """The state of one turn. `run` goes through it; `cancelled` closes it when it was stopped."""
+
+    def __init__(
+        self,
+        *,
+        model: ChatModel,
+        contract: Contract,
+        sandbox: Sandbox,
+        messages: Sequence[Message],
+        emit: OnEvent,
+        limits: TurnLimits,
+    ) -> None:
+        self._model = model
+        self._contract = contract
+        self._sandbox = sandbox
+        self._emit = emit
+        self._limits = limits
+        self._code_ids = (f"code-{len(messages)}-{number}" for number in itertools.count(1))
+        self._stream: ProseStream | None = None
+        self._watch: CodeWatch | None = None
+        self._failures = 0
+        self.messages = list(messages)
+        self.runs: list[RunResult] = []
+        self.usage = Usage()
+        self.final_text = ""
+
+    async def run(self) -> StopReason:
+        """Ask, act, tell, until the model answers without code or a limit is reached."""
+        while self.usage.requests < self._limits.requests and not self._budget_spent():
+            answer = await self._ask()
+            reply = self._contract.parse(answer.text)
+            self._show_rest(reply)
+            if reply.code is None:
+                if reply.text:
+                    self._say(reply.text)
+                    return "max_tokens" if answer.finish == "length" else "end_turn"
+                self._retry(_NUDGE, "the model's message was empty")
+            elif reply.cut and answer.finish == "length":
+                self._say(reply.text)
+                self._retry(_TOO_LONG, "the model's code was cut off")
+            elif self._failures > self._limits.failures:
+                self._say(reply.text or "The code failed several times.")
+                return "end_turn"
+            else:
+                await self._act(reply)
+        return "max_turn_requests"
+
+    def cancelled(self) -> None:
+        """Close what was open when the turn was stopped, so that the conversation can go on."""
+        if self._watch is not None:
+            self._watch.close(None)
+            self._emit(CodeFinished(self._watch.code_id, None))
+            self._watch = None
+            self.messages.append(Message("user", f"Stopped: {_CANCELLED}"))
+        said = self._stream.shown.strip() if self._stream is not None else ""
+        self._say(f"{said}\n{_CANCELLED}".strip())
+
+    async def _ask(self) -> ModelReply:
+        self._stream = ProseStream(self._contract.tools)
+        answer = await self._model.reply(
+            self.messages,
+            on_text=self._on_text,
+            on_thought=lambda text: self._emit(ThoughtDelta(text)),
+            max_tokens=self._limits.reply_tokens,
+        )
+        spent = answer.usage if answer.usage.requests else answer.usage + Usage(requests=1)
+        self.usage += spent
+        held = answer.usage.input_tokens + answer.usage.output_tokens
+        self._emit(UsageReport(self.usage, held or None, self._model.context_limit))
+        return answer
+
+    def _on_text(self, piece: str) -> None:
+        assert self._stream is not None
+        prose = self._stream.feed(piece)
+        if prose:
+            self._emit(TextDelta(prose))
+
+    def _show_rest(self, reply: Reply) -> None:
+        assert self._stream is not None
+        rest = self._stream.finish(reply)
+        self._stream = None
+        if rest:
+            self._emit(TextDelta(rest))
+
+    async def _act(self, reply: Reply) -> None:
+        assert reply.code is not None
+        code_id = next(self._code_ids)
+        call = self._contract.format_call(reply.code)
+        self._say(f"{reply.text}\n\n{call}" if reply.text else call)
+        self._emit(CodeStarted(code_id, reply.code))
+        result = await self._run(code_id, reply.code)
+        self.runs.append(result)
+        told = self._contract.format_result(result)
+        self._failures = 0 if result.ok else self._failures + 1
+        if self._failures > self._limits.failures:
+            told = f"{told}\n{_GIVE_UP}"
+        self.messages.append(Message("user", told))
+
+    async def _run(self, code_id: str, code: str) -> RunResult:
+        self._watch = CodeWatch(code_id, self._emit)
+        with self._watch:
+            result = await self._sandbox.run(code)
+        self._watch.close(result)
+        self._watch = None
+        self._emit(CodeFinished(code_id, result))
+        return result
+
+    def _say(self, text: str) -> None:
+        """The model said this; the last thing without code is the turn's answer."""
+        if not text:
+            return
+        self.messages.append(Message("assistant", text))
+        self.final_text = self._contract.parse(text).text
+
+    def _retry(self, told: str, reason: str) -> None:
+        self._failures += 1
+        if self.messages[-1].role == "user":
+            self.messages.append(Message("assistant", "(no answer)"))
+        self.messages.append(Message("user", told))
+        self._emit(Retried(reason))
+
+    def _budget_spent(self) -> bool:
+        limit = self._limits.total_tokens
+        return limit is not None and self.usage.input_tokens + self.usage.output_tokens >= limit
