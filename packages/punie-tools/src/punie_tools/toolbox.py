@@ -15,18 +15,20 @@ from punie_tools._runner import Runner
 from punie_tools.errors import UnknownToolError
 from punie_tools.paths import contain, display
 
+# Not under TYPE_CHECKING: hosts such as a sandbox read the annotations of the tools at run time.
+from punie_tools.results import (
+    GitDiffResult,
+    GitLogResult,
+    GitStatusResult,
+    LintResult,
+    TestResult,
+    TypeCheckResult,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from punie_tools.host import Host
-    from punie_tools.results import (
-        GitDiffResult,
-        GitLogResult,
-        GitStatusResult,
-        LintResult,
-        TestResult,
-        TypeCheckResult,
-    )
 
 __all__ = ["EFFECTS", "Effect", "Toolbox"]
 
