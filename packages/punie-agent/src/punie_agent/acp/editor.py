@@ -1,0 +1,186 @@
+"""The editor as the agent sees it: what may be asked of it, and the stream of updates it is told.
+
+Nothing is asked that the client did not offer in `initialize`. `UpdateStream` takes updates from
+synchronous code, in order, and is closed at the end of a turn, after which nothing goes out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from acp import schema
+from acp.exceptions import RequestError
+from pydantic import BaseModel, ValidationError
+
+from punie_agent.acp.router import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from acp.connection import Connection
+
+    from punie_agent.acp.handshake import ClientFeatures
+
+__all__ = ["Editor", "EditorError", "UpdateStream"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class EditorError(OSError):
+    """The editor refused or could not do what it was asked; the message says what.
+
+    Attributes:
+        code: the JSON-RPC error code it answered with, 0 where there was no such answer.
+    """
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Editor:
+    """Typed calls to the client at the other end of the connection."""
+
+    def __init__(self, connection: Connection, features: Callable[[], ClientFeatures]) -> None:
+        self._connection = connection
+        self._features = features
+
+    @property
+    def features(self) -> ClientFeatures:
+        """What the client offered."""
+        return self._features()
+
+    async def update(self, session_id: str, update: dict[str, Any]) -> None:
+        """Send one `session/update`; silent when the client is gone."""
+        params = {"sessionId": session_id, "update": update}
+        try:
+            await self._connection.send_notification("session/update", params)
+        except ConnectionError:
+            return
+
+    async def ask_permission(
+        self,
+        session_id: str,
+        call: schema.ToolCallUpdate,
+        options: list[schema.PermissionOption],
+    ) -> str | None:
+        """Return the id of the option that was chosen, None when the client cancelled.
+
+        Raises:
+            EditorError: It could not ask.
+        """
+        request = schema.RequestPermissionRequest(
+            session_id=session_id, tool_call=call, options=options
+        )
+        answer = await self._call(
+            "session/request_permission", request, schema.RequestPermissionResponse
+        )
+        outcome = answer.outcome
+        return outcome.option_id if isinstance(outcome, schema.AllowedOutcome) else None
+
+    async def read_file(self, session_id: str, path: str) -> str:
+        """Return a file's text as the editor has it, unsaved changes included.
+
+        Raises:
+            EditorError: The editor could not.
+        """
+        request = schema.ReadTextFileRequest(session_id=session_id, path=path)
+        return (await self._call("fs/read_text_file", request, schema.ReadTextFileResponse)).content
+
+    async def write_file(self, session_id: str, path: str, text: str) -> None:
+        """Replace a file's text through the editor.
+
+        Raises:
+            EditorError: The editor could not.
+        """
+        request = schema.WriteTextFileRequest(session_id=session_id, path=path, content=text)
+        await self._call("fs/write_text_file", request, schema.WriteTextFileResponse)
+
+    async def create_terminal(self, request: schema.CreateTerminalRequest) -> str:
+        """Start a command in the editor's terminal and return the terminal's id.
+
+        Raises:
+            EditorError: The editor could not.
+        """
+        return (
+            await self._call("terminal/create", request, schema.CreateTerminalResponse)
+        ).terminal_id
+
+    async def terminal_output(
+        self, session_id: str, terminal: str
+    ) -> schema.TerminalOutputResponse:
+        """Return what the terminal shows so far."""
+        request = schema.TerminalOutputRequest(session_id=session_id, terminal_id=terminal)
+        return await self._call("terminal/output", request, schema.TerminalOutputResponse)
+
+    async def wait_for_exit(
+        self, session_id: str, terminal: str
+    ) -> schema.WaitForTerminalExitResponse:
+        """Wait for the terminal's command to end."""
+        request = schema.WaitForTerminalExitRequest(session_id=session_id, terminal_id=terminal)
+        return await self._call(
+            "terminal/wait_for_exit", request, schema.WaitForTerminalExitResponse
+        )
+
+    async def kill_terminal(self, session_id: str, terminal: str) -> None:
+        """End the terminal's command; its output stays."""
+        request = schema.KillTerminalRequest(session_id=session_id, terminal_id=terminal)
+        await self._call("terminal/kill", request, schema.KillTerminalResponse)
+
+    async def release_terminal(self, session_id: str, terminal: str) -> None:
+        """Let go of the terminal; a command still running in it is ended."""
+        request = schema.ReleaseTerminalRequest(session_id=session_id, terminal_id=terminal)
+        await self._call("terminal/release", request, schema.ReleaseTerminalResponse)
+
+    async def _call(self, method: str, params: BaseModel, answer: type[_Model]) -> _Model:
+        try:
+            result = await self._connection.send_request(method, dump(params))
+            return answer.model_validate(result if result is not None else {})
+        except RequestError as error:
+            message = f"the editor refused {method}: {error}"
+            raise EditorError(message, error.code) from error
+        except ValidationError as error:
+            raise EditorError(f"the editor's answer to {method} makes no sense") from error
+        except ConnectionError as error:
+            raise EditorError(f"the editor is gone ({method})") from error
+
+
+class UpdateStream:
+    """Updates of one turn, told and recorded in the order in which they are given."""
+
+    def __init__(
+        self, editor: Editor, session_id: str, record: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._editor = editor
+        self._session_id = session_id
+        self._record = record
+        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._pump = asyncio.create_task(self._send())
+        self._open = True
+
+    def tell(self, update: BaseModel, *, replay: BaseModel | None = None) -> None:
+        """Send `update`; `replay` is what a later load shows instead, where that differs."""
+        if self._open:
+            wire = dump(update)
+            self._record(wire if replay is None else dump(replay))
+            self._queue.put_nowait(wire)
+
+    async def flush(self) -> None:
+        """Wait until everything told so far is with the client."""
+        await self._queue.join()
+
+    async def close(self) -> None:
+        """Flush; whatever is told afterwards is dropped."""
+        self._open = False
+        await self._queue.join()
+        self._pump.cancel()
+        await asyncio.gather(self._pump, return_exceptions=True)
+
+    async def _send(self) -> None:
+        while True:
+            update = await self._queue.get()
+            try:
+                await self._editor.update(self._session_id, update)
+            finally:
+                self._queue.task_done()

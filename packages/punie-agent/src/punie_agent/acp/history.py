@@ -1,0 +1,149 @@
+"""A session's past: the messages a model continues from, and the updates an editor is shown again.
+
+`History` is the journal in memory. Text that arrives in pieces is kept as one update; a tool call that
+a crash left open is shown as failed; terminals, which are gone, are shown as the text they had.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from punie_agent.acp.store import StoredSession
+    from punie_agent.models import Message
+
+__all__ = ["History"]
+
+_LOG = logging.getLogger(__name__)
+_CHUNKS = {"agent_message_chunk", "agent_thought_chunk"}
+_OVER = {"completed", "failed"}
+
+
+class History:
+    """What happened in one session, in step with its journal.
+
+    Attributes:
+        messages: the conversation as the model knows it, without the system prompt.
+        rules: the permissions given for this session.
+        problem: why the journal is behind, None when everything is on disk.
+    """
+
+    def __init__(self, stored: StoredSession) -> None:
+        self._stored = stored
+        self.messages: list[Message] = []
+        self.rules: set[str] = set()
+        self.problem: str | None = None
+        self._pending: list[dict[str, Any]] = []
+        self._text: dict[str, Any] | None = None
+
+    def load(self) -> list[dict[str, Any]]:
+        """Read the journal; return the updates to show again.
+
+        Raises:
+            SessionDamagedError: It is damaged; the message names the line.
+        """
+        from punie_agent.models import Message  # noqa: PLC0415 - kept out of start-up
+
+        updates: list[dict[str, Any]] = []
+        self.messages, self.rules = [], set()
+        for record in self._stored.read():
+            match record:
+                case {"kind": "update", "update": dict(update)}:
+                    updates.append(update)
+                case {"kind": "message"}:
+                    self.messages.append(_message(Message, record))
+                case {"kind": "reset", "messages": list(records)}:
+                    self.messages = [_message(Message, each) for each in records]
+                case {"kind": "rules", "rules": list(rules)}:
+                    self.rules = {rule for rule in rules if isinstance(rule, str)}
+        return updates + _closing(updates)
+
+    def told(self, update: dict[str, Any]) -> None:
+        """Keep an update that an editor was sent."""
+        if update["sessionUpdate"] in _CHUNKS and update["content"].get("type") == "text":
+            self._add_text(update)
+            return
+        if update["sessionUpdate"] == "usage_update":
+            return
+        self._end_text()
+        self._pending.append({"kind": "update", "update": update})
+        self.save()
+
+    def continued(self, messages: Sequence[Message]) -> None:
+        """Take over the conversation as a turn left it."""
+        new = [message for message in messages if message.role != "system"]
+        known = len(self.messages)
+        if new[:known] == self.messages:
+            self._pending += [_record(message) for message in new[known:]]
+        else:
+            self._pending.append({"kind": "reset", "messages": [_record(each) for each in new]})
+        self.messages = new
+
+    def allowed(self, rules: set[str]) -> None:
+        """Keep the permissions given for this session."""
+        if rules != self.rules:
+            self.rules = set(rules)
+            self._pending.append({"kind": "rules", "rules": sorted(rules)})
+
+    def save(self, *, sync: bool = False) -> None:
+        """Bring the journal up to date; a failure is kept in `problem` and retried next time."""
+        if sync:
+            self._end_text()
+        records, self._pending = self._pending, []
+        try:
+            self._stored.append(records, sync=sync)
+            self.problem = None
+        except OSError as error:
+            self.problem = f"{error.strerror or error}: {self._stored.journal}"
+            _LOG.warning("the session is not saved: %s", self.problem)
+
+    def _add_text(self, update: dict[str, Any]) -> None:
+        if self._text is not None and self._text["sessionUpdate"] == update["sessionUpdate"]:
+            self._text["content"]["text"] += update["content"]["text"]
+            return
+        self._end_text()
+        self._text = {**update, "content": dict(update["content"])}
+
+    def _end_text(self) -> None:
+        if self._text is not None:
+            self._pending.append({"kind": "update", "update": self._text})
+            self._text = None
+
+
+def _closing(updates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the updates that end tool calls which nothing ended."""
+    running: dict[str, None] = {}
+    for update in updates:
+        if update.get("sessionUpdate") in {"tool_call", "tool_call_update"}:
+            call = update.get("toolCallId", "")
+            if update.get("status") in _OVER:
+                running.pop(call, None)
+            elif update["sessionUpdate"] == "tool_call":
+                running[call] = None
+    return [
+        {"sessionUpdate": "tool_call_update", "toolCallId": call, "status": "failed"}
+        for call in running
+    ]
+
+
+def _record(message: Message) -> dict[str, Any]:
+    record: dict[str, Any] = {"kind": "message", "role": message.role, "content": message.content}
+    if message.images:
+        record["images"] = [
+            {"data": base64.b64encode(image.data).decode("ascii"), "type": image.media_type}
+            for image in message.images
+        ]
+    return record
+
+
+def _message(message_type: type[Message], record: dict[str, Any]) -> Message:
+    from punie_agent.models import Image  # noqa: PLC0415 - kept out of start-up
+
+    images = tuple(
+        Image(base64.b64decode(each["data"]), each["type"]) for each in record.get("images", ())
+    )
+    return message_type(record["role"], record["content"], images)

@@ -1,0 +1,384 @@
+"""One open session: its turns, one at a time, and what may be set on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acp import schema
+from acp.exceptions import RequestError
+
+from punie_agent.acp import commands
+from punie_agent.acp.editor import EditorError, UpdateStream
+from punie_agent.acp.history import History
+from punie_agent.acp.narrator import Narrator
+from punie_agent.acp.options import config_options, mode_state
+from punie_agent.acp.prompt import Prompt, read_prompt
+from punie_agent.acp.store import now
+from punie_agent.errors import SessionError
+from punie_agent.events import TextDelta
+from punie_agent.permissions import MODES, PermissionDecision
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from punie_agent.acp.editor import Editor
+    from punie_agent.acp.models import Models
+    from punie_agent.acp.store import StoredSession
+    from punie_agent.acp.workspace import Workspace
+    from punie_agent.loop import TurnResult
+    from punie_agent.models import ChatModel
+    from punie_agent.permissions import PermissionRequest
+
+__all__ = ["Session"]
+
+_MOST_WAITING = 16
+_GRACE = 10.0
+_TITLE = 80
+_OUTCOMES = {
+    "allow_once": ("Allow once", "allow_once"),
+    "allow_session": ("Allow for this session", "allow_always"),
+    "allow_always": ("Always allow in this project", "allow_always"),
+    "reject": ("Reject", "reject_once"),
+}
+
+
+class Session:
+    """A conversation that an editor has open."""
+
+    def __init__(self, stored: StoredSession, editor: Editor, models: Models) -> None:
+        self.stored = stored
+        self.history = History(stored)
+        self._editor = editor
+        self._models = models
+        self._workspace: Workspace | None = None
+        self._turns = asyncio.Lock()
+        self._cancels: list[asyncio.Event] = []
+        self._closed = False
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.stored.header.id
+
+    # -- settings ---------------------------------------------------------------------------
+
+    def modes(self) -> schema.SessionModeState:
+        """Return the modes and the current one."""
+        return mode_state(self.stored.header.mode)
+
+    def options(self) -> list[schema.SessionConfigOptionSelect]:
+        """Return all config options with their current values."""
+        header = self.stored.header
+        return config_options(mode=header.mode, model=header.model, models=self._models.choices())
+
+    async def set_mode(self, mode: str) -> None:
+        """Change the mode; it holds from the next tool call on."""
+        if mode not in MODES:
+            known = ", ".join(MODES)
+            raise RequestError.invalid_params({"reason": f"no mode {mode!r}; there are: {known}"})
+        self.stored.change(mode=mode)
+        if self._workspace is not None:
+            self._workspace.permissions.mode = mode  # ty: ignore[invalid-assignment]
+
+    async def set_model(self, model: str) -> None:
+        """Change the model; it holds from the next turn on."""
+        self._models.check(model)
+        self.stored.change(model=model)
+
+    async def announce(self) -> None:
+        """Tell the editor the slash commands."""
+        from punie_tools import EFFECTS  # noqa: PLC0415 - after the session has been answered
+
+        update = schema.AvailableCommandsUpdate(
+            session_update="available_commands_update",
+            available_commands=commands.available(list(EFFECTS)),
+        )
+        await self._editor.update(self.id, _wire(update))
+
+    async def announce_settings(self) -> None:
+        """Tell the editor the settings, after something other than its own request changed them."""
+        mode = schema.CurrentModeUpdate(
+            session_update="current_mode_update", current_mode_id=self.stored.header.mode
+        )
+        options = schema.ConfigOptionUpdate(
+            session_update="config_option_update", config_options=self.options()
+        )
+        for update in (mode, options):
+            await self._editor.update(self.id, _wire(update))
+
+    async def replay(self) -> None:
+        """Show the editor everything that happened, in order."""
+        for update in self.history.load():
+            await self._editor.update(self.id, update)
+
+    # -- turns ------------------------------------------------------------------------------
+
+    def prompt(self, blocks: Sequence[object]) -> Coroutine[Any, Any, schema.PromptResponse]:
+        """Register a turn at once, so that a cancel right behind it finds it; await it to run it."""
+        if len(self._cancels) >= _MOST_WAITING:
+            raise RequestError.invalid_request(
+                {
+                    "reason": f"session {self.id} is busy: {_MOST_WAITING} prompts are waiting; cancel first"
+                }
+            )
+        prompt = read_prompt(blocks, Path(self.stored.header.cwd))
+        cancel = asyncio.Event()
+        self._cancels.append(cancel)
+        return self._prompt(prompt, blocks, cancel)
+
+    def cancel(self) -> None:
+        """End the running turn and all that wait."""
+        for cancel in self._cancels:
+            cancel.set()
+
+    async def close(self) -> None:
+        """Cancel everything, wait for it, and let go of the workspace."""
+        self._closed = True
+        self.cancel()
+        async with self._turns:
+            if self._workspace is not None:
+                workspace, self._workspace = self._workspace, None
+                await workspace.close()
+
+    async def _prompt(
+        self, prompt: Prompt, blocks: Sequence[object], cancel: asyncio.Event
+    ) -> schema.PromptResponse:
+        try:
+            async with self._turns:
+                if cancel.is_set() or self._closed:
+                    return schema.PromptResponse(stop_reason="cancelled")
+                with self.stored.turn() as changed:
+                    if changed:
+                        self.history.load()
+                    return await self._turn(prompt, blocks, cancel)
+        finally:
+            self._cancels.remove(cancel)
+
+    async def _turn(
+        self, prompt: Prompt, blocks: Sequence[object], cancel: asyncio.Event
+    ) -> schema.PromptResponse:
+        stream = UpdateStream(self._editor, self.id, self.history.told)
+        try:
+            self._begin(prompt, blocks, stream)
+            command, rest = commands.split(prompt.text)
+            stop = await self._act(command, rest, prompt, stream, cancel)
+            self._end(stream)
+            return schema.PromptResponse(stop_reason=stop)
+        except BaseException as error:
+            self._record_failure(error)
+            raise
+        finally:
+            await stream.close()
+
+    def _begin(self, prompt: Prompt, blocks: Sequence[object], stream: UpdateStream) -> None:
+        header = self.stored.header
+        for block in blocks:
+            chunk = schema.UserMessageChunk(session_update="user_message_chunk", content=block)  # ty: ignore[invalid-argument-type]
+            self.history.told(_wire(chunk))
+        title = header.title or _title(prompt.text)
+        with contextlib.suppress(OSError):
+            self.stored.change(title=title, updated=now(), turns=header.turns + 1)
+        if title != header.title:
+            stream.tell(schema.SessionInfoUpdate(session_update="session_info_update", title=title))
+
+    def _end(self, stream: UpdateStream) -> None:
+        self.history.save(sync=True)
+        if self.history.problem is not None:
+            _say(stream, f"\n\nThis session could not be saved ({self.history.problem}).")
+
+    def _record_failure(self, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            block = schema.TextContentBlock(type="text", text=f"The turn failed: {error}")
+            chunk = schema.AgentMessageChunk(session_update="agent_message_chunk", content=block)
+            self.history.told(_wire(chunk))
+        self.history.save(sync=True)
+
+    async def _act(
+        self,
+        command: commands.Command | None,
+        rest: str,
+        prompt: Prompt,
+        stream: UpdateStream,
+        cancel: asyncio.Event,
+    ) -> schema.StopReason:
+        match command:
+            case None:
+                model = self._models.get(self.stored.header.model)
+                return await self._run(model, prompt.message, prompt, stream, cancel)
+            case commands.Command(name="help"):
+                _say(stream, await self._help())
+            case commands.Command(name="model"):
+                _say(stream, await self._choose_model(rest))
+            case commands.Command(name="plan"):
+                return await self._plan(rest, prompt, stream, cancel)
+            case _:
+                from punie_agent.testing import ScriptedModel  # noqa: PLC0415 - only for commands
+
+                workspace = await self._open_workspace()
+                call = workspace.contract.format_call(commands.code_for(command, rest))
+                model = ScriptedModel([call, f"That was `/{command.name}`."], name="command")
+                return await self._run(model, prompt.message, prompt, stream, cancel)
+        return "end_turn"
+
+    async def _plan(
+        self, task: str, prompt: Prompt, stream: UpdateStream, cancel: asyncio.Event
+    ) -> schema.StopReason:
+        permissions = (await self._open_workspace()).permissions
+        model = self._models.get(self.stored.header.model)
+        permissions.mode = "plan"
+        try:
+            return await self._run(model, task, prompt, stream, cancel)
+        finally:
+            permissions.mode = self.stored.header.mode  # ty: ignore[invalid-assignment]
+
+    async def _help(self) -> str:
+        tools = (await self._open_workspace()).contract.tools
+        header = self.stored.header
+        return commands.help_text(tools, model=header.model, mode=header.mode)
+
+    async def _choose_model(self, name: str) -> str:
+        if not name:
+            lines = [f"- `{choice}` {text}".rstrip() for choice, text in self._models.choices()]
+            return "\n".join(
+                [f"This session uses `{self.stored.header.model}`. There are:", *lines]
+            )
+        await self.set_model(name)
+        await self.announce_settings()
+        return f"This session now uses `{name}`."
+
+    async def _run(
+        self,
+        model: ChatModel,
+        text: str,
+        prompt: Prompt,
+        stream: UpdateStream,
+        cancel: asyncio.Event,
+    ) -> schema.StopReason:
+        from punie_agent.loop import run_turn  # noqa: PLC0415 - kept out of start-up
+        from punie_agent.models import Message  # noqa: PLC0415
+
+        workspace = await self._open_workspace()
+        narrator = Narrator(
+            stream, prefix=f"{self.stored.header.turns}.", root=workspace.host.roots[0]
+        )
+        workspace.wrote, workspace.opened_terminal = narrator.wrote, narrator.opened_terminal
+        workspace.ask = lambda request: self._ask(request, narrator, stream, cancel)
+        workspace.permissions.session_rules = set(self.history.rules)
+        said = Message("user", text, prompt.images)
+        turn = asyncio.create_task(
+            run_turn(
+                model=model,
+                contract=workspace.contract,
+                sandbox=workspace.sandbox,
+                messages=[*self.history.messages, said],
+                on_event=narrator,
+                permissions=workspace.permissions,
+                cancel=cancel,
+            )
+        )
+        try:
+            result = await _finished(turn, cancel)
+        finally:
+            workspace.ask = workspace.wrote = workspace.opened_terminal = None
+            self.history.allowed(workspace.permissions.session_rules)
+        if result is None:
+            return "cancelled"
+        self.history.continued(result.messages)
+        return result.stop_reason
+
+    async def _open_workspace(self) -> Workspace:
+        if self._workspace is None:
+            workspace_type = await asyncio.to_thread(_import_workspace)
+            header = self.stored.header
+            roots = [header.cwd, *header.additional_directories]
+            self._workspace = workspace_type(self._editor, self.id, roots, header.mode)
+        await self._workspace.start()
+        return self._workspace
+
+    async def warm_up(self) -> None:
+        """Open the workspace ahead of the first turn."""
+        with contextlib.suppress(SessionError, OSError):
+            async with self._turns:
+                if not self._closed:
+                    await self._open_workspace()
+
+    # -- permissions ------------------------------------------------------------------------
+
+    async def _ask(
+        self,
+        request: PermissionRequest,
+        narrator: Narrator,
+        stream: UpdateStream,
+        cancel: asyncio.Event,
+    ) -> PermissionDecision:
+        """Ask the person; a cancel, a lost editor and anything unclear are a no."""
+        outcomes = ("allow_once", "reject") if request.tool == "plan" else tuple(_OUTCOMES)
+        card = narrator.permission_card(request)
+        await stream.flush()
+        question = asyncio.create_task(
+            self._editor.ask_permission(self.id, card, [_option(each) for each in outcomes])
+        )
+        stop = asyncio.create_task(cancel.wait())
+        try:
+            await asyncio.wait({question, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not question.done():
+                return PermissionDecision("reject", "the turn was cancelled")
+            chosen = question.result()
+        except EditorError as error:
+            return PermissionDecision("reject", str(error))
+        finally:
+            question.cancel()
+            stop.cancel()
+        if chosen not in outcomes or cancel.is_set():
+            return PermissionDecision("reject", "nobody allowed it")
+        if chosen != "reject":
+            narrator.allowed(request.call_id or request.code_id)
+            return PermissionDecision(chosen)  # ty: ignore[invalid-argument-type]
+        return PermissionDecision("reject", "the user said no")
+
+
+async def _finished(turn: asyncio.Task[TurnResult], cancel: asyncio.Event) -> TurnResult | None:
+    """Wait for a turn; None when it had to be stopped by force."""
+    stop = asyncio.create_task(cancel.wait())
+    try:
+        await asyncio.wait({turn, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not turn.done():
+            await asyncio.wait({turn}, timeout=_GRACE)
+    except asyncio.CancelledError:
+        cancel.set()
+        await asyncio.wait({turn}, timeout=_GRACE)
+        raise
+    finally:
+        stop.cancel()
+        if not turn.done():
+            turn.cancel()
+            await asyncio.gather(turn, return_exceptions=True)
+    return None if turn.cancelled() else turn.result()
+
+
+def _import_workspace() -> type[Workspace]:
+    from punie_agent.acp.workspace import Workspace  # noqa: PLC0415 - heavy: tools and sandbox
+
+    return Workspace
+
+
+def _option(outcome: str) -> schema.PermissionOption:
+    name, kind = _OUTCOMES[outcome]
+    return schema.PermissionOption(option_id=outcome, name=name, kind=kind)  # ty: ignore[invalid-argument-type]
+
+
+def _say(stream: UpdateStream, text: str) -> None:
+    block = schema.TextContentBlock(type="text", text=text)
+    stream.tell(schema.AgentMessageChunk(session_update="agent_message_chunk", content=block))
+
+
+def _title(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "Untitled")
+    return line if len(line) <= _TITLE else f"{line[: _TITLE - 1]}…"
+
+
+def _wire(model: Any) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
