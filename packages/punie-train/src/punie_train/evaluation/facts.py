@@ -1,0 +1,230 @@
+"""Facts: what a query's output must say, and whether a text says it.
+
+A fact is a list of atoms that belong together, such as a line number and the message of the error on that
+line. An atom is a whole number, a text, a path, or a list of atoms of which any will do. A text says a fact
+when all its atoms occur together, with no atom of another fact between them; so listing, tables, JSON and
+`repr` all count, and right numbers beside wrong messages do not.
+
+Covered: reading facts, splitting text into comparable words, finding facts, and noticing a text that
+merely says everything. Not covered: prose claims (`punie_train.evaluation.claims`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import pairwise, product
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
+
+from punie_train.errors import EvaluationError
+
+Plain = StrictInt | StrictFloat | StrictStr
+Atom = Plain | list[Plain]
+Fact = list[Atom]
+
+MAX_GAP_WORDS = 60
+"""How many words may lie between two atoms of one fact."""
+
+MIN_PREFIX_CHARACTERS = 24
+"""A long text may be cut (`message[:60]`), but not shorter than this."""
+
+_SEPARATORS = re.compile(r"[\s'\"`()\[\]{}<>,;|=:*!?#→•│─┃━]+")
+_NUMBER = re.compile(r"(?:l|line)?0*(\d+)", re.IGNORECASE)
+
+
+class Truth(BaseModel):
+    """What a query's `truth` program prints, as JSON.
+
+    Attributes:
+        facts: alternatives; a text must say every fact of one of them.
+        never: facts the last output must not say.
+        counts: for each noun, the numbers that may be claimed about it in the answer.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    facts: list[list[Fact]] = Field(min_length=1)
+    never: list[Fact] = []
+    counts: dict[str, list[int]] = {}
+
+
+def read_truth(text: str, where: str) -> Truth:
+    """Return the truth a program printed.
+
+    Raises:
+        EvaluationError: the text is not the JSON that is expected.
+    """
+    try:
+        return Truth.model_validate(json.loads(text))
+    except (ValueError, ValidationError) as error:
+        raise EvaluationError(f"{where}: the truth program printed no facts ({error}).") from None
+
+
+def words(text: str) -> list[str]:
+    """Return the comparable words of a text: case folded, without quotes, brackets and end punctuation."""
+    found = []
+    for raw in _SEPARATORS.split(text.casefold()):
+        word = raw.rstrip(".-").removeprefix("./")
+        word = word.lstrip("-") if not word.startswith("-") or not word[1:].isdigit() else word
+        word = word.rstrip("/") or word
+        if re.fullmatch(r"\d+(/\d+)+", word):
+            found.extend(word.split("/"))
+        elif word:
+            found.append(word)
+    return found
+
+
+@dataclass(frozen=True)
+class _Span:
+    start: int
+    end: int
+
+
+class Output:
+    """A text, ready to be searched for facts."""
+
+    def __init__(self, text: str) -> None:
+        self.words = words(text)
+
+    def says(self, facts: Sequence[Fact]) -> list[Fact]:
+        """Return the facts the text does not say; empty when it says them all."""
+        taken: set[tuple[_Span, ...]] = set()
+        missing = []
+        for fact in facts:
+            others = [other for other in facts if other != fact]
+            place = next(
+                (spans for spans in self._places(fact, others) if spans not in taken), None
+            )
+            if place is None:
+                missing.append(fact)
+            else:
+                taken.add(place)
+        return missing
+
+    def _places(self, fact: Fact, others: Sequence[Fact]) -> Iterable[tuple[_Span, ...]]:
+        found = [self._find(atom) for atom in fact]
+        if not all(found):
+            return
+        foreign = self._foreign(fact, others)
+        for first in found[0]:
+            for spans in product(
+                [first], *(_nearest(first, options) for options in found[1:])
+            ):
+                if self._together(spans, foreign):
+                    yield spans
+
+    def _together(self, spans: tuple[_Span, ...], foreign: Sequence[_Span]) -> bool:
+        ordered = sorted(spans, key=lambda span: span.start)
+        if any(after.start - before.end > MAX_GAP_WORDS for before, after in pairwise(ordered)):
+            return False
+        low, high = ordered[0].start, max(span.end for span in ordered)
+        return len(spans) == 1 or not any(low <= span.start and span.end <= high for span in foreign)
+
+    def _foreign(self, fact: Fact, others: Sequence[Fact]) -> list[_Span]:
+        own = {json.dumps(atom) for atom in fact}
+        strangers = [atom for other in others for atom in other if json.dumps(atom) not in own]
+        texts = [atom for atom in strangers if not isinstance(atom, int | float)]
+        own_spans = {span for atom in fact for span in self._find(atom)}
+        chosen = texts or strangers
+        return [span for atom in chosen for span in self._find(atom) if span not in own_spans]
+
+    def _find(self, atom: Any) -> list[_Span]:
+        if isinstance(atom, list):
+            return [span for option in atom for span in self._find(option)]
+        if isinstance(atom, int):
+            return [
+                _Span(index, index + 1)
+                for index, word in enumerate(self.words)
+                if (number := _NUMBER.fullmatch(word)) and int(number[1]) == atom
+            ]
+        if isinstance(atom, float):
+            return [
+                _Span(index, index + 1)
+                for index, word in enumerate(self.words)
+                if re.fullmatch(r"-?\d+\.\d+s?", word) and float(word.rstrip("s")) == atom
+            ]
+        return self._find_text(atom)
+
+    def _find_text(self, text: str) -> list[_Span]:
+        wanted = words(text)
+        if not wanted:
+            return []
+        if len(wanted) == 1:
+            return [
+                _Span(index, index + 1)
+                for index, word in enumerate(self.words)
+                if word == wanted[0] or _same_path(word, wanted[0])
+            ]
+        spans = []
+        for index, word in enumerate(self.words):
+            if word != wanted[0]:
+                continue
+            length = _common(self.words[index : index + len(wanted)], wanted)
+            if length == len(wanted) or (
+                length >= 3 and len(" ".join(wanted[:length])) >= MIN_PREFIX_CHARACTERS
+            ):
+                spans.append(_Span(index, index + length))
+        return spans
+
+
+def says_everything(shown: str, known: Iterable[Any]) -> bool:
+    """Tell whether a text is full of whole numbers that no tool gave: guessing by listing.
+
+    Args:
+        shown: what the programs showed.
+        known: the JSON values the tools were given and returned.
+    """
+    explained: set[int] = set(range(25))
+    for value in known:
+        _collect(value, explained)
+    numbers = [int(word) for word in words(shown) if word.isdigit() and len(word) < 10]
+    strange = {number for number in numbers if number not in explained}
+    return len(strange) > 8 and 2 * len(strange) > len(set(numbers))
+
+
+def _collect(value: Any, into: set[int]) -> None:
+    match value:
+        case bool() | None:
+            pass
+        case int():
+            into.add(value)
+        case str():
+            into.update(int(digits) for digits in re.findall(r"\d{1,9}", value))
+            into.add(len(value.splitlines()))
+            into.add(len(value))
+        case dict():
+            for part in value.values():
+                _collect(part, into)
+        case list() | tuple():
+            into.add(len(value))
+            for part in value:
+                _collect(part, into)
+        case _:
+            pass
+
+
+def _nearest(first: _Span, options: Sequence[_Span]) -> list[_Span]:
+    return nsmallest(2, options, key=lambda span: _distance(first, span))
+
+
+def _distance(one: _Span, other: _Span) -> tuple[int, int]:
+    gap = max(other.start - one.end, one.start - other.end)
+    return gap, 0 if other.start >= one.start else 1
+
+
+def _common(found: Sequence[str], wanted: Sequence[str]) -> int:
+    return next(
+        (index for index, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b),
+        min(len(found), len(wanted)),
+    )
+
+
+def _same_path(word: str, wanted: str) -> bool:
+    if "/" not in wanted and "." not in wanted:
+        return False
+    return word.endswith("/" + wanted) or ("/" in wanted and wanted.endswith("/" + word) and "." in word)
