@@ -5,6 +5,7 @@
 """
 
 from punie_sandbox._functions import Effect, ExternalFunction, ExternalFunctions, Parameter
+from punie_sandbox._reads import fields_read
 from punie_sandbox._sandbox import Sandbox
 from punie_sandbox.errors import (
     PendingRunError,
@@ -55,4 +56,5 @@ __all__ = [
     "allow",
     "ask",
     "deny",
+    "fields_read",
 ]
