@@ -1,77 +1,93 @@
-"""Typed results of the tools a Python developer checks with: ty, ruff, pytest, git, LSP."""
+"""Typed results of the tools a Python developer checks with: ty, ruff, pytest, git, LSP.
 
-from punie_tools.errors import (
-    MissingFileError,
-    NotTextError,
-    OutsideRootsError,
-    ServerError,
-    ToolMissingError,
-    ToolsError,
-    UnknownToolError,
-    UnreadableFileError,
-)
-from punie_tools.host import (
-    Completed,
-    Host,
-    SpawningHost,
-)
-from punie_tools.local import (
-    LocalHost,
-)
-from punie_tools.parsers import (
-    Evidence,
-    parse_git_diff,
-    parse_git_log,
-    parse_git_status,
-    parse_pytest,
-    parse_ruff,
-    parse_ruff_diagnostics,
-    parse_ruff_format,
-    parse_ty,
-)
-from punie_tools.results import (
-    FAILED,
-    ChangeKind,
-    CstAddImportResult,
-    CstFindResult,
-    CstMatch,
-    CstRenameResult,
-    Diagnostic,
-    DiagnosticFix,
-    DiagnosticReport,
-    DiagnosticTool,
-    DiffFile,
-    DocumentSymbol,
-    DocumentSymbolsResult,
-    FindReferencesResult,
-    FormatResult,
-    GitCommit,
-    GitDiffResult,
-    GitFileStatus,
-    GitLogResult,
-    GitStatusResult,
-    GotoDefinitionResult,
-    HoverResult,
-    LintResult,
-    LintViolation,
-    Location,
-    Outcome,
-    Severity,
-    Status,
-    TestCase,
-    TestResult,
-    ToolResult,
-    ToolRun,
-    TypeCheckError,
-    TypeCheckResult,
-    WorkspaceSymbol,
-    WorkspaceSymbolsResult,
-)
-from punie_tools.toolbox import (
-    EFFECTS,
-    Effect,
-    Toolbox,
-)
+Names are imported when they are first used, as in pydantic itself: `import punie_tools` costs
+nothing until something is needed from it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from punie_tools.errors import (
+        MissingFileError,
+        NotTextError,
+        OutsideRootsError,
+        PluginError,
+        ServerError,
+        ToolMissingError,
+        ToolsError,
+        UnknownToolError,
+        UnreadableFileError,
+    )
+    from punie_tools.host import (
+        Completed,
+        Host,
+        SpawningHost,
+    )
+    from punie_tools.local import (
+        LocalHost,
+    )
+    from punie_tools.parsers import (
+        Evidence,
+        parse_git_diff,
+        parse_git_log,
+        parse_git_status,
+        parse_pytest,
+        parse_ruff,
+        parse_ruff_diagnostics,
+        parse_ruff_format,
+        parse_ty,
+    )
+    from punie_tools.plugins import (
+        Effect,
+        Plugin,
+        load_plugins,
+        tool,
+    )
+    from punie_tools.results import (
+        FAILED,
+        ChangeKind,
+        CstAddImportResult,
+        CstFindResult,
+        CstMatch,
+        CstRenameResult,
+        Diagnostic,
+        DiagnosticFix,
+        DiagnosticReport,
+        DiagnosticTool,
+        DiffFile,
+        DocumentSymbol,
+        DocumentSymbolsResult,
+        FindReferencesResult,
+        FormatResult,
+        GitCommit,
+        GitDiffResult,
+        GitFileStatus,
+        GitLogResult,
+        GitStatusResult,
+        GotoDefinitionResult,
+        HoverResult,
+        LintResult,
+        LintViolation,
+        Location,
+        Outcome,
+        Severity,
+        Status,
+        TestCase,
+        TestResult,
+        ToolResult,
+        ToolRun,
+        TypeCheckError,
+        TypeCheckResult,
+        WorkspaceSymbol,
+        WorkspaceSymbolsResult,
+    )
+    from punie_tools.toolbox import (
+        EFFECTS,
+        Toolbox,
+    )
 
 __all__ = [
     "EFFECTS",
@@ -109,6 +125,8 @@ __all__ = [
     "NotTextError",
     "Outcome",
     "OutsideRootsError",
+    "Plugin",
+    "PluginError",
     "ServerError",
     "Severity",
     "SpawningHost",
@@ -126,6 +144,7 @@ __all__ = [
     "UnreadableFileError",
     "WorkspaceSymbol",
     "WorkspaceSymbolsResult",
+    "load_plugins",
     "parse_git_diff",
     "parse_git_log",
     "parse_git_status",
@@ -134,4 +153,86 @@ __all__ = [
     "parse_ruff_diagnostics",
     "parse_ruff_format",
     "parse_ty",
+    "tool",
 ]
+
+_HOMES = {
+    "ChangeKind": "results",
+    "Completed": "host",
+    "CstAddImportResult": "results",
+    "CstFindResult": "results",
+    "CstMatch": "results",
+    "CstRenameResult": "results",
+    "Diagnostic": "results",
+    "DiagnosticFix": "results",
+    "DiagnosticReport": "results",
+    "DiagnosticTool": "results",
+    "DiffFile": "results",
+    "DocumentSymbol": "results",
+    "DocumentSymbolsResult": "results",
+    "EFFECTS": "toolbox",
+    "Effect": "plugins",
+    "Evidence": "parsers",
+    "FAILED": "results",
+    "FindReferencesResult": "results",
+    "FormatResult": "results",
+    "GitCommit": "results",
+    "GitDiffResult": "results",
+    "GitFileStatus": "results",
+    "GitLogResult": "results",
+    "GitStatusResult": "results",
+    "GotoDefinitionResult": "results",
+    "Host": "host",
+    "HoverResult": "results",
+    "LintResult": "results",
+    "LintViolation": "results",
+    "LocalHost": "local",
+    "Location": "results",
+    "MissingFileError": "errors",
+    "NotTextError": "errors",
+    "Outcome": "results",
+    "OutsideRootsError": "errors",
+    "Plugin": "plugins",
+    "PluginError": "errors",
+    "ServerError": "errors",
+    "Severity": "results",
+    "SpawningHost": "host",
+    "Status": "results",
+    "TestCase": "results",
+    "TestResult": "results",
+    "ToolMissingError": "errors",
+    "ToolResult": "results",
+    "ToolRun": "results",
+    "Toolbox": "toolbox",
+    "ToolsError": "errors",
+    "TypeCheckError": "results",
+    "TypeCheckResult": "results",
+    "UnknownToolError": "errors",
+    "UnreadableFileError": "errors",
+    "WorkspaceSymbol": "results",
+    "WorkspaceSymbolsResult": "results",
+    "load_plugins": "plugins",
+    "parse_git_diff": "parsers",
+    "parse_git_log": "parsers",
+    "parse_git_status": "parsers",
+    "parse_pytest": "parsers",
+    "parse_ruff": "parsers",
+    "parse_ruff_diagnostics": "parsers",
+    "parse_ruff_format": "parsers",
+    "parse_ty": "parsers",
+    "tool": "plugins",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module the first time it is used."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'punie_tools' has no attribute {name!r}")
+    value = getattr(import_module(f"punie_tools.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,6 +11,7 @@ __all__ = [
     "MissingFileError",
     "NotTextError",
     "OutsideRootsError",
+    "PluginError",
     "ServerError",
     "ToolMissingError",
     "ToolsError",
@@ -45,6 +46,10 @@ class ToolMissingError(ToolsError, FileNotFoundError):
 
 class UnknownToolError(ToolsError, LookupError):
     """A tool name that the toolbox does not have."""
+
+
+class PluginError(ToolsError, TypeError):
+    """A third party's tool that cannot be loaded or is not one."""
 
 
 class ServerError(ToolsError, RuntimeError):

@@ -7,13 +7,14 @@ raises for what it was asked wrongly: a path outside the workspace, a file that 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from punie_tools import _checks, _git
 from punie_tools._commands import command_argv, command_text, cut_text
 from punie_tools._runner import Runner
-from punie_tools.errors import UnknownToolError
+from punie_tools.errors import PluginError, UnknownToolError
 from punie_tools.paths import contain, display
+from punie_tools.plugins import Effect, Plugin
 
 # Not under TYPE_CHECKING: hosts such as a sandbox read the annotations of the tools at run time.
 from punie_tools.results import (
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from punie_tools.host import Host
 
 __all__ = ["EFFECTS", "Effect", "Toolbox"]
-
-Effect = Literal["read", "write", "execute"]
 
 EFFECTS: Mapping[str, Effect] = MappingProxyType(
     {
@@ -61,15 +60,29 @@ class Toolbox:
         host: Where they act.
     """
 
-    def __init__(self, host: Host, *, timeout: float = 600.0, output_chars: int = 100_000) -> None:
+    def __init__(
+        self,
+        host: Host,
+        *,
+        timeout: float = 600.0,
+        output_chars: int = 100_000,
+        plugins: Mapping[str, Plugin] | None = None,
+    ) -> None:
         """Open a toolbox.
 
         Args:
             host: Where the tools act.
             timeout: Seconds after which a tool or command is ended.
             output_chars: Characters of a file or a command's output that are returned as text.
+            plugins: Third parties' tools, as `load_plugins()` finds them; none by default.
+
+        Raises:
+            PluginError: A plug-in has the name of one of the toolbox's own tools.
         """
         self.host = host
+        self._plugins = dict(plugins or {})
+        if taken := sorted(self._plugins.keys() & EFFECTS.keys()):
+            raise PluginError(f"plug-ins must not replace built-in tools: {', '.join(taken)}")
         self._timeout = timeout
         self._output_chars = output_chars
         self._runner = Runner(host, timeout)
@@ -80,11 +93,19 @@ class Toolbox:
         Raises:
             UnknownToolError: There is no tool of that name.
         """
-        wanted = list(EFFECTS) if names is None else list(names)
-        for name in wanted:
-            if name not in EFFECTS:
-                raise UnknownToolError(f"there is no tool {name!r}; there are {', '.join(EFFECTS)}")
-        return [getattr(self, name) for name in wanted]
+        return [self._function(name) for name in (self.effects if names is None else names)]
+
+    @property
+    def effects(self) -> Mapping[str, Effect]:
+        """What each tool does to the world, plug-ins included, in the documented order."""
+        return {**EFFECTS, **{name: each.effect for name, each in self._plugins.items()}}
+
+    def _function(self, name: str) -> Callable[..., Awaitable[Any]]:
+        if name in EFFECTS:
+            return getattr(self, name)
+        if name in self._plugins:
+            return self._plugins[name].bound(self.host)
+        raise UnknownToolError(f"there is no tool {name!r}; there are {', '.join(self.effects)}")
 
     async def read_file(self, path: str) -> str:
         """Return the text of a file; a very long one is cut, and a line in it says so."""
