@@ -18,9 +18,11 @@ from punie_agent.events import CallFinished, CallStarted, OnEvent
 if TYPE_CHECKING:
     from punie_sandbox import Call, CallRecord, RunResult
 
-__all__ = ["CodeWatch", "current_watch", "observed", "summarise"]
+__all__ = ["CodeWatch", "current_call", "current_watch", "observed", "summarise"]
 
 _current: ContextVar[CodeWatch | None] = ContextVar("punie_code_watch", default=None)
+current_call: ContextVar[str | None] = ContextVar("punie_call", default=None)
+"""The id of the tool call that this context works for: a host can tell whose file or terminal it is."""
 
 
 def current_watch() -> CodeWatch | None:
@@ -110,19 +112,23 @@ class CodeWatch:
 
 def observed(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """The same function, reporting to the watch of the code that calls it."""
+    tool = getattr(function, "__name__", "")
 
     @functools.wraps(function)
     async def watched(*args: Any, **kwargs: Any) -> Any:
         watch = _current.get()
-        call_id = watch.began(function.__name__) if watch is not None else None
+        call_id = watch.began(tool) if watch is not None else None
         if watch is None or call_id is None:
             return await function(*args, **kwargs)
+        token = current_call.set(call_id)
         try:
             value = await function(*args, **kwargs)
         except BaseException as error:
-            watch.raised(call_id, function.__name__, error)
+            watch.raised(call_id, tool, error)
             raise
-        watch.returned(call_id, function.__name__, value)
+        finally:
+            current_call.reset(token)
+        watch.returned(call_id, tool, value)
         return value
 
     return watched

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from punie_sandbox import RunResult
-
     from punie_agent.models import Usage
+    from punie_sandbox import RunResult
 
 __all__ = [
     "CallFinished",

@@ -78,7 +78,7 @@ async def run_turn(
 
     Args:
         model: who answers.
-        contract: how the model is spoken to; its system prompt is put first when missing.
+        contract: how the model is spoken to; its system prompt is always the first message.
         sandbox: where the code runs.
         messages: the conversation so far; the last one is the user's.
         on_event: told everything as it happens.
@@ -131,9 +131,9 @@ async def _until_cancelled(turn: Turn, cancel: asyncio.Event | None) -> StopReas
 
 
 def _with_system_prompt(messages: Sequence[Message], contract: Contract) -> list[Message]:
-    if messages and messages[0].role == "system":
-        return list(messages)
-    return [Message("system", contract.system_prompt), *messages]
+    """The contract's prompt first, in place of one that another model's contract put there."""
+    rest = messages[1:] if messages and messages[0].role == "system" else messages
+    return [Message("system", contract.system_prompt), *rest]
 
 
 def _ignore(event: Event) -> None:

@@ -19,7 +19,7 @@ def data_dir() -> Path:
     override = os.environ.get("PUNIE_DATA_DIR")
     if override:
         return Path(override).expanduser()
-    from platformdirs import user_data_path  # noqa: PLC0415 - kept out of start-up
+    from platformdirs import user_data_path
 
     return user_data_path("punie", appauthor=False)
 

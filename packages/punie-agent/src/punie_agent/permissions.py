@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 __all__ = [
     "MODES",
     "Asker",
+    "FileChange",
     "Mode",
     "Outcome",
     "PermissionDecision",
     "PermissionRequest",
     "Permissions",
     "ProjectRules",
+    "title_of_call",
 ]
 
 Outcome = Literal["allow_once", "allow_session", "allow_always", "reject"]
@@ -48,9 +50,25 @@ MODES: Mapping[Mode, str] = {
     "plan": "Run on an overlay, show one diff, ask once",
     "auto": "Write and run without asking",
 }
+_VERBS = {
+    "write_file": "Write",
+    "read_file": "Read",
+    "typecheck": "Check types in",
+    "ruff_check": "Lint",
+    "pytest_run": "Run the tests of",
+}
 _DIFF_LIMIT = 400_000
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file of a plan: its text now (None: it does not exist) and the text it would get."""
+
+    path: str
+    old_text: str | None
+    new_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,7 @@ class PermissionRequest:
         old_text: that file's text now; None when the file is new or not text.
         new_text: the text it would get.
         diff: a unified diff, for a write or a whole plan.
+        changes: the files of a whole plan, each with its old and new text.
         command: the command line, for an execution.
         rule: what "always" would remember, for example "run_command: pytest -q".
     """
@@ -82,6 +101,7 @@ class PermissionRequest:
     old_text: str | None = None
     new_text: str | None = None
     diff: str | None = None
+    changes: tuple[FileChange, ...] = ()
     command: str | None = None
     rule: str = ""
 
@@ -160,7 +180,7 @@ class Permissions:
 
     async def __call__(self, call: Call) -> Decision:
         """Decide one call, reporting it to the turn that is watching."""
-        from punie_sandbox import allow, deny  # noqa: PLC0415 - kept out of start-up
+        from punie_sandbox import allow, deny
 
         watch = current_watch()
         if watch is not None:
@@ -236,7 +256,7 @@ class Permissions:
             call_id=watch.call_id(call.id) if watch is not None else str(call.id),
             tool=call.name,
             effect=call.effect,
-            title=title_of(call),
+            title=title_of_call(call.name, call.arguments),
             arguments=dict(call.arguments),
             path=path,
             old_text=old_text,
@@ -278,18 +298,17 @@ def rule_of(call: Call) -> str:
     return f"{call.name}: {command}" if command is not None else call.name
 
 
-def title_of(call: Call) -> str:
+def title_of_call(tool: str, arguments: Mapping[str, object]) -> str:
     """One line about a call, for a permission card or a list of calls."""
-    arguments = call.arguments
     command = command_line(arguments)
     if command is not None:
         return f"Run {command.splitlines()[0] if command else '(nothing)'}"
     path = _text(arguments.get("path")) or _text(arguments.get("file_path"))
-    verbs = {"write_file": "Write", "read_file": "Read", "typecheck": "Check types in"}
-    if path is not None and call.name in verbs:
-        return f"{verbs[call.name]} {path}"
+    verb = _VERBS.get(tool)
+    if path is not None and verb is not None:
+        return f"{verb} {path}"
     shown = ", ".join(f"{value!r}"[:60] for value in arguments.values())
-    return f"{call.name}({shown})"
+    return f"{tool}({shown})"
 
 
 def unified_diff(path: str, old: str, new: str) -> str:

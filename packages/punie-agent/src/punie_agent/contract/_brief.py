@@ -12,12 +12,13 @@ import ast
 
 __all__ = ["brief_signatures", "function_names"]
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _HIDDEN_TYPES = frozenset({"ToolRun"})
 
 
 def function_names(stubs: str) -> tuple[str, ...]:
     """The names of the functions that the stubs declare, in their order."""
-    return tuple(node.name for node in ast.parse(stubs).body if _is_function(node))
+    return tuple(node.name for node in ast.parse(stubs).body if isinstance(node, _FUNCTIONS))
 
 
 def brief_signatures(stubs: str) -> str:
@@ -25,14 +26,8 @@ def brief_signatures(stubs: str) -> str:
     module = ast.parse(stubs)
     classes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
     return "\n".join(
-        _signature(node, classes)
-        for node in module.body
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        _signature(node, classes) for node in module.body if isinstance(node, _FUNCTIONS)
     )
-
-
-def _is_function(node: ast.stmt) -> bool:
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
 
 
 def _signature(

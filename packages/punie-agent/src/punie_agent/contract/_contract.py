@@ -144,9 +144,9 @@ def standard_functions(toolbox: Toolbox, names: Sequence[str] | None = None) -> 
     Raises:
         ContractError: the toolbox has no tool of that name.
     """
-    from punie_agent._watch import observed  # noqa: PLC0415 - kept out of start-up
-    from punie_sandbox import ExternalFunctions  # noqa: PLC0415 - kept out of start-up
-    from punie_tools import EFFECTS, ToolsError  # noqa: PLC0415 - kept out of start-up
+    from punie_agent._watch import observed
+    from punie_sandbox import ExternalFunctions
+    from punie_tools import EFFECTS, ToolsError
 
     try:
         functions = toolbox.functions(names)

@@ -95,7 +95,7 @@ def _objects(candidate: str) -> list[dict[str, object]]:
 
 
 def _repaired(candidate: str) -> object:
-    from json_repair import repair_json  # noqa: PLC0415 - 40 ms that most processes never need
+    from json_repair import repair_json
 
     try:
         return repair_json(candidate, return_objects=True)

@@ -1,0 +1,93 @@
+"""`punie ask`: one task in one project, in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from punie_agent import models
+from punie_agent.cli._display import JsonDisplay, TextDisplay
+from punie_agent.cli._terminal import TerminalAsker, default_model, interruptible
+from punie_agent.errors import ConfigError
+from punie_agent.loop import TurnLimits, TurnResult, run_turn
+from punie_agent.models import Message
+from punie_agent.permissions import Mode, Permissions
+from punie_sandbox import Sandbox
+from punie_tools import LocalHost, Toolbox
+
+__all__ = ["run"]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
+    if not prompt.strip():
+        raise ConfigError("the prompt is empty; say what to do")
+    folder = Path(options.cwd)
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not a folder; --cwd names the project's folder")
+    return asyncio.run(_ask(prompt, folder, options))
+
+
+async def _ask(prompt: str, folder: Path, options: argparse.Namespace) -> int:
+    model = models.resolve(options.model or default_model())
+    host = LocalHost(folder)
+    display = JsonDisplay() if options.json else TextDisplay()
+    permissions = Permissions(
+        None if options.json else TerminalAsker(display),
+        mode=_mode(options),
+        project=folder,
+        host=host,
+    )
+    contract = models.contract_for(model, Toolbox(host))
+    try:
+        async with (
+            Sandbox(contract.functions, policy=permissions) as sandbox,
+            interruptible() as cancel,
+        ):
+            result = await run_turn(
+                model=model,
+                contract=contract,
+                sandbox=sandbox,
+                messages=[Message("user", prompt)],
+                on_event=display,
+                limits=TurnLimits(requests=options.max_requests),
+                permissions=permissions,
+                cancel=cancel,
+            )
+    finally:
+        await models.close(model)
+    display.finish()
+    if options.json:
+        print(json.dumps(_as_json(model.name, result), indent=2, ensure_ascii=False))
+    return _exit_code(result)
+
+
+def _mode(options: argparse.Namespace) -> Mode:
+    if options.plan:
+        return "plan"
+    return "auto" if options.yes else "ask"
+
+
+def _exit_code(result: TurnResult) -> int:
+    if result.stop_reason == "cancelled":
+        return 130
+    return 0 if result.stop_reason == "end_turn" and result.final_text else 1
+
+
+def _as_json(model: str, result: TurnResult) -> dict[str, Any]:
+    return {
+        "model": model,
+        "stop_reason": result.stop_reason,
+        "text": result.final_text,
+        "runs": [run.to_json() for run in result.runs],
+        "usage": {
+            "input_tokens": result.usage.input_tokens,
+            "output_tokens": result.usage.output_tokens,
+            "requests": result.usage.requests,
+        },
+    }

@@ -1,0 +1,127 @@
+"""What a person at the terminal sees of a turn. Prose and printed output go to standard output, the
+rest (code, calls, questions, usage) to standard error, so that `punie ask … > file` keeps the answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.text import Text
+
+from punie_agent.events import (
+    CallFinished,
+    CallStarted,
+    CodeFinished,
+    CodeStarted,
+    Compacted,
+    Event,
+    Retried,
+    TextDelta,
+    ThoughtDelta,
+)
+from punie_agent.permissions import PermissionRequest, title_of_call
+
+if TYPE_CHECKING:
+    from punie_sandbox import RunResult
+
+__all__ = ["Display", "JsonDisplay", "TextDisplay"]
+
+
+class Display(Protocol):
+    """Watches a turn, and shows what a person is asked."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        ...
+
+    def show_request(self, request: PermissionRequest) -> None:
+        """Show what permission is asked for."""
+        ...
+
+    def finish(self) -> None:
+        """The turn is over."""
+        ...
+
+
+class JsonDisplay:
+    """Shows nothing while the turn runs: the result is printed as one object at the end."""
+
+    def __call__(self, event: Event) -> None:
+        """Show nothing."""
+
+    def show_request(self, request: PermissionRequest) -> None:
+        """Show nothing; nobody is asked."""
+
+    def finish(self) -> None:
+        """Nothing is open."""
+
+
+class TextDisplay:
+    """Streams prose, shows code with its calls, and prints what the code printed."""
+
+    def __init__(self, out: Console | None = None, err: Console | None = None) -> None:
+        self._out = out or Console(highlight=False, soft_wrap=True)
+        self._err = err or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._line_open = False
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case TextDelta(text=text):
+                self._out.print(text, end="", markup=False)
+                self._line_open = not text.endswith("\n")
+            case ThoughtDelta(text=text):
+                self._err.print(text, end="", style="dim italic", markup=False)
+            case CodeStarted(code=code):
+                self.finish()
+                self._err.print(
+                    Syntax(code, "python", theme="ansi_dark", background_color="default")
+                )
+            case CallStarted(tool=tool, arguments=arguments):
+                self._note(f"→ {title_of_call(tool, arguments)}", "cyan")
+            case CallFinished(decision="deny", tool=tool, error=error):
+                self._note(f"✗ {tool} was not allowed: {error}", "yellow")
+            case CallFinished(tool=tool, error=str(error)):
+                self._note(f"✗ {tool}: {error}", "red")
+            case CallFinished(tool=tool, summary=summary):
+                self._note(f"✓ {tool}: {summary}", "green")
+            case CodeFinished(result=result) if result is not None:
+                self._show_run(result)
+            case Retried(reason=reason):
+                self._note(f"asking again: {reason}", "yellow")
+            case Compacted():
+                self._note("older messages were shortened", "dim")
+            case _:
+                pass
+
+    def show_request(self, request: PermissionRequest) -> None:
+        """Show title, and the diff or the command."""
+        self.finish()
+        self._err.print(Text(request.title, style="bold"))
+        if request.diff:
+            self._err.print(
+                Syntax(request.diff, "diff", theme="ansi_dark", background_color="default")
+            )
+        elif request.command is not None:
+            self._err.print(Text(f"$ {request.command}"))
+
+    def finish(self) -> None:
+        """End an open line."""
+        if self._line_open:
+            self._out.print()
+            self._line_open = False
+
+    def _show_run(self, result: RunResult) -> None:
+        if result.stdout:
+            self._out.print(Text(result.stdout.rstrip("\n")))
+        if result.value is not None:
+            self._out.print(Text(repr(result.value)))
+        for found in result.diagnostics:
+            self._note(f"line {found.line}: {found.message}", "yellow")
+        if result.error is not None:
+            self._note(str(result.error), "red")
+
+    def _note(self, text: str, style: str) -> None:
+        self._err.print(Text(text, style=style))

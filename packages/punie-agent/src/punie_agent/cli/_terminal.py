@@ -1,0 +1,95 @@
+"""What every interactive command needs of a terminal: questions, Ctrl-C, the default model."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from punie_agent.models import registry
+from punie_agent.permissions import Outcome, PermissionDecision, PermissionRequest
+
+if TYPE_CHECKING:
+    from punie_agent.cli._display import Display
+
+__all__ = ["TerminalAsker", "default_model", "interruptible"]
+
+_ANSWERS: dict[str, Outcome] = {
+    "y": "allow_once",
+    "s": "allow_session",
+    "a": "allow_always",
+    "n": "reject",
+}
+
+
+class TerminalAsker:
+    """Asks a person at the terminal; without a terminal the answer is no, with the way to allow it."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+
+    async def __call__(self, request: PermissionRequest) -> PermissionDecision:
+        """Show the request and wait for y, s, a or n."""
+        self._display.show_request(request)
+        if not sys.stdin.isatty():
+            return PermissionDecision(
+                "reject", "no terminal to ask on; allow everything with --yes"
+            )
+        while True:
+            print(
+                "Allow? [y]es, for this [s]ession, [a]lways here, [n]o: ",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+            line = await _read_line()
+            if line is None:
+                return PermissionDecision("reject", "no answer")
+            outcome = _ANSWERS.get(line.strip().lower()[:1])
+            if outcome is not None:
+                return PermissionDecision(outcome)
+
+
+async def _read_line() -> str | None:
+    """One line of standard input, None at its end, without blocking the loop and without a thread."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    descriptor = sys.stdin.fileno()
+    loop.add_reader(descriptor, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+    return sys.stdin.readline() or None
+
+
+@asynccontextmanager
+async def interruptible() -> AsyncGenerator[asyncio.Event]:
+    """An event that the first Ctrl-C sets; a second one interrupts the process as usual."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_interrupt() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        event.set()
+
+    loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    try:
+        yield event
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def default_model() -> str:
+    """The model to use when none was named: $PUNIE_MODEL, the newest one made here, or `test`."""
+    named = os.environ.get("PUNIE_MODEL")
+    if named:
+        return named
+    made = registry.registered()
+    if not made:
+        return "test"
+    return max(made, key=lambda each: (each.folder / registry.DESCRIPTION).stat().st_mtime).name

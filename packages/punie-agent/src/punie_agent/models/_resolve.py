@@ -1,0 +1,81 @@
+"""From a model's name to the model: the one place that knows all kinds of names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from punie_agent.errors import ModelUnavailableError
+
+if TYPE_CHECKING:
+    from punie_agent.contract import Contract
+    from punie_agent.models._protocol import ChatModel
+    from punie_tools import Toolbox
+
+__all__ = ["choices", "close", "contract_for", "resolve"]
+
+
+def resolve(name: str) -> ChatModel:
+    """The model of this name. Cheap: nothing is started, contacted or imported before it is needed.
+
+    Names: `test` (offline, no weights); the name of a model made here (`smollm2-phase23`); the folder
+    of an mlx-lm model; the URL of an OpenAI-compatible server, with `#model` when it serves several
+    (`http://localhost:1234/v1#qwen3`); any pydantic-ai name (`anthropic:claude-sonnet-4-5`).
+
+    Raises:
+        ModelUnavailableError: there is no such model; the message lists what there is.
+    """
+    from punie_agent.models import registry
+
+    if name == "test":
+        from punie_agent.models._offline import OfflineModel
+
+        return OfflineModel()
+    if name.startswith(("http://", "https://")):
+        from punie_agent.models._openai import OpenAIModel
+
+        url, _, model = name.partition("#")
+        return OpenAIModel(url, model or None)
+    if (Path(name) / "config.json").is_file():
+        from punie_agent.models._served import ServedModel
+
+        return ServedModel(registry.artefact(Path(name)))
+    if name in registry.names():
+        from punie_agent.models._served import ServedModel
+
+        return ServedModel(registry.find(name))
+    if ":" in name:
+        from punie_agent.models._pydantic_ai import PydanticAIModel
+
+        return PydanticAIModel(name)
+    known = ", ".join(["test", *registry.names()])
+    raise ModelUnavailableError(
+        f"there is no model {name!r}. Known here: {known}. It may also be a folder with an mlx-lm model, "
+        "the URL of an OpenAI-compatible server, or a pydantic-ai name such as openai:gpt-5."
+    )
+
+
+def choices() -> list[tuple[str, str]]:
+    """The models that can be chosen by a short name here, each with one line about it."""
+    from punie_agent.models import registry
+
+    made = [(each.name, f"{each.base} trained in {each.phase}") for each in registry.registered()]
+    return [*made, ("test", "offline, no weights: tries out a set-up")]
+
+
+def contract_for(model: ChatModel, toolbox: Toolbox) -> Contract:
+    """The contract that a model is to be spoken to with: the one it was trained with, or the full one."""
+    from punie_agent.contract import Contract, standard_functions
+
+    own: Any = getattr(model, "contract_data", None)
+    if own is not None and "tools" in own:
+        return Contract.from_json(own, toolbox)
+    call_format = (own or {}).get("call_format", "fenced")
+    return Contract(standard_functions(toolbox), call_format=call_format)
+
+
+async def close(model: ChatModel) -> None:
+    """Let go of what a model holds: a server it started, an open connection."""
+    closing = getattr(model, "aclose", None)
+    if closing is not None:
+        await closing()
