@@ -22,7 +22,7 @@ __all__ = ["serve", "serve_connection", "version"]
 
 def version() -> str:
     """Return the version of the installed package."""
-    from importlib.metadata import version as installed  # noqa: PLC0415 - a tenth of start-up
+    from importlib.metadata import version as installed
 
     return installed("punie-agent")
 
@@ -79,17 +79,17 @@ async def _connected(
     handshake: Handshake, model: str, models: Mapping[str, Callable[[], ChatModel]] | None
 ) -> None:
     # The protocol SDK takes a second to import; the client has its first answer by now.
-    from acp.connection import Connection  # noqa: PLC0415
+    from acp.connection import Connection
 
-    from punie_agent.acp.agent import PunieAgent  # noqa: PLC0415
-    from punie_agent.acp.editor import Editor  # noqa: PLC0415
-    from punie_agent.acp.models import Models  # noqa: PLC0415
-    from punie_agent.acp.router import Router  # noqa: PLC0415
-    from punie_agent.acp.store import SessionStore  # noqa: PLC0415
+    from punie_agent.acp.agent import PunieAgent
+    from punie_agent.acp.editor import Editor
+    from punie_agent.acp.models import Models
+    from punie_agent.acp.router import Router
+    from punie_agent.acp.store import SessionStore
 
     agent = PunieAgent(SessionStore(), Models(model, models), handshake.afterwards)
     connection = Connection(Router(agent), handshake, listening=False)
-    agent.editor = Editor(connection, lambda: handshake.features)
+    agent.editor = Editor(connection, handshake)
     try:
         await connection.main_loop()
     finally:

@@ -123,6 +123,11 @@ class StdioTransport:
         self._outgoing.put((_frames.encode(message), written))
         await written
 
+    def post(self, message: dict[str, Any]) -> None:
+        """Write one message without waiting, in order with everything sent and posted."""
+        if not self._over:
+            self._outgoing.put((_frames.encode(message), None))
+
     async def receive(self) -> dict[str, Any] | None:
         """Return the next message, or None when the client is gone."""
         message = await self._incoming.get()

@@ -6,6 +6,7 @@ Sessions are on disk; what is here is which of them this connection has open.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,10 +138,8 @@ class PunieAgent:
         session = self._sessions.pop(request.session_id, None)
         if session is not None:
             await session.close()
-        try:
+        with contextlib.suppress(SessionMissingError):
             self._store.delete(request.session_id)
-        except SessionMissingError:
-            pass
         return schema.DeleteSessionResponse()
 
     # -- settings ---------------------------------------------------------------------------

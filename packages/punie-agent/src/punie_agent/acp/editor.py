@@ -1,12 +1,11 @@
 """The editor as the agent sees it: what may be asked of it, and the stream of updates it is told.
 
-Nothing is asked that the client did not offer in `initialize`. `UpdateStream` takes updates from
-synchronous code, in order, and is closed at the end of a turn, after which nothing goes out.
+Updates may come from synchronous code and reach the client in the order in which they are told,
+also between requests. `UpdateStream` is closed at the end of a turn, after which nothing goes out.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from acp import schema
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from acp.connection import Connection
 
-    from punie_agent.acp.handshake import ClientFeatures
+    from punie_agent.acp.handshake import ClientFeatures, Handshake
 
 __all__ = ["Editor", "EditorError", "UpdateStream"]
 
@@ -42,20 +41,23 @@ class EditorError(OSError):
 class Editor:
     """Typed calls to the client at the other end of the connection."""
 
-    def __init__(self, connection: Connection, features: Callable[[], ClientFeatures]) -> None:
+    def __init__(self, connection: Connection, handshake: Handshake) -> None:
         self._connection = connection
-        self._features = features
+        self._handshake = handshake
 
     @property
     def features(self) -> ClientFeatures:
         """What the client offered."""
-        return self._features()
+        return self._handshake.features
 
-    async def update(self, session_id: str, update: dict[str, Any]) -> None:
-        """Send one `session/update`; silent when the client is gone."""
-        params = {"sessionId": session_id, "update": update}
+    def tell(self, session_id: str, update: dict[str, Any]) -> None:
+        """Send one `session/update` without waiting; in order with everything else that is sent."""
+        self._handshake.post(_notification(session_id, update))
+
+    async def show(self, session_id: str, update: dict[str, Any]) -> None:
+        """Send one `session/update` and wait until it is written; silent when the client is gone."""
         try:
-            await self._connection.send_notification("session/update", params)
+            await self._handshake.send(_notification(session_id, update))
         except ConnectionError:
             return
 
@@ -147,7 +149,7 @@ class Editor:
 
 
 class UpdateStream:
-    """Updates of one turn, told and recorded in the order in which they are given."""
+    """The updates of one turn: told to the editor and kept for replay. Closed, it drops what comes."""
 
     def __init__(
         self, editor: Editor, session_id: str, record: Callable[[dict[str, Any]], None]
@@ -155,32 +157,20 @@ class UpdateStream:
         self._editor = editor
         self._session_id = session_id
         self._record = record
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._pump = asyncio.create_task(self._send())
         self._open = True
 
     def tell(self, update: BaseModel, *, replay: BaseModel | None = None) -> None:
         """Send `update`; `replay` is what a later load shows instead, where that differs."""
         if self._open:
             wire = dump(update)
+            self._editor.tell(self._session_id, wire)
             self._record(wire if replay is None else dump(replay))
-            self._queue.put_nowait(wire)
 
-    async def flush(self) -> None:
-        """Wait until everything told so far is with the client."""
-        await self._queue.join()
-
-    async def close(self) -> None:
-        """Flush; whatever is told afterwards is dropped."""
+    def close(self) -> None:
+        """End the turn: whatever is told afterwards is dropped."""
         self._open = False
-        await self._queue.join()
-        self._pump.cancel()
-        await asyncio.gather(self._pump, return_exceptions=True)
 
-    async def _send(self) -> None:
-        while True:
-            update = await self._queue.get()
-            try:
-                await self._editor.update(self._session_id, update)
-            finally:
-                self._queue.task_done()
+
+def _notification(session_id: str, update: dict[str, Any]) -> dict[str, Any]:
+    params = {"sessionId": session_id, "update": update}
+    return {"jsonrpc": "2.0", "method": "session/update", "params": params}

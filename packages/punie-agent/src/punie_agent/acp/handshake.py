@@ -35,7 +35,11 @@ class MessageTransport(Protocol):
     """Moves decoded JSON-RPC messages; the SDK's `Transport` by structure."""
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Deliver one message."""
+        """Deliver one message; returns when it is on its way."""
+        ...
+
+    def post(self, message: dict[str, Any]) -> None:
+        """Deliver one message without waiting, in order with everything sent and posted."""
         ...
 
     async def receive(self) -> dict[str, Any] | None:
@@ -124,6 +128,10 @@ class Handshake:
         if "method" not in message:
             for call in self._afterwards.pop(message.get("id"), ()):
                 call()
+
+    def post(self, message: dict[str, Any]) -> None:
+        """Deliver one message without waiting."""
+        self._transport.post(message)
 
     async def receive(self) -> dict[str, Any] | None:
         """Return the next message that is not part of the handshake."""

@@ -46,7 +46,7 @@ class History:
         Raises:
             SessionDamagedError: It is damaged; the message names the line.
         """
-        from punie_agent.models import Message  # noqa: PLC0415 - kept out of start-up
+        from punie_agent.models import Message
 
         updates: list[dict[str, Any]] = []
         self.messages, self.rules = [], set()
@@ -141,7 +141,7 @@ def _record(message: Message) -> dict[str, Any]:
 
 
 def _message(message_type: type[Message], record: dict[str, Any]) -> Message:
-    from punie_agent.models import Image  # noqa: PLC0415 - kept out of start-up
+    from punie_agent.models import Image
 
     images = tuple(
         Image(base64.b64decode(each["data"]), each["type"]) for each in record.get("images", ())

@@ -54,8 +54,8 @@ class Models:
 
 
 def _resolve(name: str) -> ChatModel:
-    from punie_agent.errors import ModelUnavailableError  # noqa: PLC0415 - kept out of start-up
-    from punie_agent.models._offline import OfflineModel  # noqa: PLC0415
+    from punie_agent.errors import ModelUnavailableError
+    from punie_agent.models._offline import OfflineModel
 
     if name == "test":
         return OfflineModel()

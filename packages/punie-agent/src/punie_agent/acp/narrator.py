@@ -209,7 +209,7 @@ class Narrator:
         self._calls = [each for each in self._calls if each != event.call_id]
         said = text_content(event.error or _shown(event.value) or event.summary)
         content = call.content if call.content and event.error is None else [*call.content, said]
-        replay = None if call.replay is None else [said]
+        replay: list[_Content] | None = None if call.replay is None else [said]
         self._update(
             event.call_id,
             status="failed" if event.error is not None or event.decision == "deny" else "completed",
@@ -280,8 +280,8 @@ def _code_title(code: str) -> str:
 
 
 def _call_title(event: CallStarted) -> str:
-    from punie_agent.permissions import title_of  # noqa: PLC0415 - one wording with the cards
-    from punie_sandbox import Call  # noqa: PLC0415
+    from punie_agent.permissions import title_of
+    from punie_sandbox import Call
 
     return title_of(Call(0, event.tool, event.arguments, event.effect))
 

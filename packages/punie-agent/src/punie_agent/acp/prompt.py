@@ -48,7 +48,7 @@ def read_prompt(blocks: Sequence[object], root: Path) -> Prompt:
     Raises:
         RequestError: A block of a kind that was not offered, or a picture that is not base64.
     """
-    from punie_agent.models import Image  # noqa: PLC0415 - kept out of start-up
+    from punie_agent.models import Image
 
     text: list[str] = []
     context: list[str] = []

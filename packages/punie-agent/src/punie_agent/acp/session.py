@@ -18,7 +18,6 @@ from punie_agent.acp.options import config_options, mode_state
 from punie_agent.acp.prompt import Prompt, read_prompt
 from punie_agent.acp.store import now
 from punie_agent.errors import SessionError
-from punie_agent.events import TextDelta
 from punie_agent.permissions import MODES, PermissionDecision
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from punie_agent.acp.workspace import Workspace
     from punie_agent.loop import TurnResult
     from punie_agent.models import ChatModel
-    from punie_agent.permissions import PermissionRequest
+    from punie_agent.permissions import Mode, PermissionRequest
 
 __all__ = ["Session"]
 
@@ -76,12 +75,10 @@ class Session:
 
     async def set_mode(self, mode: str) -> None:
         """Change the mode; it holds from the next tool call on."""
-        if mode not in MODES:
-            known = ", ".join(MODES)
-            raise RequestError.invalid_params({"reason": f"no mode {mode!r}; there are: {known}"})
-        self.stored.change(mode=mode)
+        chosen = _mode(mode)
+        self.stored.change(mode=chosen)
         if self._workspace is not None:
-            self._workspace.permissions.mode = mode  # ty: ignore[invalid-assignment]
+            self._workspace.permissions.mode = chosen
 
     async def set_model(self, model: str) -> None:
         """Change the model; it holds from the next turn on."""
@@ -90,13 +87,13 @@ class Session:
 
     async def announce(self) -> None:
         """Tell the editor the slash commands."""
-        from punie_tools import EFFECTS  # noqa: PLC0415 - after the session has been answered
+        from punie_tools import EFFECTS
 
         update = schema.AvailableCommandsUpdate(
             session_update="available_commands_update",
             available_commands=commands.available(list(EFFECTS)),
         )
-        await self._editor.update(self.id, _wire(update))
+        self._editor.tell(self.id, _wire(update))
 
     async def announce_settings(self) -> None:
         """Tell the editor the settings, after something other than its own request changed them."""
@@ -107,12 +104,12 @@ class Session:
             session_update="config_option_update", config_options=self.options()
         )
         for update in (mode, options):
-            await self._editor.update(self.id, _wire(update))
+            self._editor.tell(self.id, _wire(update))
 
     async def replay(self) -> None:
         """Show the editor everything that happened, in order."""
         for update in self.history.load():
-            await self._editor.update(self.id, update)
+            await self._editor.show(self.id, update)
 
     # -- turns ------------------------------------------------------------------------------
 
@@ -171,7 +168,7 @@ class Session:
             self._record_failure(error)
             raise
         finally:
-            await stream.close()
+            stream.close()
 
     def _begin(self, prompt: Prompt, blocks: Sequence[object], stream: UpdateStream) -> None:
         header = self.stored.header
@@ -215,7 +212,7 @@ class Session:
             case commands.Command(name="plan"):
                 return await self._plan(rest, prompt, stream, cancel)
             case _:
-                from punie_agent.testing import ScriptedModel  # noqa: PLC0415 - only for commands
+                from punie_agent.testing import ScriptedModel
 
                 workspace = await self._open_workspace()
                 call = workspace.contract.format_call(commands.code_for(command, rest))
@@ -232,7 +229,7 @@ class Session:
         try:
             return await self._run(model, task, prompt, stream, cancel)
         finally:
-            permissions.mode = self.stored.header.mode  # ty: ignore[invalid-assignment]
+            permissions.mode = _mode(self.stored.header.mode)
 
     async def _help(self) -> str:
         tools = (await self._open_workspace()).contract.tools
@@ -257,15 +254,15 @@ class Session:
         stream: UpdateStream,
         cancel: asyncio.Event,
     ) -> schema.StopReason:
-        from punie_agent.loop import run_turn  # noqa: PLC0415 - kept out of start-up
-        from punie_agent.models import Message  # noqa: PLC0415
+        from punie_agent.loop import run_turn
+        from punie_agent.models import Message
 
         workspace = await self._open_workspace()
         narrator = Narrator(
             stream, prefix=f"{self.stored.header.turns}.", root=workspace.host.roots[0]
         )
         workspace.wrote, workspace.opened_terminal = narrator.wrote, narrator.opened_terminal
-        workspace.ask = lambda request: self._ask(request, narrator, stream, cancel)
+        workspace.ask = lambda request: self._ask(request, narrator, cancel)
         workspace.permissions.session_rules = set(self.history.rules)
         said = Message("user", text, prompt.images)
         turn = asyncio.create_task(
@@ -294,7 +291,7 @@ class Session:
             workspace_type = await asyncio.to_thread(_import_workspace)
             header = self.stored.header
             roots = [header.cwd, *header.additional_directories]
-            self._workspace = workspace_type(self._editor, self.id, roots, header.mode)
+            self._workspace = workspace_type(self._editor, self.id, roots, _mode(header.mode))
         await self._workspace.start()
         return self._workspace
 
@@ -311,13 +308,11 @@ class Session:
         self,
         request: PermissionRequest,
         narrator: Narrator,
-        stream: UpdateStream,
         cancel: asyncio.Event,
     ) -> PermissionDecision:
         """Ask the person; a cancel, a lost editor and anything unclear are a no."""
         outcomes = ("allow_once", "reject") if request.tool == "plan" else tuple(_OUTCOMES)
         card = narrator.permission_card(request)
-        await stream.flush()
         question = asyncio.create_task(
             self._editor.ask_permission(self.id, card, [_option(each) for each in outcomes])
         )
@@ -360,9 +355,18 @@ async def _finished(turn: asyncio.Task[TurnResult], cancel: asyncio.Event) -> Tu
 
 
 def _import_workspace() -> type[Workspace]:
-    from punie_agent.acp.workspace import Workspace  # noqa: PLC0415 - heavy: tools and sandbox
+    from punie_agent.acp.workspace import Workspace
 
     return Workspace
+
+
+def _mode(name: str) -> Mode:
+    """Return a mode by name, or raise `RequestError` (-32602)."""
+    for mode in MODES:
+        if mode == name:
+            return mode
+    known = ", ".join(MODES)
+    raise RequestError.invalid_params({"reason": f"no mode {name!r}; there are: {known}"})
 
 
 def _option(outcome: str) -> schema.PermissionOption:

@@ -15,7 +15,6 @@ journal is cut back to whole records and the rest is kept in memory for the next
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import fcntl
 import json
@@ -24,7 +23,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -119,7 +118,7 @@ class StoredSession:
         _write_header(self.folder, self.header)
 
     @contextmanager
-    def turn(self) -> Iterator[bool]:
+    def turn(self) -> Generator[bool]:
         """Hold the session's lock; the value tells whether another process has written meanwhile.
 
         Raises:
@@ -348,16 +347,16 @@ def _read_header(folder: Path) -> SessionHeader:
     path = folder / "session.json"
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        if fields.pop("version") != _VERSION:
-            raise SessionDamagedError(f"{path} was written by another version of Punie")
+        version = fields.pop("version")
         fields["additional_directories"] = tuple(fields["additional_directories"])
         header = SessionHeader(**fields)
-    except SessionDamagedError:
-        raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SessionDamagedError(
+        message = (
             f"session {folder.name} is damaged: {path} cannot be read ({error}); delete the session"
-        ) from error
+        )
+        raise SessionDamagedError(message) from error
+    if version != _VERSION:
+        raise SessionDamagedError(f"{path} was written by another version of Punie")
     if header.id != folder.name or not all(
         isinstance(v, str) for v in (header.cwd, header.updated)
     ):

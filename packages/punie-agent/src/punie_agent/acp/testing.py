@@ -16,7 +16,7 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -65,7 +65,7 @@ class AgentProcess:
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         patience: float = 60.0,
-    ) -> AsyncIterator[AgentProcess]:
+    ) -> AsyncGenerator[AgentProcess]:
         """Start `argv` and stop it on leaving; `patience` bounds every wait, in seconds."""
         process = await asyncio.create_subprocess_exec(
             *argv,

@@ -6,10 +6,9 @@ live as long. What it does is decided by `Permissions`; who is told is decided t
 
 from __future__ import annotations
 
-import functools
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from punie_agent.acp.host import AcpHost, for_a_person
 from punie_agent.contract import Contract, standard_functions
@@ -78,7 +77,7 @@ class Workspace:
         await self._stack.aclose()
 
     async def _ask(self, request: PermissionRequest) -> PermissionDecision:
-        from punie_agent.permissions import PermissionDecision  # noqa: PLC0415
+        from punie_agent.permissions import PermissionDecision
 
         if self.ask is None:
             return PermissionDecision("reject", "nobody is here to allow it")
