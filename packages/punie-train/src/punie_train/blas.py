@@ -84,3 +84,21 @@ def _load(file: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def set_threads(count: int) -> int:
+    """Let the preloaded BLAS use this many threads, and return how many it used before.
+
+    Returns 1 and does nothing where the BLAS in use has no such setting.
+    """
+    blas = preload()
+    if blas.path is None or count < 1:
+        return 1
+    library = ctypes.CDLL(str(blas.path))
+    if blas.name == "mkl":
+        before = library.MKL_Get_Max_Threads()
+        library.MKL_Set_Num_Threads(count)
+    else:
+        before = library.openblas_get_num_threads()
+        library.openblas_set_num_threads(count)
+    return before

@@ -1,0 +1,70 @@
+"""Which rows a step trains on: a function of seed and epoch alone, so that a resumed run sees the same.
+
+Rows of similar length are put together (little padding), every row is used once an epoch, and the
+composition changes from epoch to epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+
+BUCKET_BATCHES = 8
+"""Batches' worth of rows that are sorted by length together: more, less padding but less mixing."""
+
+
+def steps_per_epoch(rows: int, batch_size: int) -> int:
+    """Return the number of batches in an epoch; the last may be smaller."""
+    return math.ceil(rows / batch_size)
+
+
+def epoch_batches(
+    lengths: Sequence[int], batch_size: int, seed: int, epoch: int
+) -> list[list[int]]:
+    """Return the batches of one epoch as lists of row numbers.
+
+    Args:
+        lengths: each row's length.
+        batch_size: rows a batch.
+        seed: the run's seed.
+        epoch: counted from zero.
+    """
+    order = random.Random(f"{seed}-{epoch}")  # noqa: S311 - order of rows, nothing secret
+    rows = list(range(len(lengths)))
+    order.shuffle(rows)
+    window = batch_size * BUCKET_BATCHES
+    batches = []
+    for start in range(0, len(rows), window):
+        bucket = sorted(rows[start : start + window], key=lambda row: (lengths[row], row))
+        batches += [bucket[at : at + batch_size] for at in range(0, len(bucket), batch_size)]
+    order.shuffle(batches)
+    return batches
+
+
+def training_batches(
+    lengths: Sequence[int], batch_size: int, seed: int, first: int, last: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield (step, rows) for the steps `first` to `last`, both included and counted from one."""
+    size = steps_per_epoch(len(lengths), batch_size)
+    batches: list[list[int]] = []
+    current = -1
+    for step in range(first, last + 1):
+        epoch, at = divmod(step - 1, size)
+        if epoch != current:
+            batches, current = epoch_batches(lengths, batch_size, seed, epoch), epoch
+        yield step, batches[at]
+
+
+def split_evenly(rows: Sequence[int], lengths: Sequence[int], parts: int) -> list[list[int]]:
+    """Split rows, shortest first, into at most `parts` runs of about equally many padded tokens."""
+    ordered = sorted(rows, key=lambda row: (lengths[row], row))
+    total = sum(lengths[row] for row in ordered)
+    runs: list[list[int]] = [[]]
+    used = 0
+    for row in ordered:
+        if runs[-1] and len(runs) < parts and used + lengths[row] / 2 > total * len(runs) / parts:
+            runs.append([])
+        runs[-1].append(row)
+        used += lengths[row]
+    return runs

@@ -1,0 +1,119 @@
+"""The configuration of training, fusing and quantising: every key, its unit and its default.
+
+Covered: reading and checking. Not covered: what a phase changes (`data/phases/*.toml`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ATTENTION_KEYS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
+MLP_KEYS = ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+EXPERT_KEYS = (
+    "mlp.switch_mlp.gate_proj",
+    "mlp.switch_mlp.up_proj",
+    "mlp.switch_mlp.down_proj",
+)
+DEFAULT_KEYS = (*ATTENTION_KEYS, *MLP_KEYS, *EXPERT_KEYS)
+"""Modules of a layer that may be adapted; never the router of a mixture of experts (`mlp.gate`)."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainConfig(_Strict):
+    """How the adapter is trained."""
+
+    trainer: Literal["punie", "mlx-lm"] = "punie"
+    """`punie`: the loop of this package. `mlx-lm`: `mlx_lm.lora` as shipped, for comparison."""
+    method: Literal["lora", "dora", "full"] = "lora"
+    """Low-rank adapters, weight-decomposed ones, or all weights of the trained layers."""
+    num_layers: int = Field(default=8, ge=-1)
+    """Layers trained, counted from the last; -1 trains all."""
+    rank: int = Field(default=8, ge=1)
+    """Rank of the adapters."""
+    scale: float = Field(default=20.0, gt=0)
+    """Factor of the adapters' output (mlx-lm's `scale`, not alpha)."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout before the adapters."""
+    keys: tuple[str, ...] = DEFAULT_KEYS
+    """Modules adapted in each layer, by their names in it; those a layer lacks are left out."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    """Peak learning rate."""
+    warmup: float = Field(default=0.05, ge=0, le=1)
+    """Part of all steps over which the rate rises linearly from zero."""
+    final_rate: float = Field(default=0.05, ge=0, le=1)
+    """The rate at the last step as a part of the peak; a cosine leads there."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """AdamW's decoupled weight decay."""
+    clip_norm: float = Field(default=1.0, ge=0)
+    """Largest norm of the gradient; 0 does not clip."""
+    epochs: float | None = Field(default=3, gt=0)
+    """Passes over the training rows; exclusive with `iterations`."""
+    iterations: int | None = Field(default=None, ge=1)
+    """Optimizer steps; exclusive with `epochs`."""
+    batch_size: int = Field(default=8, ge=1)
+    """Rows a step, over all ranks."""
+    accumulate: int = Field(default=1, ge=1)
+    """Parts a batch is computed in, one after another, to save memory; the result is the same."""
+    max_tokens: int = Field(default=2048, ge=16)
+    """Rows with more tokens than this are refused."""
+    seed: int = 23
+    """Seed of the adapters' first weights, the dropout and the order of rows."""
+    evaluate_every: int = Field(default=50, ge=0)
+    """Steps between measurements of the validation loss; 0 measures at the end only."""
+    save_every: int = Field(default=25, ge=1)
+    """Steps between checkpoints; training goes on from the last one."""
+    keep: Literal["last", "best"] = "best"
+    """Which weights become the adapter: the last, or those with the lowest validation loss."""
+    patience: int = Field(default=0, ge=0)
+    """Stop after this many measurements without a lower validation loss; 0 never stops early."""
+    cache_mb: int = Field(default=1024, ge=0)
+    """Memory for activations below the first trained layer, in MB; what exceeds it is on disk."""
+    streams: int = Field(default=0, ge=0)
+    """Parallel computations on CPU; 0 takes one for each core, at most four."""
+    track: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Also send the metrics to these (extras of the package)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _iterations_replace_epochs(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("iterations") is not None:
+            if values.get("epochs") is not None:
+                raise ValueError("give `epochs` or `iterations`, not both")
+            return {**values, "epochs": None}
+        return values
+
+    @model_validator(mode="after")
+    def _router_is_never_adapted(self) -> TrainConfig:
+        routers = [key for key in self.keys if key.endswith(("mlp.gate", ".router"))]
+        if routers:
+            raise ValueError(f"{routers[0]} is the router of a mixture of experts; it is not adapted")
+        return self
+
+
+class FuseConfig(_Strict):
+    """How the adapter is fused into the base."""
+
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Type of the fused weights."""
+    tolerance: float = Field(default=1e-3, gt=0)
+    """Largest difference of a logit between the adapter model and the fused one, before `dtype`."""
+
+
+class QuantizeConfig(_Strict):
+    """How the fused model is quantised."""
+
+    bits: Literal[2, 3, 4, 5, 6, 8] = 5
+    """Bits of a weight."""
+    group_size: Literal[32, 64, 128] = 64
+    """Weights that share a scale."""
+    scale_dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
+    """Type of scales, biases and of what is not quantised."""
+    first_layers_bits: Literal[4, 5, 6, 8] | None = None
+    """Bits of embeddings and output, where they shall have more."""
+    keep: dict[str, Literal[4, 5, 6, 8]] = {}
+    """Bits of modules whose path contains the key, such as `down_proj = 6`; the longest key wins."""

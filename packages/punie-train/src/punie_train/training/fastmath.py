@@ -1,0 +1,123 @@
+"""Attention and SwiGLU for MLX's CPU backend, three times as fast where it matters.
+
+There, `exp` takes 20 ns an element and `power` 7 ns (the relative error is below 4e-7), and the built-in
+softmax, sigmoid and attention all go through `exp`. The functions here use `power`, keep what their
+gradient needs, and are put in the place of mlx-lm's while a model is trained or scored on CPU.
+
+Covered: models that call `scaled_dot_product_attention` and `swiglu` of mlx-lm, in float32. Not covered:
+attention sinks and quantised caches, which stay with MLX's own.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from punie_train.mlx import ON_CPU, mx
+
+NEGATIVE = -1e9
+"""Added to scores that are masked."""
+
+
+def exp(x: mx.array) -> mx.array:
+    """Return e to the power of x, by the fast way; no gradient of its own is defined."""
+    return mx.power(math.e, x)
+
+
+@mx.custom_function
+def softmax(scores: mx.array) -> mx.array:
+    """Return the softmax over the last axis."""
+    weights = exp(scores - mx.max(scores, axis=-1, keepdims=True))
+    return weights * mx.reciprocal(mx.sum(weights, axis=-1, keepdims=True))
+
+
+@softmax.vjp
+def _softmax_vjp(_: Any, cotangent: mx.array, output: mx.array) -> mx.array:
+    product = cotangent * output
+    return product - output * mx.sum(product, axis=-1, keepdims=True)
+
+
+@mx.custom_function
+def _gated(gate: mx.array, x: mx.array) -> tuple[mx.array, mx.array]:
+    sigmoid = mx.reciprocal(1.0 + exp(-gate))
+    return gate * sigmoid * x, sigmoid
+
+
+@_gated.vjp
+def _gated_vjp(primals: Any, cotangents: Any, outputs: Any) -> tuple[mx.array, mx.array]:
+    gate, x = primals
+    cotangent, sigmoid = cotangents[0], outputs[1]
+    silu = gate * sigmoid
+    return cotangent * x * (sigmoid + silu * (1.0 - sigmoid)), cotangent * silu
+
+
+def swiglu(gate: mx.array, x: mx.array) -> mx.array:
+    """Return silu(gate) · x."""
+    return _gated(gate, x)[0]
+
+
+def additive_mask(queries: int, keys: int) -> mx.array:
+    """Return the causal mask to add to scores; the last query sees the last key."""
+    return mx.triu(mx.full((queries, keys), NEGATIVE), k=keys - queries + 1)
+
+
+def attention(
+    queries: mx.array,
+    keys: mx.array,
+    values: mx.array,
+    cache: Any = None,
+    scale: float = 1.0,
+    mask: mx.array | str | None = None,
+    sinks: mx.array | None = None,
+) -> mx.array:
+    """Return scaled dot-product attention with grouped queries; the signature is mlx-lm's."""
+    if sinks is not None or hasattr(cache, "bits"):
+        from mlx_lm.models.base import scaled_dot_product_attention
+
+        return scaled_dot_product_attention(
+            queries, keys, values, cache, scale=scale, mask=mask, sinks=sinks
+        )
+    batch, heads, length, size = queries.shape
+    groups, span = keys.shape[1], keys.shape[2]
+    grouped = (queries * scale).reshape(batch, groups, heads // groups * length, size)
+    scores = grouped @ keys.swapaxes(-1, -2)
+    if mask is not None:
+        scores = scores.reshape(batch, groups, heads // groups, length, span)
+        scores = scores + _addable(mask, length, span)
+        scores = scores.reshape(batch, groups, heads // groups * length, span)
+    return (softmax(scores) @ values).reshape(batch, heads, length, size)
+
+
+def _addable(mask: mx.array | str, length: int, span: int) -> mx.array:
+    if isinstance(mask, str):
+        return additive_mask(length, span)
+    if mask.dtype == mx.bool_:
+        mask = mx.where(mask, 0.0, NEGATIVE)
+    # (batch, 1, queries, keys) masks get an axis for the groups of heads.
+    return mask[:, :, None] if mask.ndim == 4 else mask
+
+
+@contextmanager
+def fast_math(model: Any) -> Generator[None]:
+    """Let a model's layers use the functions above inside the block; does nothing where there is a GPU."""
+    if not ON_CPU:
+        yield
+        return
+    places = [sys.modules[type(model).__module__], sys.modules.get("mlx_lm.models.switch_layers")]
+    replacements = {"scaled_dot_product_attention": attention, "swiglu": swiglu}
+    originals = [
+        (place, name, getattr(place, name))
+        for place in places
+        for name in replacements
+        if place is not None and hasattr(place, name)
+    ]
+    for place, name, _ in originals:
+        setattr(place, name, replacements[name])
+    try:
+        yield
+    finally:
+        for place, name, original in originals:
+            setattr(place, name, original)

@@ -1,0 +1,339 @@
+"""Training: from records to an adapter folder, resumable at any step.
+
+Each step: a batch of rows of similar length, split over ranks and streams; the summed loss of supervised
+tokens and its gradient, divided by the number of those tokens over all ranks; AdamW with warm-up and a
+cosine. Between steps: validation loss, checkpoints, metrics.
+
+Covered: LoRA, DoRA and full fine-tuning of the last layers, one process or several. Not covered: model
+parallelism.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlx import optimizers
+from mlx.utils import tree_map
+
+from punie_train.artefacts import digest_file, whole_folder, write_json
+from punie_train.errors import TrainingError
+from punie_train.mlx import flat, load_arrays, mx
+from punie_train.models.loading import LoadedModel, load_base
+from punie_train.progress import Progress
+from punie_train.training.activations import Activations
+from punie_train.training.adapters import make_trainable, write_adapter
+from punie_train.training.batches import split_evenly, steps_per_epoch, training_batches
+from punie_train.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from punie_train.training.config import TrainConfig
+from punie_train.training.fastmath import fast_math
+from punie_train.training.metrics import Metrics
+from punie_train.training.network import Network, value_and_gradient
+from punie_train.training.parallel import Streams, add
+from punie_train.training.rows import Row, read_rows, shared_prefix
+
+BEST = "best.safetensors"
+SUMMARY = "training.json"
+CACHE_BYTES = 256 << 20
+"""Freed arrays MLX may keep for reuse."""
+
+
+def train(config: TrainConfig, *, base: Path, data: Path, out: Path, progress: Progress) -> None:
+    """Train an adapter and write its folder, whole or not at all; go on from the last checkpoint.
+
+    Args:
+        config: how.
+        base: the base model's folder.
+        data: a folder with `train.jsonl` and `valid.jsonl` of records.
+        out: the adapter folder to make.
+        progress: where to report.
+
+    Raises:
+        DataError: a record cannot be trained on.
+        ModelError: the base cannot be loaded.
+        TrainingError: the model is not covered, or the loss became infinite.
+    """
+    if config.trainer == "mlx-lm":
+        from punie_train.training.stock import train_with_mlx_lm
+
+        train_with_mlx_lm(config, base=base, data=data, out=out, progress=progress)
+        return
+    mx.set_cache_limit(CACHE_BYTES)
+    loaded = load_base(base)
+    rows = read_rows(data / "train.jsonl", loaded.tokenizer, config.max_tokens)
+    valid = read_rows(data / "valid.jsonl", loaded.tokenizer, config.max_tokens)
+    digest = _run_digest(config, base, data)
+    with ExitStack() as stack:
+        folder = stack.enter_context(whole_folder(out, keep=True))
+        stack.enter_context(fast_math(loaded.model))
+        _Training(config, loaded, rows, valid, folder, digest, progress).run()
+
+
+def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
+    """Return the rate of a step counted from one: a linear rise, then a cosine to `final_rate`."""
+    warm = round(config.warmup * steps)
+    if step <= warm:
+        return config.learning_rate * step / warm
+    along = (step - warm) / max(steps - warm, 1)
+    low = config.final_rate
+    return config.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * along)) / 2)
+
+
+def _run_digest(config: TrainConfig, base: Path, data: Path) -> str:
+    parts = {
+        "config": config.model_dump(mode="json"),
+        "base": (base / "config.json").read_text(encoding="utf-8"),
+        "train": digest_file(data / "train.jsonl"),
+        "valid": digest_file(data / "valid.jsonl"),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass
+class _Figures:
+    """What is measured between two reports."""
+
+    loss: float = 0.0
+    supervised: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+class _Training:
+    def __init__(
+        self,
+        config: TrainConfig,
+        loaded: LoadedModel,
+        rows: Sequence[Row],
+        valid: Sequence[Row],
+        folder: Path,
+        digest: str,
+        progress: Progress,
+    ) -> None:
+        self.config, self.model, self.rows, self.valid = config, loaded.model, rows, valid
+        self.folder, self.digest, self.progress = folder, digest, progress
+        self.group = mx.distributed.init()
+        self.layers = make_trainable(self.model, config)
+        together = [*rows, *valid]
+        shared = rows[0].tokens[: shared_prefix(together)]
+        self.network = Network(self.model, self.layers, shared)
+        self.activations = Activations(self.network, together, config.cache_mb << 20)
+        self.streams = Streams(config.streams, self.group.size())
+        self.gradient = value_and_gradient(self.network)
+        self.optimizer = optimizers.AdamW(
+            learning_rate=0.0, weight_decay=config.weight_decay, bias_correction=True
+        )
+        self.optimizer.init(self.model.trainable_parameters())
+        self.lengths = [len(row.tokens) for row in rows]
+        size = steps_per_epoch(len(rows), config.batch_size)
+        self.steps = config.iterations or math.ceil((config.epochs or 1) * size)
+        self.best = math.inf
+        self.best_step = 0
+        self.total = _Figures()
+
+    def run(self) -> None:
+        first = self._resume()
+        metrics = Metrics(self.folder, first, self.config.track)
+        trainable = sum(value.size for value in flat(self.model.trainable_parameters()).values())
+        self.progress.note(
+            f"{len(self.rows)} rows, {self.steps} steps, {self.layers} layers, "
+            f"{trainable / 1e6:.2f}M trainable; {len(self.network.shared)} tokens shared by all rows"
+            + (f"; going on after step {first}" if first else "")
+        )
+        self.model.train()
+        with self.streams.active(), self.progress.task("train", self.steps) as task:
+            task.advance(first)
+            for step, batch in training_batches(
+                self.lengths, self.config.batch_size, self.config.seed, first + 1, self.steps
+            ):
+                figures = self._step(step, batch)
+                task.advance(
+                    loss=figures["loss"], tok_s=figures["tokens_per_second"], gb=peak_gigabytes()
+                )
+                metrics.write(step, **figures)
+                if self._measures(step) and self._stop_early(step, metrics):
+                    break
+                if step % self.config.save_every == 0 and step < self.steps:
+                    self._save(step)
+        metrics.close()
+        self._finish(step=self.steps if first == self.steps else step)
+
+    # --- one step ------------------------------------------------------------------------------
+
+    def _step(self, step: int, batch: Sequence[int]) -> dict[str, float]:
+        started = time.monotonic()
+        mine = sorted(batch, key=lambda row: (self.lengths[row], row))[
+            self.group.rank() :: self.group.size()
+        ]
+        count = max(math.ceil(len(mine) / self.config.accumulate), 1)
+        loss, gradient = mx.array(0.0), None
+        for at in range(0, len(mine), count):
+            part_loss, part = self._sums(mine[at : at + count])
+            loss = loss + part_loss
+            gradient = part if gradient is None else add([gradient, part])
+            mx.eval(loss, gradient)
+        if gradient is None:
+            gradient = tree_map(mx.zeros_like, self.model.trainable_parameters())
+        supervised = sum(len(self.rows[row].supervised) for row in batch)
+        if self.group.size() > 1:
+            loss = mx.distributed.all_sum(loss)
+            gradient = tree_map(mx.distributed.all_sum, gradient)
+        gradient = tree_map(lambda value: value / supervised, gradient)
+        norm = mx.array(0.0)
+        if self.config.clip_norm:
+            gradient, norm = optimizers.clip_grad_norm(gradient, self.config.clip_norm)
+        rate = learning_rate(step, self.steps, self.config)
+        self.optimizer.learning_rate = rate
+        self.optimizer.update(self.model, gradient)
+        mx.eval(self.model.trainable_parameters(), self.optimizer.state, loss, norm, mx.random.state)
+        mean = loss.item() / supervised
+        if not math.isfinite(mean):
+            raise TrainingError(
+                f"the loss became {mean} at step {step}; lower learning_rate or set clip_norm."
+            )
+        seconds = time.monotonic() - started
+        tokens = sum(self.lengths[row] for row in batch)
+        self.total.tokens += tokens
+        self.total.supervised += supervised
+        self.total.seconds += seconds
+        self.total.loss = mean
+        return {
+            "loss": mean,
+            "learning_rate": rate,
+            "gradient_norm": float(norm.item()),
+            "tokens_per_second": tokens / seconds,
+            "supervised_tokens": supervised,
+            "seconds": seconds,
+        }
+
+    def _sums(self, rows: Sequence[int]) -> tuple[mx.array, Any]:
+        parts = self._shards(self.rows, rows, 0)
+        results = self.streams.map(self.gradient, parts)
+        mx.eval(results)
+        return add([loss for loss, _ in results]), add([gradient for _, gradient in results])
+
+    def _shards(self, source: Sequence[Row], rows: Sequence[int], offset: int) -> list[Any]:
+        lengths = [len(row.tokens) for row in source]
+        return [
+            self.network.shard(
+                [source[row] for row in part], [self.activations[offset + row] for row in part]
+            )
+            for part in split_evenly(rows, lengths, self.streams.count)
+        ]
+
+    # --- between steps -------------------------------------------------------------------------
+
+    def _measures(self, step: int) -> bool:
+        every = self.config.evaluate_every
+        return step == self.steps or bool(every and step % every == 0)
+
+    def _stop_early(self, step: int, metrics: Metrics) -> bool:
+        loss = self.validation_loss()
+        metrics.write(step, validation_loss=loss)
+        self.progress.note(f"step {step}: validation loss {loss:.4f}")
+        if loss < self.best:
+            self.best, self.best_step = loss, step
+            if self.group.rank() == 0:
+                self._write_best()
+        patience = self.config.patience * max(self.config.evaluate_every, 1)
+        return bool(patience) and step - self.best_step >= patience
+
+    def validation_loss(self) -> float:
+        """Return the mean loss of the validation rows' supervised tokens."""
+        self.model.eval()
+        loss, size = 0.0, self.config.batch_size * 2
+        order = sorted(range(len(self.valid)), key=lambda row: len(self.valid[row].tokens))
+        for at in range(0, len(order), size):
+            shards = self._shards(self.valid, order[at : at + size], len(self.rows))
+            sums = self.streams.map(self.network.loss, shards)
+            mx.eval(sums)
+            loss += sum(part.item() for part in sums)
+        self.model.train()
+        return loss / sum(len(row.supervised) for row in self.valid)
+
+    def _weights(self) -> dict[str, mx.array]:
+        return flat(self.model.trainable_parameters())
+
+    def _write_best(self) -> None:
+        temporary = self.folder / f"tmp-{BEST}"
+        mx.save_safetensors(str(temporary), self._weights())
+        temporary.replace(self.folder / BEST)
+
+    def _save(self, step: int) -> None:
+        if self.group.rank():
+            return
+        figures = {
+            "best": self.best,
+            "best_step": self.best_step,
+            "tokens": self.total.tokens,
+            "supervised": self.total.supervised,
+            "seconds": self.total.seconds,
+        }
+        write_checkpoint(
+            self.folder,
+            Checkpoint(
+                step, self.digest, figures, self._weights(), self.optimizer.state, list(mx.random.state)
+            ),
+        )
+
+    def _resume(self) -> int:
+        found = read_checkpoint(self.folder, self.digest)
+        if found is None:
+            for leftover in self.folder.iterdir():
+                if leftover.is_file():
+                    leftover.unlink()
+            return 0
+        self.model.load_weights(list(found.weights.items()), strict=False)
+        self.optimizer.state = found.optimizer
+        mx.random.state[:] = found.random
+        figures = found.figures
+        self.best, self.best_step = figures["best"], int(figures["best_step"])
+        self.total.tokens, self.total.supervised = int(figures["tokens"]), int(figures["supervised"])
+        self.total.seconds = figures["seconds"]
+        return found.step
+
+    def _finish(self, step: int) -> None:
+        self.activations.close()
+        if self.group.rank():
+            return
+        weights, kept = self._weights(), step
+        best = self.folder / BEST
+        if self.config.keep == "best" and best.exists():
+            weights, kept = load_arrays(best), self.best_step
+            mx.eval(weights)
+        write_adapter(self.folder, self.model, self.config, self.layers, weights)
+        for leftover in (best, self.folder / "checkpoint.safetensors"):
+            leftover.unlink(missing_ok=True)
+        write_json(
+            self.folder / SUMMARY,
+            {
+                "config": self.config.model_dump(mode="json"),
+                "steps": step,
+                "kept_step": kept,
+                "rows": len(self.rows),
+                "shared_tokens": len(self.network.shared),
+                "final_loss": self.total.loss,
+                "validation_loss": self.best if kept == self.best_step else None,
+                "tokens": self.total.tokens,
+                "supervised_tokens": self.total.supervised,
+                "seconds": self.total.seconds,
+                "tokens_per_second": self.total.tokens / max(self.total.seconds, 1e-9),
+                "peak_memory_gb": peak_gigabytes(),
+                "ranks": self.group.size(),
+            },
+        )
+
+
+def peak_gigabytes() -> float:
+    """Return the peak resident memory of this process, in GB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): kilobytes on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

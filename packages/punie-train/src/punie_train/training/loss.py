@@ -1,0 +1,71 @@
+"""The loss at supervised positions alone, and its gradient in the same pass.
+
+The output layer is frozen, so the gradient with respect to the last hidden states is all that is needed;
+it is computed chunk by chunk beside the loss and the logits are never kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from punie_train.mlx import ON_CPU, mx
+from punie_train.training.fastmath import exp
+
+CHUNK = 256
+"""Positions whose logits exist at one time (50 MB for a vocabulary of 49 152)."""
+
+
+def output_weight(model: Any) -> mx.array:
+    """Return the matrix that turns hidden states into logits, in floating point."""
+    layer = model.model.embed_tokens if model.args.tie_word_embeddings else model.lm_head
+    if "scales" not in layer:
+        return layer.weight
+    return mx.dequantize(
+        layer.weight,
+        layer.scales,
+        layer.biases,
+        group_size=layer.group_size,
+        bits=layer.bits,
+        mode=layer.mode,
+    )
+
+
+@mx.custom_function
+def _loss_and_gradient(
+    hidden: mx.array, weight: mx.array, targets: mx.array
+) -> tuple[mx.array, mx.array]:
+    losses, gradients = [], []
+    power = exp if ON_CPU else mx.exp
+    for start in range(0, hidden.shape[0], CHUNK):
+        part, target = hidden[start : start + CHUNK], targets[start : start + CHUNK]
+        wanted = weight[target]
+        logits = (part @ weight.T).astype(mx.float32)
+        highest = mx.max(logits, axis=-1, keepdims=True)
+        weights = power(logits - highest)
+        total = mx.sum(weights, axis=-1, keepdims=True)
+        right = mx.sum((part * wanted).astype(mx.float32), axis=-1)
+        losses.append(mx.sum(mx.log(total[:, 0]) + highest[:, 0] - right))
+        # In float32 and from the same `weights`: no second exponential, no one-hot matrix.
+        expected = (weights.astype(weight.dtype) @ weight) * mx.reciprocal(total)
+        gradients.append(expected - wanted)
+    return sum(losses[1:], losses[0]), mx.concatenate(gradients)
+
+
+@_loss_and_gradient.vjp
+def _loss_vjp(
+    primals: Any, cotangents: Any, outputs: Any
+) -> tuple[mx.array, mx.array, mx.array]:
+    hidden, weight, targets = primals
+    gradient = (cotangents[0] * outputs[1]).astype(hidden.dtype)
+    return gradient, mx.zeros_like(weight), mx.zeros_like(targets)
+
+
+def summed_loss(hidden: mx.array, weight: mx.array, targets: mx.array) -> mx.array:
+    """Return the summed cross entropy of targets given hidden states; `weight` is taken as constant.
+
+    Args:
+        hidden: (positions, width), the normalised outputs of the last layer.
+        weight: (vocabulary, width), the output layer.
+        targets: (positions,) token ids.
+    """
+    return _loss_and_gradient(hidden, mx.stop_gradient(weight), targets)[0]

@@ -1,0 +1,179 @@
+"""A model's forward pass in two parts: the frozen layers below, the trained layers above.
+
+Rows share their first tokens (the system prompt). Those are computed once for a batch, and every row
+attends to them; the result is the same as computing them in each row. The frozen part of each row is
+computed once for a whole training and cached.
+
+Covered: decoder-only models of mlx-lm whose layers are called as `layer(x, mask, cache)` with full causal
+attention: Llama, Mistral, Qwen 2 and 3, and the mixtures among them. Not covered: sliding windows,
+recurrent layers; such models are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from punie_train.errors import TrainingError
+from punie_train.mlx import ON_CPU, mx
+from punie_train.training.fastmath import additive_mask
+from punie_train.training.loss import output_weight, summed_loss
+from punie_train.training.rows import Row
+
+COVERED = ("llama", "mistral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe")
+
+
+class _Keeps:
+    """Stands where a layer expects a cache, and keeps the keys and values of the shared tokens."""
+
+    offset = 0
+
+    def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+        self.keys, self.values = keys, values
+        return keys, values
+
+
+class _Offers:
+    """Stands where a layer expects a cache, and puts the shared tokens before each row's own."""
+
+    def __init__(self, kept: _Keeps, shared: int) -> None:
+        self._kept = kept
+        self.offset = shared
+
+    def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+        return self._join(self._kept.keys, keys), self._join(self._kept.values, values)
+
+    @staticmethod
+    def _join(shared: mx.array, own: mx.array) -> mx.array:
+        shared = mx.broadcast_to(shared, (own.shape[0], *shared.shape[1:]))
+        return mx.concatenate([shared, own], axis=2)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a batch, ready to compute.
+
+    Attributes:
+        below: (1, shared, width) outputs of the frozen layers for the shared tokens.
+        hidden: (rows, length, width) the same for each row's own tokens, padded at the end.
+        positions: flat indices into rows x length whose output predicts a supervised token.
+        targets: those tokens.
+    """
+
+    below: mx.array
+    hidden: mx.array
+    positions: mx.array
+    targets: mx.array
+
+
+class Network:
+    """A model cut in two.
+
+    Args:
+        model: an mlx-lm model.
+        trained: layers that are trained, counted from the last; -1 for all.
+        shared: the first tokens of every row.
+
+    Raises:
+        TrainingError: the model's architecture is not covered.
+    """
+
+    def __init__(self, model: Any, trained: int, shared: Sequence[int]) -> None:
+        sliding = getattr(model.model, "swa_idx", None) is not None
+        if model.model_type not in COVERED or sliding:
+            raise TrainingError(
+                f"the training loop does not cover models of type {model.model_type!r}"
+                f"{' with sliding windows' if sliding else ''} ({', '.join(COVERED)}); "
+                'set trainer = "mlx-lm" in [train].'
+            )
+        self.model = model
+        count = len(model.layers)
+        cut = 0 if trained < 0 else max(count - trained, 0)
+        self.frozen, self.trained = model.layers[:cut], model.layers[cut:]
+        self.shared = list(shared)
+        self.weight = output_weight(model)
+        mx.eval(self.weight)
+        self._frozen_below: tuple[mx.array, list[_Keeps]] | None = None
+
+    @property
+    def width(self) -> int:
+        """The size of a hidden state."""
+        return self.model.args.hidden_size
+
+    def _shared_below(self) -> tuple[mx.array, list[_Keeps]]:
+        if self._frozen_below is None:
+            tokens = mx.array([self.shared], dtype=mx.int32).reshape(1, len(self.shared))
+            hidden, kept = self._run_shared(self.frozen, self.model.model.embed_tokens(tokens))
+            mx.eval(hidden, [(keep.keys, keep.values) for keep in kept])
+            self._frozen_below = (hidden, kept)
+        return self._frozen_below
+
+    def below(self, rows: Sequence[Row]) -> list[np.ndarray]:
+        """Return each row's outputs of the frozen layers, without the shared tokens and without padding."""
+        _, kept = self._shared_below()
+        start = len(self.shared)
+        length = max(len(row.tokens) for row in rows) - start
+        padded = np.zeros((len(rows), length), np.int32)
+        for index, row in enumerate(rows):
+            padded[index, : len(row.tokens) - start] = row.tokens[start:]
+        hidden = self.model.model.embed_tokens(mx.array(padded))
+        hidden = self._run_rows(self.frozen, kept, hidden).astype(mx.float32)
+        whole = np.array(hidden)
+        return [whole[index, : len(row.tokens) - start].copy() for index, row in enumerate(rows)]
+
+    def shard(self, rows: Sequence[Row], below: Sequence[np.ndarray]) -> Shard:
+        """Put rows and what `below` returned for them into arrays."""
+        start = len(self.shared)
+        length = max(len(part) for part in below)
+        hidden = np.zeros((len(rows), length, self.width), np.float32)
+        positions: list[int] = []
+        targets: list[int] = []
+        for index, (row, part) in enumerate(zip(rows, below, strict=True)):
+            hidden[index, : len(part)] = part
+            positions += [index * length + at - 1 - start for at in row.supervised]
+            targets += [row.tokens[at] for at in row.supervised]
+        shared, _ = self._shared_below()
+        return Shard(
+            shared, mx.array(hidden).astype(shared.dtype), mx.array(positions), mx.array(targets)
+        )
+
+    def loss(self, shard: Shard) -> mx.array:
+        """Return the summed loss of a shard's supervised tokens; differentiable in the trained layers."""
+        _, kept = self._run_shared(self.trained, shard.below)
+        hidden = self._run_rows(self.trained, kept, shard.hidden)
+        chosen = hidden.reshape(-1, hidden.shape[-1])[shard.positions]
+        return summed_loss(self.model.model.norm(chosen), self.weight, shard.targets)
+
+    def _run_shared(self, layers: Sequence[Any], hidden: mx.array) -> tuple[mx.array, list[_Keeps]]:
+        if not self.shared:
+            return hidden, []
+        kept = [_Keeps() for _ in layers]
+        mask = self._mask(len(self.shared), len(self.shared))
+        for layer, keep in zip(layers, kept, strict=True):
+            hidden = layer(hidden, mask, keep)
+        return hidden, kept
+
+    def _run_rows(
+        self, layers: Sequence[Any], kept: Sequence[_Keeps], hidden: mx.array
+    ) -> mx.array:
+        start, length = len(self.shared), hidden.shape[1]
+        mask = self._mask(length, start + length)
+        for index, layer in enumerate(layers):
+            hidden = layer(hidden, mask, _Offers(kept[index], start) if start else None)
+        return hidden
+
+    @staticmethod
+    def _mask(queries: int, keys: int) -> mx.array | str:
+        return additive_mask(queries, keys) if ON_CPU else "causal"
+
+
+def value_and_gradient(
+    network: Network,
+) -> Callable[[Shard], tuple[mx.array, dict[str, Any]]]:
+    """Return a function from a shard to its summed loss and the gradient of the trainable parameters."""
+    from punie_train.mlx import nn
+
+    return nn.value_and_grad(network.model, network.loss)

@@ -1,0 +1,61 @@
+"""Using all cores of a CPU: parts of a batch in parallel streams, each with one BLAS thread.
+
+MLX computes everything but matrix products on one core. Two streams with single-threaded products keep
+both cores busy: 46 µs a token and layer against 63 µs with one stream and two BLAS threads (SmolLM2-135M,
+two cores).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from mlx.utils import tree_map
+
+from punie_train.blas import set_threads
+from punie_train.doctor import usable_cores
+from punie_train.mlx import ON_CPU, mx
+
+T = TypeVar("T")
+MOST_STREAMS = 4
+
+
+class Streams:
+    """A number of CPU streams, or the default stream where there is a GPU."""
+
+    def __init__(self, count: int = 0, ranks: int = 1) -> None:
+        cores = max(usable_cores() // ranks, 1)
+        self.count = (count or min(cores, MOST_STREAMS)) if ON_CPU else 1
+        self._threads = max(cores // self.count, 1)
+        self._streams = [mx.new_stream(mx.cpu) for _ in range(self.count)] if ON_CPU else []
+
+    @contextmanager
+    def active(self) -> Generator[None]:
+        """Give each stream its share of the BLAS threads inside the block."""
+        if not ON_CPU:
+            yield
+            return
+        before = set_threads(self._threads)
+        try:
+            yield
+        finally:
+            set_threads(before)
+
+    def map(self, function: Callable[[T], Any], parts: Sequence[T]) -> list[Any]:
+        """Return the function's lazy results, one part on each stream in turn; nothing is evaluated."""
+        if not self._streams:
+            return [function(part) for part in parts]
+        results = []
+        for index, part in enumerate(parts):
+            with mx.stream(self._streams[index % len(self._streams)]):
+                results.append(function(part))
+        return results
+
+
+def add(trees: Sequence[Any]) -> Any:
+    """Return the sum of trees of arrays."""
+    total = trees[0]
+    for tree in trees[1:]:
+        total = tree_map(mx.add, total, tree)
+    return total
