@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 from pydantic_monty import (
@@ -26,6 +26,8 @@ from pydantic_monty import (
 
 from punie_sandbox._builtins import BUILTINS
 from punie_sandbox._functions import AMBIENT, ExternalFunctions
+from punie_sandbox._hints import with_hint
+from punie_sandbox._idioms import find_idioms
 from punie_sandbox._source import parse
 from punie_sandbox.records import Diagnostic
 
@@ -41,20 +43,42 @@ class Checker:
 
     def __init__(self, pool: AsyncMonty, functions: ExternalFunctions) -> None:
         self._pool = pool
+        self._functions = functions
         self._stubs = f"{functions.stubs()}\n{BUILTINS}\ndef {_GATE}() -> Any: ...\n"
         self._session: AsyncMontySession | None = None
-        self._seen: dict[tuple[str, tuple[str, ...]], tuple[Diagnostic, ...]] = {}
+        self._seen: dict[tuple[str, tuple[str, ...], frozenset[str]], tuple[Diagnostic, ...]] = {}
 
-    async def check(self, code: str, names: Iterable[str]) -> tuple[Diagnostic, ...]:
-        """The findings for one snippet, given the variables that are alive."""
-        key = (code, tuple(sorted(names)))
+    async def check(
+        self, code: str, names: Iterable[str], suspending: Set[str] = frozenset()
+    ) -> tuple[Diagnostic, ...]:
+        """The findings for one snippet.
+
+        Args:
+            code: the snippet.
+            names: the variables that are alive.
+            suspending: which of them are functions that call the host.
+        """
+        key = (code, tuple(sorted(names)), frozenset(suspending))
         if key not in self._seen:
             if len(self._seen) >= _CACHE_SIZE:
                 self._seen.pop(next(iter(self._seen)))
-            self._seen[key] = tuple(await self._check(code, key[1]))
+            self._seen[key] = await self._check(code, key[1], suspending)
         return self._seen[key]
 
-    async def _check(self, code: str, names: tuple[str, ...]) -> list[Diagnostic]:
+    async def _check(
+        self, code: str, names: tuple[str, ...], suspending: Set[str]
+    ) -> tuple[Diagnostic, ...]:
+        tree = parse(code)
+        idioms = find_idioms(tree, self._functions, suspending) if tree else []
+        types = [
+            with_hint(found, self._functions) for found in await self._check_types(code, names)
+        ]
+        lines = {found.line for found in idioms}
+        # what a line's idiom explains, the type checker and the parser need not say again
+        found = [*idioms, *(d for d in types if d.line not in lines)]
+        return tuple(sorted(found, key=lambda d: (d.line, d.column)))
+
+    async def _check_types(self, code: str, names: tuple[str, ...]) -> list[Diagnostic]:
         prefix = "".join([f"{_GATE}()\n", AMBIENT, *(f"{name} = {_GATE}()\n" for name in names)])
         offset = prefix.count("\n")
         try:
@@ -64,12 +88,7 @@ class Checker:
         except MontySyntaxError as error:
             return [_from_frames(error, "invalid-syntax", str(error), offset)]
         except MontyRuntimeError as error:
-            inner = error.exception()
-            if isinstance(inner, RuntimeError) and str(inner) == _GATE:
-                return []
-            if isinstance(inner, NotImplementedError):
-                return [_unsupported(code, str(inner))]
-            return [_from_frames(error, "check-failed", f"{type(inner).__name__}: {inner}", offset)]
+            return _from_runtime(error, code, offset)
         except MontyCrashedError:
             await self.close()
             return [
@@ -108,6 +127,15 @@ class Checker:
                 await session.__aexit__(None, None, None)
             except MontyError:  # it is gone, which is what was wanted
                 return
+
+
+def _from_runtime(error: MontyRuntimeError, code: str, offset: int) -> list[Diagnostic]:
+    inner = error.exception()
+    if isinstance(inner, RuntimeError) and str(inner) == _GATE:
+        return []
+    if isinstance(inner, NotImplementedError):
+        return [_unsupported(code, str(inner))]
+    return [_from_frames(error, "check-failed", f"{type(inner).__name__}: {inner}", offset)]
 
 
 def _from_ty(item: dict[str, Any], offset: int) -> Diagnostic:

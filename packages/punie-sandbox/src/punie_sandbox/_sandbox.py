@@ -16,6 +16,8 @@ from pydantic_monty import (
 
 from punie_sandbox._checker import Checker
 from punie_sandbox._functions import AMBIENT, ExternalFunctions
+from punie_sandbox._hints import hint_for_error
+from punie_sandbox._idioms import suspending_names
 from punie_sandbox._run import Run, Stopped
 from punie_sandbox._source import bound_names, parse
 from punie_sandbox._workers import open_pool
@@ -60,6 +62,7 @@ class Sandbox:
         self._session: AsyncMontySession | None = None
         self._checker: Checker | None = None
         self._names: set[str] = set()
+        self._suspending: frozenset[str] = frozenset()
 
     async def __aenter__(self) -> Self:
         self._pool = await open_pool(workers=3)
@@ -92,7 +95,7 @@ class Sandbox:
         """The findings of the check; empty when the code may run. Nothing runs."""
         if self._checker is None:
             raise SandboxClosedError("use the sandbox inside `async with Sandbox(...)`")
-        return await self._checker.check(code, self._names)
+        return await self._checker.check(code, self._names, self._suspending)
 
     async def run(self, code: str) -> RunResult:
         """Check the code, and run it if the check finds nothing. Never raises for what the code does."""
@@ -126,7 +129,11 @@ class Sandbox:
 
     def _remember(self, code: str) -> None:
         tree = parse(code)
-        self._names |= bound_names(tree) if tree else set()
+        if tree is not None:
+            self._names |= bound_names(tree)
+            self._suspending = (
+                suspending_names(tree, self.functions, self._suspending) & self._names
+            )
 
     # -- the session -------------------------------------------------------------------------------------
 
@@ -148,7 +155,7 @@ class Sandbox:
     async def _drop(self) -> None:
         """Give the session up, with its worker if that is still busy."""
         session, self._session = self._session, None
-        self._names = set()
+        self._names, self._suspending = set(), frozenset()
         if session is not None:
             try:
                 await session.__aexit__(None, None, None)
@@ -195,7 +202,9 @@ def _outcome(run: Run, error: BaseException) -> tuple[Status, RunError]:
             return status, RunError(status.value, message)
     frames = error.traceback()
     line = frames[0].line if frames else None
-    return Status.ERROR, RunError(type(inner).__name__, message, line, error.display("traceback"))
+    return Status.ERROR, RunError(
+        type(inner).__name__, message, line, error.display("traceback"), hint_for_error(message)
+    )
 
 
 _LIMIT_MESSAGES = {

@@ -141,16 +141,19 @@ class RunError:
         message: its message.
         line: 1-based line in the run's code, None where the run did not end in the code.
         traceback: as Python would print it, only for exceptions of the code.
+        hint: how to write it instead, where this package knows.
     """
 
     type: str
     message: str
     line: int | None = None
     traceback: str | None = None
+    hint: str | None = None
 
     def __str__(self) -> str:
         place = f" (line {self.line})" if self.line else ""
-        return f"{self.type}: {self.message}{place}"
+        text = f"{self.type}: {self.message}{place}"
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
 
 
 @dataclass(frozen=True, slots=True)

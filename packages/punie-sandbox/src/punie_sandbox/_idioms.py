@@ -1,0 +1,334 @@
+"""Idioms that the type checker accepts and the sandbox does not run: found in the syntax tree, each with a rewrite.
+
+Covered: unsupported syntax, host calls where the sandbox cannot wait for the host, shadowing of host
+functions, names that exist for annotations only, and a few gaps of the library. Not covered: what depends on
+values; that ends as a run's error, with a hint from `_hints`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+from punie_sandbox._functions import ExternalFunctions
+from punie_sandbox._source import bound_names
+from punie_sandbox.records import Diagnostic
+
+__all__ = ["find_idioms", "suspending_names"]
+
+_TYPES_WITH_METHODS = {"str", "list", "dict", "set", "bytes", "int", "float", "tuple"}
+_CLASS_ATTRIBUTES = {"fromkeys", "__name__", "fromhex", "from_bytes"}
+_CALLBACK_BUILTINS = {"map", "filter"}
+_KEY_BUILTINS = {"sorted", "min", "max", "groupby", "nlargest", "nsmallest"}
+_NO_CALLBACK_METHODS = {"property", "staticmethod", "classmethod", "cached_property"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What the rules need to know besides the tree."""
+
+    functions: ExternalFunctions
+    suspending: Set[str]
+    bound: Set[str]
+
+
+def find_idioms(
+    tree: ast.Module, functions: ExternalFunctions, suspending: Set[str]
+) -> list[Diagnostic]:
+    """The findings in a snippet, in the order of the text.
+
+    Args:
+        tree: the snippet.
+        functions: what it can call.
+        suspending: functions of earlier snippets of the session that call the host.
+    """
+    calls_host = suspending_names(tree, functions, suspending)
+    context = _Context(functions, calls_host, bound_names(tree))
+    found = [*_shadowing(tree, functions), *_annotation_names(tree, context)]
+    for node in ast.walk(tree):
+        found.extend(_syntax(node))
+        found.extend(_calls(node, context))
+    return sorted(set(found), key=lambda diagnostic: (diagnostic.line, diagnostic.column))
+
+
+def suspending_names(
+    tree: ast.Module, functions: ExternalFunctions, earlier: Set[str]
+) -> frozenset[str]:
+    """Names of functions that call the host when they are called: host functions and what calls them."""
+    names = set(functions.names) | set(earlier)
+    definitions = [
+        n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    grown = True
+    while grown:
+        grown = False
+        for definition in definitions:
+            if definition.name not in names and _calls_one_of(definition, names):
+                names.add(definition.name)
+                grown = True
+    return frozenset(names)
+
+
+def _calls_one_of(node: ast.AST, names: Set[str]) -> bool:
+    return any(
+        isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id in names
+        for inner in ast.walk(node)
+    )
+
+
+def _at(node: ast.AST, code: str, message: str, hint: str | None) -> Diagnostic:
+    return Diagnostic(
+        getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1, code, message, hint
+    )
+
+
+# -- shadowing -----------------------------------------------------------------------------------------------
+
+
+def _shadowing(tree: ast.Module, functions: ExternalFunctions) -> Iterator[Diagnostic]:
+    """Bindings of a host function's name at module level, or through `global`."""
+    todo: list[tuple[ast.AST, Set[str]]] = [(statement, frozenset()) for statement in tree.body]
+    while todo:
+        node, declared = todo.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if node.name in functions:
+                yield _shadows(node, node.name)
+            inner = {name for n in ast.walk(node) if isinstance(n, ast.Global) for name in n.names}
+            yield from (
+                _shadows(n, n.id)
+                for n in ast.walk(node)
+                if isinstance(n, ast.Name)
+                and not isinstance(n.ctx, ast.Load)
+                and n.id in inner
+                and n.id in functions
+            )
+            continue
+        for name in _binds(node):
+            if name in functions:
+                yield _shadows(node, name)
+        if isinstance(node, (ast.Lambda, ast.ClassDef, ast.comprehension)):
+            continue
+        todo.extend((child, declared) for child in ast.iter_child_nodes(node))
+
+
+def _binds(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+            return [name]
+        case ast.ClassDef(name=name) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            return [name]
+        case ast.ExceptHandler(name=str(name)) | ast.MatchMapping(rest=str(name)):
+            return [name]
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return [alias.asname or alias.name.partition(".")[0] for alias in names]
+        case _:
+            return []
+
+
+def _shadows(node: ast.AST, name: str) -> Diagnostic:
+    message = f"`{name}` is a tool and cannot be given another meaning"
+    return _at(node, "shadows-tool", message, f"choose another name, such as `{name}_result`")
+
+
+# -- names for annotations -------------------------------------------------------------------------------------
+
+
+def _annotation_names(tree: ast.Module, context: _Context) -> Iterator[Diagnostic]:
+    """Result types used as values: they exist in annotations and `case` patterns are no place for them either."""
+    records = context.functions.records.keys() - context.bound
+    annotations = {id(inner) for part in _annotations(tree) for inner in ast.walk(part)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in records and id(node) not in annotations:
+            fields = ", ".join(
+                f".{field.name}" for field in context.functions.records[node.id].fields[:4]
+            )
+            message = f"`{node.id}` is only a type here; it cannot be created or tested for"
+            yield _at(
+                node, "type-only", message, f"use it in annotations; results of tools have {fields}"
+            )
+
+
+def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.arg(annotation=ast.expr() as annotation) | ast.AnnAssign(annotation=annotation)
+            ):
+                yield annotation
+            case (
+                ast.FunctionDef(returns=ast.expr() as returns)
+                | ast.AsyncFunctionDef(returns=ast.expr() as returns)
+            ):
+                yield returns
+            case _:
+                continue
+
+
+# -- syntax ----------------------------------------------------------------------------------------------------
+
+
+def _syntax(node: ast.AST) -> Iterator[Diagnostic]:
+    code = "unsupported-syntax"
+    match node:
+        case ast.ClassDef(name=name, bases=bases, keywords=keywords) if bases or keywords:
+            base = ast.unparse(bases[0]) if bases else "metaclass"
+            yield _at(node, code, "classes cannot inherit here", _instead_of_inheriting(name, base))
+        case ast.Yield() | ast.YieldFrom():
+            hint = "build a list: `items = []`, `items.append(...)`, and `return items`"
+            yield _at(node, code, "generators (`yield`) do not run here", hint)
+        case ast.Delete(targets=[target, *_]):
+            yield _at(node, code, "`del` does not run here", _instead_of_del(target))
+        case ast.AsyncWith():
+            yield _at(node, code, "`async with` does not run here", "use a plain call, or `with`")
+        case ast.AsyncFor() | ast.comprehension(is_async=1):
+            place = node if isinstance(node, ast.AsyncFor) else node.target  # ty: ignore[missing-attribute]
+            yield _at(place, code, "`async for` does not run here", "use a plain `for`")
+        case ast.TryStar():
+            yield _at(node, code, "`except*` does not run here", "use `except`")
+        case ast.ImportFrom(module="__future__"):
+            yield _at(
+                node,
+                code,
+                "`__future__` imports do not exist here",
+                "remove this line; annotations need no import",
+            )
+        case ast.FunctionDef(decorator_list=decorators):
+            for decorator in decorators:
+                if isinstance(decorator, ast.Name) and decorator.id in _NO_CALLBACK_METHODS:
+                    hint = "write a plain method and call it, or a function outside the class"
+                    yield _at(decorator, code, f"`@{decorator.id}` does not run here", hint)
+        case _ if type(node).__name__ == "TypeAlias":
+            yield _at(node, code, "`type` aliases do not run here", "write `Name = ...`")
+        case _:
+            return
+
+
+def _instead_of_inheriting(name: str, base: str) -> str:
+    if base.endswith(("Exception", "Error")):
+        return f"raise a built-in exception instead of {name}, such as `raise RuntimeError(f'...')`"
+    if base in {"Enum", "StrEnum", "IntEnum", "enum.Enum"}:
+        return "use string constants or a dict"
+    if base in {"NamedTuple", "typing.NamedTuple", "TypedDict", "typing.TypedDict", "BaseModel"}:
+        return f"write `@dataclass` above `class {name}:`"
+    return f"write `class {name}:` with all its methods, or functions"
+
+
+def _instead_of_del(target: ast.expr) -> str:
+    match target:
+        case ast.Subscript(value=value, slice=ast.Slice() as part):
+            return f"write `{ast.unparse(value)}[{ast.unparse(part)}] = []`"
+        case ast.Subscript(value=value, slice=key):
+            return f"write `{ast.unparse(value)}.pop({ast.unparse(key)})`"
+        case _:
+            return f"write `{ast.unparse(target)} = None`, or leave it out"
+
+
+# -- calls -----------------------------------------------------------------------------------------------------
+
+
+def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:
+    match node:
+        case ast.Call(func=ast.Name(id="next"), args=[ast.GeneratorExp() as items, *rest]):
+            listed = f"[{ast.unparse(items)[1:-1]}]"
+            default = f", {ast.unparse(rest[0])}" if rest else ""
+            hint = f"write `next(iter({listed}){default})`"
+            yield _at(
+                node, "next-of-generator", "`next` cannot take a generator expression here", hint
+            )
+        case ast.Call(func=ast.Attribute(value=value, attr="sub" | "subn"), args=args) if (
+            _is_pattern(value)
+        ):
+            index = 1 if isinstance(value, ast.Name) and value.id == "re" else 0
+            if len(args) > index and _is_callable(args[index], context):
+                hint = "loop over `re.finditer(...)` and join the parts, or use a replacement string with `\\1`"
+                yield _at(
+                    node,
+                    "callable-replacement",
+                    "`re.sub` takes only a string as replacement here",
+                    hint,
+                )
+        case ast.Call(func=ast.Name(id=name), args=[function, *rest]) if name in _CALLBACK_BUILTINS:
+            if _suspends(function, context):
+                yield _callback(node, name, _comprehension(name, function, rest))
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=args)):
+            yield from _raising(node, name, args)
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in _TYPES_WITH_METHODS:
+            if attribute not in _CLASS_ATTRIBUTES and name not in context.bound:
+                hint = f"write `lambda x: x.{attribute}()`"
+                if attribute == "maketrans":
+                    hint = "use `.replace(...)` for each character"
+                yield _at(node, "unbound-method", f"`{name}.{attribute}` is not a value here", hint)
+        case _:
+            pass
+    if isinstance(node, ast.Call):
+        yield from _key_callback(node, context)
+
+
+def _key_callback(node: ast.Call, context: _Context) -> Iterator[Diagnostic]:
+    is_sort = isinstance(node.func, ast.Attribute) and node.func.attr == "sort"
+    name = node.func.id if isinstance(node.func, ast.Name) else "sort" if is_sort else ""
+    if name not in _KEY_BUILTINS and not is_sort:
+        return
+    for keyword in node.keywords:
+        if keyword.arg == "key" and _suspends(keyword.value, context):
+            hint = "call the tool first: `values = {x: tool(x) for x in items}`, then `key=lambda x: values[x]`"
+            yield _callback(node, f"{name}(key=...)", hint)
+
+
+def _callback(node: ast.AST, where: str, hint: str) -> Diagnostic:
+    return _at(node, "tool-in-callback", f"a tool cannot be called from inside `{where}`", hint)
+
+
+def _comprehension(name: str, function: ast.expr, items: list[ast.expr]) -> str:
+    source = ast.unparse(items[0]) if items else "items"
+    if isinstance(function, ast.Lambda) and function.args.args:
+        item, body = function.args.args[0].arg, ast.unparse(function.body)
+    else:
+        item, body = "x", f"{ast.unparse(function)}(x)"
+    if name == "filter":
+        return f"write `[{item} for {item} in {source} if {body}]`"
+    return f"write `[{body} for {item} in {source}]`"
+
+
+def _suspends(function: ast.expr, context: _Context) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id in context.suspending
+    return isinstance(function, ast.Lambda) and _calls_one_of(function, context.suspending)
+
+
+def _is_pattern(value: ast.expr) -> bool:
+    return isinstance(value, ast.Name) or (
+        isinstance(value, ast.Call) and ast.unparse(value.func) == "re.compile"
+    )
+
+
+def _is_callable(node: ast.expr, context: _Context) -> bool:
+    return isinstance(node, ast.Lambda) or (
+        isinstance(node, ast.Name) and node.id in context.suspending
+    )
+
+
+def _raising(node: ast.Raise, name: str, args: list[ast.expr]) -> Iterator[Diagnostic]:
+    if name in {"SystemExit", "KeyboardInterrupt"}:
+        yield _at(
+            node,
+            "exit",
+            f"`{name}` cannot end the code here",
+            "let the code end; use `if` around what should not run",
+        )
+        return
+    not_text = (
+        len(args) == 1 and isinstance(args[0], ast.Constant) and not isinstance(args[0].value, str)
+    )
+    if len(args) > 1 or not_text:
+        parts = " ".join(
+            "{" + ast.unparse(arg) + "}" if not isinstance(arg, ast.Constant) else str(arg.value)
+            for arg in args
+        )
+        yield _at(
+            node,
+            "exception-arguments",
+            "an exception takes one text here",
+            f"write `raise {name}(f'{parts}')`",
+        )
