@@ -1,5 +1,7 @@
-"""What a person at the terminal sees of a turn. Prose and printed output go to standard output, the
-rest (code, calls, questions, usage) to standard error, so that `punie ask … > file` keeps the answer.
+"""What a person at the terminal sees of a turn.
+
+Prose and printed output go to standard output, the rest (code, calls, questions) to standard error, so
+that `punie ask … > file` keeps the answer.
 """
 
 from __future__ import annotations
@@ -81,12 +83,8 @@ class TextDisplay:
                 )
             case CallStarted(tool=tool, arguments=arguments):
                 self._note(f"→ {title_of_call(tool, arguments)}", "cyan")
-            case CallFinished(decision="deny", tool=tool, error=error):
-                self._note(f"✗ {tool} was not allowed: {error}", "yellow")
-            case CallFinished(tool=tool, error=str(error)):
-                self._note(f"✗ {tool}: {error}", "red")
-            case CallFinished(tool=tool, summary=summary):
-                self._note(f"✓ {tool}: {summary}", "green")
+            case CallFinished():
+                self._show_call(event)
             case CodeFinished(result=result) if result is not None:
                 self._show_run(result)
             case Retried(reason=reason):
@@ -112,6 +110,14 @@ class TextDisplay:
         if self._line_open:
             self._out.print()
             self._line_open = False
+
+    def _show_call(self, call: CallFinished) -> None:
+        if call.decision == "deny":
+            self._note(f"✗ {call.tool} was not allowed: {call.error}", "yellow")
+        elif call.error is not None:
+            self._note(f"✗ {call.tool}: {call.error}", "red")
+        else:
+            self._note(f"✓ {call.tool}: {call.summary}", "green")
 
     def _show_run(self, result: RunResult) -> None:
         if result.stdout:

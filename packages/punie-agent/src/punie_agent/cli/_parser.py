@@ -20,7 +20,7 @@ _MODEL_HELP = (
 class _Version(argparse.Action):
     """Reads the version only when it is asked for: start-up is what editors wait for."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
         print(f"punie {version('punie-agent')}")
         parser.exit()
 

@@ -124,3 +124,14 @@ def _block_at(text: str, opening: re.Match[str]) -> _Block:
                 chosen = later
                 break
     return _Block(opening.start(), chosen.end(), info, text[start : chosen.start()], closed=True)
+
+
+def split_call(text: str) -> tuple[str, str | None]:
+    """Prose and code of a message that `Contract.format_call` wrote: one block, at the very end."""
+    blocks = _blocks(text)
+    if not blocks:
+        return text.strip(), None
+    last = blocks[-1]
+    if last.info not in _PYTHON_INFO or not last.closed or text[last.end :].strip():
+        return text.strip(), None
+    return text[: last.start].strip(), _dedented(last.body)

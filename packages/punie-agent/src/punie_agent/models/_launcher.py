@@ -1,0 +1,169 @@
+"""The process that serves one mlx-lm model: `python -m punie_agent.models._launcher FOLDER`.
+
+It is `mlx_lm.server` with four things added. It preloads MKL (or OpenBLAS) where MLX would otherwise
+use its slow built-in BLAS, and there serves a quantised model dequantised to float32, which gives the
+same numbers and is many times faster on a CPU. It serves this model and refuses every other name, where
+the server alone would load whatever a request names. It answers `/punie/identity` with the folder, the
+digest of its weights and the token it was started with. And it ends when the process that started it
+does, however that ends.
+
+It prints one line of JSON with its port once it listens. Nothing here is imported by Punie itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import ctypes.util
+import functools
+import json
+import os
+import platform
+import sys
+import threading
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+_TOKEN = "PUNIE_SERVE_TOKEN"  # noqa: S105 - the variable's name
+SERVED_NAME = "default_model"
+
+
+def preload_blas() -> str:
+    """Load a fast BLAS before MLX, whose symbols then win; returns the library's name or ""."""
+    if sys.platform != "linux" or platform.machine() not in {"x86_64", "aarch64"}:
+        return ""
+    candidates = sorted(Path(sys.prefix, "lib").glob("libmkl_rt.so*"), reverse=True)
+    found = [str(path) for path in candidates]
+    openblas = ctypes.util.find_library("openblas")
+    for name in [*found, *([openblas] if openblas else [])]:
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL | os.RTLD_NOW)
+            return Path(name).name
+    return ""
+
+
+def _on_cpu() -> bool:
+    import mlx.core as mx
+
+    return mx.default_device() == mx.Device(mx.cpu)
+
+
+def to_float32(model: Any) -> Any:
+    """The same model with its stored values as float32: what a CPU computes fastest."""
+    import mlx.core as mx
+    from mlx_lm.utils import dequantize_model
+
+    model = dequantize_model(model)
+    model.set_dtype(mx.float32)
+    mx.eval(model.parameters())
+    return model
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of standard input, which the parent holds open, and leave at once."""
+    while sys.stdin.buffer.read(1024):
+        pass
+    os._exit(0)
+
+
+class Identity:
+    """Who this server is; the digest of the files is computed beside the loading of the model."""
+
+    def __init__(self, folder: Path, blas: str) -> None:
+        self.folder = folder
+        self.loaded = threading.Event()
+        self._blas = blas
+        self._digest = ""
+        self._hashing = threading.Thread(target=self._hash, daemon=True)
+        self._hashing.start()
+
+    def _hash(self) -> None:
+        from punie_agent.models.registry import files_digest
+
+        self._digest = files_digest(self.folder)
+
+    def page(self) -> dict[str, Any]:
+        """The page `/punie/identity`; `ready` once the model is loaded and its files are known."""
+        return {
+            "ready": self.loaded.is_set() and not self._hashing.is_alive(),
+            "folder": str(self.folder),
+            "digest": self._digest,
+            "token": os.environ.get(_TOKEN, ""),
+            "blas": self._blas,
+            "pid": os.getpid(),
+        }
+
+
+def main() -> None:
+    """Load the model, listen, announce the port, serve until the parent ends."""
+    parser = argparse.ArgumentParser(description="Serve one mlx-lm model for Punie.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--host", default="127.0.0.1")
+    own = parser.parse_args()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if sys.platform == "linux":
+        os.environ.setdefault("MLX_DISABLE_COMPILE", "1")  # it would call a compiler
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    identity = Identity(own.folder.resolve(), preload_blas())
+    _patch_server(identity)
+    from mlx_lm import server
+
+    sys.argv = ["mlx_lm.server", "--model", str(identity.folder), "--host", own.host]
+    sys.argv += ["--port", str(own.port), "--log-level", "WARNING"]
+    server.main()
+
+
+def _patch_server(identity: Identity) -> None:
+    """Put the four additions into the server's module, which looks these names up when it starts."""
+    from mlx_lm import server
+
+    class OneModel(server.ModelProvider):
+        """Loads the one model; every other name is refused."""
+
+        def load(
+            self, model_path: str, adapter_path: Any = None, draft_model_path: Any = None
+        ) -> Any:
+            if model_path not in {SERVED_NAME, str(identity.folder)} or adapter_path is not None:
+                raise ValueError(f"this server serves {identity.folder} only, not {model_path}")
+            first = self.model_key is None
+            super().load(SERVED_NAME, None, SERVED_NAME)
+            if first and _on_cpu():
+                self.model = to_float32(self.model)
+            identity.loaded.set()
+            return self.model, self.tokenizer
+
+    class Handler(server.APIHandler):
+        """The server's handler with one more page and no log of each request."""
+
+        def do_GET(self) -> None:  # noqa: N802 - the base class names it so
+            if self.path != "/punie/identity":
+                super().do_GET()
+                return
+            self._set_completion_headers(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(identity.page()).encode())
+            self.wfile.flush()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+            """Say nothing."""
+
+    class Announcing(ThreadingHTTPServer):
+        """Says on which port it listens."""
+
+        daemon_threads = True
+
+        def server_activate(self) -> None:
+            super().server_activate()
+            print(json.dumps({"port": self.server_address[1]}), flush=True)
+
+    serve = server._run_http_server  # noqa: SLF001 - the only place that takes a handler class
+    server.__dict__["ModelProvider"] = OneModel
+    announced = functools.partial(serve, server_class=Announcing, handler_class=Handler)
+    server.__dict__["_run_http_server"] = announced
+
+
+if __name__ == "__main__":
+    main()

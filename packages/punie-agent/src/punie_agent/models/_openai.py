@@ -1,0 +1,280 @@
+"""Models behind an OpenAI-compatible URL: LM Studio, Ollama, llama.cpp, vLLM, mlx_lm.server.
+
+A small client of its own, and not a provider library, because local servers differ in exactly the
+places where those are strict: missing usage, no `[DONE]`, reasoning in other fields, errors as plain
+text. Covered: streaming chat completions, which model is there, its context length where the server
+says it. Not covered: native tool calls (the contract's fenced code needs none).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from punie_agent.errors import ModelError, ModelUnavailableError
+from punie_agent.models._protocol import Message, ModelReply, Usage
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["OpenAIModel", "alternating"]
+
+_CONNECT_SECONDS = 5.0
+_SILENCE_SECONDS = 600.0  # a long prompt on a slow machine answers late
+_CONTEXT_KEYS = (
+    "max_model_len",
+    "context_length",
+    "max_context_length",
+    "loaded_context_length",
+    "n_ctx",
+)
+
+
+class OpenAIModel:
+    """Talks to one model of an OpenAI-compatible server.
+
+    Args:
+        url: the API's root, for example `http://localhost:1234/v1`.
+        model: the model's name there; None takes the only one the server has.
+        api_key: sent as a bearer token when given; `OPENAI_API_KEY` is never sent to such a URL.
+        temperature: None leaves it to the server.
+        how_to_start: one clause for the message when the server is down.
+    """
+
+    sees_images = True
+
+    def __init__(
+        self,
+        url: str,
+        model: str | None = None,
+        *,
+        api_key: str | None = None,
+        temperature: float | None = None,
+        how_to_start: str = "start the server, or choose another model",
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.name = model or self.url
+        self.context_limit: int | None = None
+        self._model = model
+        self._api_key = api_key
+        self._temperature = temperature
+        self._how_to_start = how_to_start
+        self._client: httpx2.AsyncClient | None = None
+        self._probed = False
+
+    async def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        on_text: Callable[[str], None] | None = None,
+        on_thought: Callable[[str], None] | None = None,
+        max_tokens: int | None = None,
+    ) -> ModelReply:
+        """Answer, streaming.
+
+        Raises:
+            ModelUnavailableError: nothing answers at the URL, or it has no such model.
+            ModelError: the server answered with an error, or stopped in the middle.
+        """
+        await self._probe()
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [_wire(message) for message in alternating(messages)],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if max_tokens is not None:
+            body["max_tokens"] = max_tokens
+        if self._temperature is not None:
+            body["temperature"] = self._temperature
+        answer = _Answer(on_text, on_thought)
+        async for event in self._events(body):
+            answer.take(event)
+        if not answer.complete:
+            raise ModelError(f"the model at {self.url} stopped in the middle of its answer")
+        return answer.reply()
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _open(self) -> httpx2.AsyncClient:
+        import httpx2
+
+        if self._client is None:
+            headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+            timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
+            self._client = httpx2.AsyncClient(headers=headers, timeout=timeout)
+        return self._client
+
+    async def _probe(self) -> None:
+        """Once: find the model's name where none was given, and its context length."""
+        if self._probed:
+            return
+        listed = await self._listed()
+        if self._model is None:
+            self._model = self._only(listed)
+            self.name = self._model
+        about = next((each for each in listed if each.get("id") == self._model), {})
+        sizes = [about.get(key) for key in _CONTEXT_KEYS]
+        self.context_limit = next(
+            (size for size in sizes if isinstance(size, int) and size > 0), None
+        )
+        self._probed = True
+
+    async def _listed(self) -> list[dict[str, Any]]:
+        import httpx2
+
+        try:
+            response = await self._open().get(f"{self.url}/models")
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+        try:
+            data = response.json()["data"] if response.is_success else []
+        except (ValueError, KeyError, TypeError):
+            data = []
+        return [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+
+    def _only(self, listed: list[dict[str, Any]]) -> str:
+        names = [str(each["id"]) for each in listed if "id" in each]
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise ModelUnavailableError(
+                f"{self.url} does not say which models it has; name one: {self.url}#NAME"
+            )
+        listed_names = ", ".join(names)
+        raise ModelUnavailableError(
+            f"{self.url} has {len(names)} models; name one, as in {self.url}#{names[0]} (it has: {listed_names})"
+        )
+
+    async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        import httpx2
+
+        try:
+            async with self._open().stream(
+                "POST", f"{self.url}/chat/completions", json=body
+            ) as response:
+                if not response.is_success:
+                    text = (await response.aread()).decode(errors="replace")
+                    raise ModelError(f"{self.url} answered {response.status_code}: {_short(text)}")
+                async for line in response.aiter_lines():
+                    event = _event(line)
+                    if event is not None:
+                        yield event
+        except httpx2.ConnectError as error:
+            raise self._unreachable(error) from error
+        except httpx2.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise ModelError(f"the connection to {self.url} broke: {reason}") from error
+
+    def _unreachable(self, error: Exception) -> ModelUnavailableError:
+        reason = str(error) or type(error).__name__
+        return ModelUnavailableError(
+            f"no model server answers at {self.url} ({reason}); {self._how_to_start}"
+        )
+
+
+class _Answer:
+    """Collects the pieces of one streamed answer."""
+
+    def __init__(
+        self, on_text: Callable[[str], None] | None, on_thought: Callable[[str], None] | None
+    ) -> None:
+        self._on_text = on_text
+        self._on_thought = on_thought
+        self._text: list[str] = []
+        self._thought: list[str] = []
+        self._usage = Usage(requests=1)
+        self._finish: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self._finish is not None
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Add one event.
+
+        Raises:
+            ModelError: the server reports an error inside the stream.
+        """
+        if "error" in event:
+            raise ModelError(f"the model server reports: {_short(json.dumps(event['error']))}")
+        usage = event.get("usage")
+        if isinstance(usage, dict):
+            self._usage = Usage(
+                _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), 1
+            )
+        choices = event.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return
+        delta = choices[0].get("delta") or choices[0].get("message") or {}
+        self._add(delta.get("content"), self._text, self._on_text)
+        self._add(
+            delta.get("reasoning_content") or delta.get("reasoning"),
+            self._thought,
+            self._on_thought,
+        )
+        self._finish = choices[0].get("finish_reason") or self._finish
+
+    def _add(self, piece: object, pieces: list[str], tell: Callable[[str], None] | None) -> None:
+        if isinstance(piece, str) and piece:
+            pieces.append(piece)
+            if tell is not None:
+                tell(piece)
+
+    def reply(self) -> ModelReply:
+        finish = "length" if self._finish == "length" else "stop"
+        return ModelReply("".join(self._text), self._usage, "".join(self._thought), finish)
+
+
+def alternating(messages: Sequence[Message]) -> list[Message]:
+    """The conversation with neighbours of one role joined: many chat templates insist on it."""
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            last = joined.pop()
+            message = Message(  # noqa: PLW2901 - the joined message takes its place
+                message.role, f"{last.content}\n\n{message.content}", last.images + message.images
+            )
+        joined.append(message)
+    return joined
+
+
+def _wire(message: Message) -> dict[str, Any]:
+    if not message.images:
+        return {"role": message.role, "content": message.content}
+    parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}]
+    for image in message.images:
+        data = base64.b64encode(image.data).decode()
+        url = f"data:{image.media_type};base64,{data}"
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+    return {"role": message.role, "content": parts}
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    """One line of the event stream; None for comments, blank lines, the end mark and noise."""
+    if not line.startswith("data:"):
+        return None
+    payload = line.removeprefix("data:").strip()
+    if not payload or payload == "[DONE]":
+        return None
+    try:
+        event = json.loads(payload)
+    except ValueError as error:
+        raise ModelError(f"the model server sent a broken event: {_short(payload)}") from error
+    return event if isinstance(event, dict) else None
+
+
+def _count(usage: dict[str, Any], key: str) -> int:
+    value = usage.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 300 else f"{text[:300]}…"
