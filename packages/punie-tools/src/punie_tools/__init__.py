@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         LocalHost,
     )
     from punie_tools.parsers import (
+        PARSERS,
         Evidence,
+        Parser,
         parse_git_diff,
         parse_git_log,
         parse_git_status,
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EFFECTS",
     "FAILED",
+    "PARSERS",
     "ChangeKind",
     "Completed",
     "CstAddImportResult",
@@ -125,6 +128,7 @@ __all__ = [
     "NotTextError",
     "Outcome",
     "OutsideRootsError",
+    "Parser",
     "Plugin",
     "PluginError",
     "ServerError",
@@ -192,6 +196,8 @@ _HOMES = {
     "NotTextError": "errors",
     "Outcome": "results",
     "OutsideRootsError": "errors",
+    "PARSERS": "parsers",
+    "Parser": "parsers",
     "Plugin": "plugins",
     "PluginError": "errors",
     "ServerError": "errors",

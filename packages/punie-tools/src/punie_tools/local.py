@@ -213,9 +213,10 @@ class LocalHost:
             raise NotTextError(f"the text for {shown} is not valid Unicode: {error}") from error
         try:
             await asyncio.to_thread(_replace, target, data)
+        except IsADirectoryError as error:
+            raise UnreadableFileError(f"{shown} cannot be written: it is a directory") from error
         except OSError as error:
-            reason = "it is a directory" if target.is_dir() else error.strerror
-            raise UnreadableFileError(f"{shown} cannot be written: {reason}") from error
+            raise UnreadableFileError(f"{shown} cannot be written: {error.strerror}") from error
 
     def _directory(self, cwd: str | Path | None) -> Path:
         directory = self.roots[0] if cwd is None else contain(cwd, self.roots)

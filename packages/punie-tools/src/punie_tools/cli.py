@@ -1,0 +1,130 @@
+"""The command line `punie-tools`: list, schema, run, parse.
+
+Exit codes: 0 clean, 1 findings, 2 anything that is not an answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from punie_tools._calls import arguments, name_of, result_schema, signature_text
+from punie_tools._pretty import pretty, wants_colour
+from punie_tools.errors import MissingFileError, ToolsError
+from punie_tools.local import LocalHost
+from punie_tools.parsers import PARSERS, Evidence
+from punie_tools.plugins import load_plugins
+from punie_tools.results import ToolResult
+from punie_tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+CLEAN, FINDINGS, NO_ANSWER = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        return options.run(options)
+    except ToolsError as error:
+        print(f"punie-tools: {error}", file=sys.stderr)
+        return NO_ANSWER
+    except BrokenPipeError:
+        # The reader has gone (`| head`); nothing more can be told to it.
+        sys.stderr.close()
+        return NO_ANSWER
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="punie-tools", description="Typed results of Python developer tools, as JSON."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listed = commands.add_parser("list", help="list the tools")
+    listed.set_defaults(run=_list)
+    schema = commands.add_parser("schema", help="print the JSON Schema of a tool's result")
+    schema.add_argument("tool", metavar="TOOL")
+    schema.set_defaults(run=_schema)
+    run = commands.add_parser("run", help="run a tool and print its result")
+    run.add_argument("--root", default=".", help="the workspace (default: the current directory)")
+    run.add_argument("--timeout", type=float, default=600.0, help="seconds (default: 600)")
+    run.add_argument("--pretty", action="store_true", help="for people, in colour")
+    run.add_argument("tool", metavar="TOOL")
+    run.add_argument("words", nargs=argparse.REMAINDER, metavar="ARGS")
+    run.set_defaults(run=_run)
+    parse = commands.add_parser("parse", help="parse a tool's output from standard input")
+    parse.add_argument("tool", choices=sorted(PARSERS), metavar="TOOL")
+    parse.add_argument("--exit-code", type=int, required=True, help="the tool's exit code")
+    parse.add_argument("--stderr", type=Path, help="a file with its standard error")
+    parse.add_argument("--root", type=Path, help="make absolute paths relative to this")
+    parse.add_argument("--tool-version", help="the tool's version")
+    parse.add_argument("--pretty", action="store_true", help="for people, in colour")
+    parse.set_defaults(run=_parse)
+    return parser
+
+
+def _toolbox(root: str = ".", timeout: float = 600.0) -> Toolbox:
+    return Toolbox(LocalHost(root), timeout=timeout, plugins=load_plugins())
+
+
+def _list(_options: argparse.Namespace) -> int:
+    toolbox = _toolbox()
+    functions = toolbox.functions()
+    width = max(len(signature_text(each)) for each in functions)
+    for each in functions:
+        summary = (each.__doc__ or "").strip().partition("\n")[0]
+        effect = toolbox.effects[name_of(each)]
+        print(f"{signature_text(each):{width}}  {effect:7}  {summary}")
+    return CLEAN
+
+
+def _schema(options: argparse.Namespace) -> int:
+    [function] = _toolbox().functions([options.tool])
+    print(json.dumps(result_schema(function), indent=2, ensure_ascii=False))
+    return CLEAN
+
+
+def _run(options: argparse.Namespace) -> int:
+    return asyncio.run(_call(options))
+
+
+async def _call(options: argparse.Namespace) -> int:
+    toolbox = _toolbox(options.root, options.timeout)
+    [function] = toolbox.functions([options.tool])
+    words = list(options.words)
+    # Options of ours are accepted behind the tool's name too, where people put them.
+    people = options.pretty or "--pretty" in words
+    given = arguments(function, [word for word in words if word != "--pretty"])
+    return _show(await function(**given), people=people)
+
+
+def _parse(options: argparse.Namespace) -> int:
+    if options.stderr and not options.stderr.is_file():
+        raise MissingFileError(f"there is no file {options.stderr}")
+    stderr = options.stderr.read_bytes() if options.stderr else b""
+    root = options.root.resolve() if options.root else None
+    evidence = Evidence(root=root, tool_version=options.tool_version)
+    result = PARSERS[options.tool](sys.stdin.buffer.read(), stderr, options.exit_code, evidence)
+    return _show(result, people=options.pretty)
+
+
+def _show(result: Any, *, people: bool) -> int:
+    if people:
+        print(pretty(result, colour=wants_colour(sys.stdout)))
+    elif isinstance(result, BaseModel):
+        print(result.model_dump_json(indent=2))
+    else:
+        print(json.dumps(result, ensure_ascii=False))
+    if not isinstance(result, ToolResult) or result.status == "clean":
+        return CLEAN
+    return FINDINGS if result.status == "findings" else NO_ANSWER

@@ -1,0 +1,183 @@
+"""LocalHost: files, and children that never outlive their run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from punie_tools import (
+    Completed,
+    LocalHost,
+    MissingFileError,
+    NotTextError,
+    OutsideRootsError,
+    ToolMissingError,
+    UnreadableFileError,
+)
+
+PYTHON = sys.executable
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process exists and is not a zombie."""
+    status = Path(f"/proc/{pid}/stat")
+    if not Path("/proc").exists():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+async def test_a_command_leaves_its_streams_apart_and_its_exit_code(host: LocalHost) -> None:
+    code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
+    done = await host.run([PYTHON, "-c", code])
+    assert done == Completed(
+        exit_code=3,
+        stdout=b"out\n",
+        stderr=b"err\n",
+        argv=(PYTHON, "-c", code),
+        duration=done.duration,
+    )
+
+
+async def test_a_stuck_command_is_ended_with_its_whole_group(host: LocalHost, root: Path) -> None:
+    done = await host.run(
+        ["/bin/sh", "-c", "sleep 1000 & echo $! > child; sleep 1000"], timeout=0.3
+    )
+    assert (done.timed_out, done.exit_code) == (True, -15)
+    assert not alive(int((root / "child").read_text()))
+
+
+async def test_a_command_that_ignores_the_polite_signal_is_killed(host: LocalHost) -> None:
+    done = await host.run(["/bin/sh", "-c", "trap '' TERM; while :; do :; done"], timeout=0.2)
+    assert (done.timed_out, done.exit_code) == (True, -9)
+
+
+async def test_what_a_command_leaves_running_ends_with_it(host: LocalHost, root: Path) -> None:
+    done = await host.run(["/bin/sh", "-c", "sleep 1000 & echo $! > child; echo done"])
+    assert (done.exit_code, done.stdout) == (0, b"done\n")
+    assert done.duration < 5
+    assert not alive(int((root / "child").read_text()))
+
+
+async def test_cancelling_a_run_ends_the_command(host: LocalHost, root: Path) -> None:
+    fifo = root / "fifo"
+    os.mkfifo(fifo)
+    run = asyncio.create_task(host.run(["/bin/sh", "-c", "echo $$ > fifo; sleep 1000"]))
+    pid = int(await asyncio.to_thread(fifo.read_text))
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert not alive(pid)
+
+
+async def test_a_killed_child_shows_its_signal(host: LocalHost) -> None:
+    done = await host.run(["/bin/sh", "-c", "kill -KILL $$"])
+    assert done.exit_code == -9
+
+
+async def test_a_gigabyte_of_output_is_read_away_and_reported_as_cut(root: Path) -> None:
+    host = LocalHost(root, output_limit=1000)
+    code = "import os\nfor _ in range(1024): os.write(1, b'x' * 1048576)"
+    done = await host.run([PYTHON, "-c", code])
+    assert (done.exit_code, done.cut, done.stdout) == (0, True, b"x" * 1000)
+
+
+async def test_a_child_has_no_stdin_and_no_terminal(host: LocalHost) -> None:
+    code = "import sys, os; print(sys.stdin.read() == '', os.isatty(1), os.getpgid(0) == os.getpid())"
+    done = await host.run([PYTHON, "-c", code])
+    assert done.stdout == b"True False True\n"
+
+
+async def test_what_changes_a_tools_output_is_not_inherited(root: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "CI_PROJECT_DIR": "/x", "GIT_DIR": "/y", "KEPT": "1"}
+    host = LocalHost(root, env=env)
+    seen = host.environment({"NEW": "2", "KEPT": None})
+    assert {"CI_PROJECT_DIR", "GIT_DIR", "KEPT"}.isdisjoint(seen)
+    assert (seen["NEW"], seen["NO_COLOR"]) == ("2", "1")
+
+
+async def test_the_workspaces_own_program_wins_over_path(host: LocalHost, root: Path) -> None:
+    program = root / ".venv" / "bin" / "git"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho mine\n")
+    program.chmod(0o755)
+    assert (await host.run(["git"])).stdout == b"mine\n"
+
+
+async def test_a_program_beside_the_running_python_is_found_off_path(root: Path) -> None:
+    host = LocalHost(root, env={"PATH": "/nonexistent"})
+    assert host.find_program(Path(PYTHON).name) == str(Path(PYTHON).parent / Path(PYTHON).name)
+
+
+async def test_a_missing_program_is_named(host: LocalHost, root: Path) -> None:
+    (root / "notes.txt").write_text("no program")
+    with pytest.raises(ToolMissingError, match="no-such-tool is not installed"):
+        await host.run(["no-such-tool"])
+    with pytest.raises(FileNotFoundError, match=r"\./notes\.txt is not a program"):
+        await host.run(["./notes.txt"])
+    with pytest.raises(ToolMissingError, match="could not be started"):
+        await host.run([PYTHON, "a\0b"])
+
+
+async def test_a_command_cannot_start_outside_the_workspace(host: LocalHost) -> None:
+    with pytest.raises(OutsideRootsError):
+        await host.run(["pwd"], cwd="..")
+    with pytest.raises(MissingFileError, match="no directory nowhere"):
+        await host.run(["pwd"], cwd="nowhere")
+
+
+async def test_text_comes_back_as_it_was_written(host: LocalHost, root: Path) -> None:
+    text = "é😀\r\nline\n\ttab \ufeff"
+    await host.write_text("new/dir/file.txt", text)
+    assert await host.read_text("new/dir/file.txt") == text
+    assert sorted(path.name for path in (root / "new" / "dir").iterdir()) == ["file.txt"]
+
+
+async def test_writing_keeps_a_files_permissions(host: LocalHost, root: Path) -> None:
+    (root / "run.sh").write_text("old")
+    (root / "run.sh").chmod(0o750)
+    await host.write_text("run.sh", "new")
+    assert stat.S_IMODE((root / "run.sh").stat().st_mode) == 0o750
+
+
+async def test_what_cannot_be_read_says_why(host: LocalHost, root: Path) -> None:
+    (root / "latin.txt").write_bytes(b"caf\xe9")
+    (root / "image.bin").write_bytes(b"GIF\0")
+    (root / "dir").mkdir()
+    with pytest.raises(NotTextError, match=r"latin\.txt is not UTF-8 text \(byte 3 is 0xe9\)"):
+        await host.read_text("latin.txt")
+    with pytest.raises(ValueError, match=r"image\.bin is a binary file"):
+        await host.read_text("image.bin")
+    with pytest.raises(UnreadableFileError, match="dir is a directory"):
+        await host.read_text("dir")
+    with pytest.raises(FileNotFoundError, match="there is no file none"):
+        await host.read_text("none")
+    with pytest.raises(MissingFileError, match="there is no file latin.txt/x"):
+        await host.read_text("latin.txt/x")
+    with pytest.raises(UnreadableFileError, match="File name too long"):
+        await host.read_text("a" * 9999)
+
+
+async def test_what_cannot_be_written_says_why(host: LocalHost, root: Path) -> None:
+    (root / "dir").mkdir()
+    with pytest.raises(UnreadableFileError, match="dir cannot be written: it is a directory"):
+        await host.write_text("dir", "x")
+    with pytest.raises(NotTextError, match="not valid Unicode"):
+        await host.write_text("f", "\ud800")
+    with pytest.raises(PermissionError):
+        await host.write_text("../f", "x")
+    assert not (root / "f").exists()
+    with pytest.raises(UnreadableFileError, match="File name too long"):
+        await host.write_text("a" * 9999, "x")
+
+
+def test_a_root_must_be_a_directory(root: Path) -> None:
+    with pytest.raises(MissingFileError, match="is not a directory"):
+        LocalHost(root / "none")
