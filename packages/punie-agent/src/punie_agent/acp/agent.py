@@ -190,6 +190,7 @@ class PunieAgent:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._models.close()
 
     # -- inside -----------------------------------------------------------------------------
 

@@ -59,7 +59,8 @@ result = pytest_run({path!r})
 for each in result.tests:
     if each.outcome in ("failed", "error"):
         print(f"{{each.name}}: {{each.message}}")
-print(result.parse_error or f"{{result.passed}} passed, {{result.failed}} failed, {{result.errors}} errors")""",
+counts = f"{{result.passed}} passed, {{result.failed}} failed, {{result.errors}} errors"
+print(result.parse_error or counts)""",
 }
 
 

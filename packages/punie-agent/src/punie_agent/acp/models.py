@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from acp.exceptions import RequestError
+
+from punie_agent.errors import AgentError
 
 if TYPE_CHECKING:
     from punie_agent.models import ChatModel
@@ -30,10 +33,11 @@ class Models:
 
     def choices(self) -> list[tuple[str, str]]:
         """Return names and descriptions, the default first."""
-        found = {self.default: ""}
-        found |= dict.fromkeys(self._given, "")
-        found["test"] = "Offline, without weights: tries out the editor's set-up"
-        return list(found.items())
+        from punie_agent.models import choices
+
+        offered = dict(choices())
+        first = {self.default: offered.pop(self.default, "")}
+        return list((first | dict.fromkeys(self._given, "") | offered).items())
 
     def check(self, name: str) -> None:
         """Raise `RequestError` (-32602) when there is no such model to choose."""
@@ -48,15 +52,17 @@ class Models:
         Raises:
             ModelUnavailableError: There is none, or it cannot be used; the message says why.
         """
+        from punie_agent.models import resolve
+
         if name not in self._made:
-            self._made[name] = self._given[name]() if name in self._given else _resolve(name)
+            self._made[name] = self._given[name]() if name in self._given else resolve(name)
         return self._made[name]
 
+    async def close(self) -> None:
+        """Let go of every model: servers that were started for them end."""
+        from punie_agent.models import close
 
-def _resolve(name: str) -> ChatModel:
-    from punie_agent.errors import ModelUnavailableError
-    from punie_agent.models._offline import OfflineModel
-
-    if name == "test":
-        return OfflineModel()
-    raise ModelUnavailableError(f"there is no model {name!r} here")
+        made, self._made = self._made, {}
+        for model in made.values():
+            with contextlib.suppress(AgentError, OSError):
+                await close(model)

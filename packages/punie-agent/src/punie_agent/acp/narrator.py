@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from acp import schema
 from pydantic import BaseModel
 
+from punie_agent._watch import current_call
 from punie_agent.events import (
     CallFinished,
     CallStarted,
@@ -25,6 +26,7 @@ from punie_agent.events import (
     ThoughtDelta,
     UsageReport,
 )
+from punie_agent.permissions import title_of_call
 
 if TYPE_CHECKING:
     from acp.schema import ToolKind
@@ -86,7 +88,7 @@ class Narrator:
         self._prefix = prefix
         self._root = root
         self._open: dict[str, _Open] = {}
-        self._calls: list[str] = []
+        self._code = ""
 
     def tool_call_id(self, event_id: str) -> str:
         """Return the session-wide id of a code call or tool call."""
@@ -125,20 +127,18 @@ class Narrator:
         self._update(event_id, status="in_progress")
 
     def wrote(self, path: Path, old: str | None, new: str) -> None:
-        """A file was written, by the call that is running."""
-        diff = schema.FileEditToolCallContent(
-            type="diff", path=str(path), old_text=old, new_text=new
-        )
-        for call in self._calls[-1:]:
-            self._open[call].content.append(diff)
+        """A file was written, by the call that is running or by a plan that was approved."""
+        if (call := self._open.get(current_call.get() or self._code)) is not None:
+            call.content.append(_diff(path, old, new))
 
     def opened_terminal(self, terminal: str) -> None:
         """A command runs in a terminal of the editor, for the call that is running."""
-        for call in self._calls[-1:]:
+        event_id = current_call.get() or self._code
+        if (call := self._open.get(event_id)) is not None:
             shown = schema.TerminalToolCallContent(type="terminal", terminal_id=terminal)
-            self._open[call].content = [shown]
-            self._open[call].replay = []
-            self._update(call, status="in_progress", content=[shown], replay=[])
+            call.content = [shown]
+            call.replay = []
+            self._update(event_id, status="in_progress", content=[shown], replay=[])
 
     def permission_card(self, request: PermissionRequest) -> schema.ToolCallUpdate:
         """Return everything a person needs for the decision: title, kind, input, diff or command."""
@@ -153,13 +153,13 @@ class Narrator:
         )
 
     def _asked(self, request: PermissionRequest) -> list[_Content]:
-        if request.path is not None and request.new_text is not None:
-            path = str(self._root / request.path)
+        if request.changes:
             return [
-                schema.FileEditToolCallContent(
-                    type="diff", path=path, old_text=request.old_text, new_text=request.new_text
-                )
+                _diff(self._root / each.path, each.old_text, each.new_text)
+                for each in request.changes
             ]
+        if request.path is not None and request.new_text is not None:
+            return [_diff(self._root / request.path, request.old_text, request.new_text)]
         if request.command is not None:
             return [text_content(f"```sh\n{request.command}\n```")]
         if request.diff is not None:
@@ -170,6 +170,7 @@ class Narrator:
         code = text_content(f"```python\n{event.code.strip()}\n```")
         title = _code_title(event.code)
         self._open[event.code_id] = _Open(title, [code])
+        self._code = event.code_id
         self._stream.tell(
             schema.ToolCallStart(
                 session_update="tool_call",
@@ -184,9 +185,8 @@ class Narrator:
         )
 
     def _call_started(self, event: CallStarted) -> None:
-        title = _call_title(event)
+        title = title_of_call(event.tool, event.arguments)
         self._open[event.call_id] = _Open(title)
-        self._calls.append(event.call_id)
         self._stream.tell(
             schema.ToolCallStart(
                 session_update="tool_call",
@@ -206,7 +206,6 @@ class Narrator:
         call = self._open.pop(event.call_id, None)
         if call is None:
             return
-        self._calls = [each for each in self._calls if each != event.call_id]
         said = text_content(event.error or _shown(event.value) or event.summary)
         content = call.content if call.content and event.error is None else [*call.content, said]
         replay: list[_Content] | None = None if call.replay is None else [said]
@@ -279,11 +278,8 @@ def _code_title(code: str) -> str:
     return f"{first[:80]}{more}" or "Run Python"
 
 
-def _call_title(event: CallStarted) -> str:
-    from punie_agent.permissions import title_of
-    from punie_sandbox import Call
-
-    return title_of(Call(0, event.tool, event.arguments, event.effect))
+def _diff(path: Path, old: str | None, new: str) -> schema.FileEditToolCallContent:
+    return schema.FileEditToolCallContent(type="diff", path=str(path), old_text=old, new_text=new)
 
 
 def _outcome(result: RunResult) -> str:

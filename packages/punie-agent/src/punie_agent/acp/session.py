@@ -17,7 +17,7 @@ from punie_agent.acp.narrator import Narrator
 from punie_agent.acp.options import config_options, mode_state
 from punie_agent.acp.prompt import Prompt, read_prompt
 from punie_agent.acp.store import now
-from punie_agent.errors import SessionError
+from punie_agent.errors import AgentError
 from punie_agent.permissions import MODES, PermissionDecision
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from punie_agent.acp.editor import Editor
     from punie_agent.acp.models import Models
     from punie_agent.acp.store import StoredSession
-    from punie_agent.acp.workspace import Workspace
+    from punie_agent.acp.workspace import Kit, Workspace
     from punie_agent.loop import TurnResult
     from punie_agent.models import ChatModel
     from punie_agent.permissions import Mode, PermissionRequest
@@ -214,10 +214,10 @@ class Session:
             case _:
                 from punie_agent.testing import ScriptedModel
 
-                workspace = await self._open_workspace()
-                call = workspace.contract.format_call(commands.code_for(command, rest))
+                kit = await (await self._open_workspace()).kit()
+                call = kit.contract.format_call(commands.code_for(command, rest))
                 model = ScriptedModel([call, f"That was `/{command.name}`."], name="command")
-                return await self._run(model, prompt.message, prompt, stream, cancel)
+                return await self._run(model, prompt.message, prompt, stream, cancel, kit=kit)
         return "end_turn"
 
     async def _plan(
@@ -232,7 +232,7 @@ class Session:
             permissions.mode = _mode(self.stored.header.mode)
 
     async def _help(self) -> str:
-        tools = (await self._open_workspace()).contract.tools
+        tools = (await self._open_workspace()).tools
         header = self.stored.header
         return commands.help_text(tools, model=header.model, mode=header.mode)
 
@@ -253,11 +253,14 @@ class Session:
         prompt: Prompt,
         stream: UpdateStream,
         cancel: asyncio.Event,
+        *,
+        kit: Kit | None = None,
     ) -> schema.StopReason:
         from punie_agent.loop import run_turn
         from punie_agent.models import Message
 
         workspace = await self._open_workspace()
+        kit = kit or await workspace.kit(model)
         narrator = Narrator(
             stream, prefix=f"{self.stored.header.turns}.", root=workspace.host.roots[0]
         )
@@ -268,8 +271,8 @@ class Session:
         turn = asyncio.create_task(
             run_turn(
                 model=model,
-                contract=workspace.contract,
-                sandbox=workspace.sandbox,
+                contract=kit.contract,
+                sandbox=kit.sandbox,
                 messages=[*self.history.messages, said],
                 on_event=narrator,
                 permissions=workspace.permissions,
@@ -292,15 +295,15 @@ class Session:
             header = self.stored.header
             roots = [header.cwd, *header.additional_directories]
             self._workspace = workspace_type(self._editor, self.id, roots, _mode(header.mode))
-        await self._workspace.start()
         return self._workspace
 
     async def warm_up(self) -> None:
         """Open the workspace ahead of the first turn."""
-        with contextlib.suppress(SessionError, OSError):
+        with contextlib.suppress(AgentError, OSError):
             async with self._turns:
                 if not self._closed:
-                    await self._open_workspace()
+                    model = self._models.get(self.stored.header.model)
+                    await (await self._open_workspace()).kit(model)
 
     # -- permissions ------------------------------------------------------------------------
 

@@ -211,6 +211,8 @@ class AgentProcess:
                 reply["result"] = await result if isinstance(result, Awaitable) else result
             except WireError as error:
                 reply["error"] = {"code": error.code, "message": error.message}
+            except Exception as error:  # noqa: BLE001 - a handler's failure is the client's answer
+                reply["error"] = {"code": -32603, "message": f"{type(error).__name__}: {error}"}
         self.send(reply)
 
     async def _stop(self, readers: list[asyncio.Task[None]]) -> None:

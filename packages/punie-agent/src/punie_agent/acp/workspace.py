@@ -7,22 +7,25 @@ live as long. What it does is decided by `Permissions`; who is told is decided t
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from punie_agent.acp.host import AcpHost, for_a_person
 from punie_agent.contract import Contract, standard_functions
-from punie_agent.permissions import Permissions
+from punie_agent.models import contract_for
+from punie_agent.permissions import PermissionDecision, Permissions
 from punie_sandbox import Sandbox
-from punie_tools import LocalHost, Toolbox
+from punie_tools import LocalHost, Toolbox, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from punie_agent.acp.editor import Editor
-    from punie_agent.permissions import Mode, PermissionDecision, PermissionRequest
+    from punie_agent.models import ChatModel
+    from punie_agent.permissions import Mode, PermissionRequest
 
-__all__ = ["Workspace"]
+__all__ = ["Kit", "Workspace"]
 
 
 class _Toolbox(Toolbox):
@@ -40,8 +43,16 @@ class _Toolbox(Toolbox):
     run_command.__doc__ = Toolbox.run_command.__doc__
 
 
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """A contract and the sandbox with the functions it names."""
+
+    contract: Contract
+    sandbox: Sandbox
+
+
 class Workspace:
-    """Host, tools, sandbox and contract of one session.
+    """Host, tools and permissions of one session, and a kit for each contract that is used.
 
     Attributes:
         ask: asks a person; set for each turn, None between turns.
@@ -59,26 +70,38 @@ class Workspace:
         self.permissions = Permissions(
             self._ask, mode=mode, project=self.host.roots[0], host=self.host
         )
-        self.toolbox = _Toolbox(self.host)
-        functions = standard_functions(self.toolbox)
-        self.contract = Contract(functions)
-        self.sandbox = Sandbox(functions, policy=self.permissions)
+        self.toolbox = _Toolbox(self.host, plugins=load_plugins())
+        self._kits: dict[str, Kit] = {}
         self._stack = AsyncExitStack()
-        self._entered = False
 
-    async def start(self) -> None:
-        """Start the sandbox's worker, once."""
-        if not self._entered:
-            self._entered = True
-            await self._stack.enter_async_context(self.sandbox)
+    @property
+    def tools(self) -> list[str]:
+        """The names of all tools, whatever a model's contract shows of them."""
+        return list(self.toolbox.effects)
+
+    async def kit(self, model: ChatModel | None = None) -> Kit:
+        """Return what a model's turns run with; without a model, all tools.
+
+        Variables of the code live as long as the workspace, in the kit they were made in.
+        """
+        contract = (
+            Contract(standard_functions(self.toolbox))
+            if model is None
+            else contract_for(model, self.toolbox)
+        )
+        key = contract.digest()
+        if key not in self._kits:
+            sandbox = Sandbox(contract.functions, policy=self.permissions)
+            await self._stack.enter_async_context(sandbox)
+            self._kits[key] = Kit(contract, sandbox)
+        return self._kits[key]
 
     async def close(self) -> None:
-        """End the sandbox and everything running in it."""
+        """End the sandboxes and everything running in them."""
+        self._kits.clear()
         await self._stack.aclose()
 
     async def _ask(self, request: PermissionRequest) -> PermissionDecision:
-        from punie_agent.permissions import PermissionDecision
-
         if self.ask is None:
             return PermissionDecision("reject", "nobody is here to allow it")
         return await self.ask(request)

@@ -1,0 +1,295 @@
+"""Sessions over stdio with the real process: they outlive it, and any process can take them up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from punie_agent.acp.testing import WireError
+
+
+def _where(bench, session):
+    return {"sessionId": session, "cwd": str(bench.project), "mcpServers": []}
+
+
+def _timeless(updates):
+    return [
+        u for u in updates if u["sessionUpdate"] in {"user_message_chunk", "agent_message_chunk"}
+    ]
+
+
+async def test_a_fresh_process_replays_the_history_before_it_answers_and_goes_on(bench):
+    command = bench.scripted("Blue.", "You said blue.")
+    async with bench.agent(command) as agent:
+        session = await bench.session(agent)
+        await bench.say(agent, session, "My colour?")
+    source = """
+    from punie_agent.testing import ScriptedModel
+    def make():
+        return ScriptedModel([lambda seen: ' | '.join(m.content for m in seen if m.role != 'system')])
+    """
+    async with bench.agent(bench.launcher(source)) as agent:
+        answer = await agent.request("session/load", _where(bench, session))
+        assert [(u["sessionUpdate"], u["content"]["text"]) for u in _timeless(agent.updates())] == [
+            ("user_message_chunk", "My colour?"),
+            ("agent_message_chunk", "Blue."),
+        ]
+        assert answer["modes"]["currentModeId"] == "ask"
+        before = len(agent.frames)
+        await bench.say(agent, session, "And now?")
+        said = [
+            f["params"]["update"]
+            for _, f in agent.frames[before:]
+            if "params" in f and "update" in f["params"]
+        ]
+        text = "".join(
+            u["content"]["text"] for u in said if u["sessionUpdate"] == "agent_message_chunk"
+        )
+        assert text == "My colour? | Blue. | And now?"
+
+
+async def test_resume_continues_without_replaying(bench):
+    async with bench.agent(bench.scripted("Blue.")) as agent:
+        session = await bench.session(agent)
+        await bench.say(agent, session, "My colour?")
+    async with bench.agent(bench.scripted("Red.")) as agent:
+        await agent.request("session/resume", _where(bench, session))
+        assert _timeless(agent.updates()) == []
+        await bench.say(agent, session, "And now?")
+        assert agent.said() == "Red."
+
+
+async def test_a_fork_has_the_same_past_and_a_future_of_its_own(bench):
+    async with bench.agent(bench.scripted("One.", "Two.", "Three.")) as agent:
+        first = await bench.session(agent)
+        await bench.say(agent, first, "1")
+        second = (await agent.request("session/fork", _where(bench, first)))["sessionId"]
+        await bench.say(agent, second, "2")
+        assert first != second
+        await agent.request("session/load", _where(bench, first))
+        assert "Two." not in str(agent.updates()[-3:])
+
+
+async def test_the_list_has_titles_and_pages_newest_first(bench):
+    async with bench.agent(bench.scripted("Ok.", repeat=True)) as agent:
+        sessions = []
+        for number in range(3):
+            sessions.append(await bench.session(agent))
+            await bench.say(agent, sessions[-1], f"Task {number}\nwith details")
+        listed = await agent.request("session/list", {"cwd": str(bench.project)})
+        assert [(s["sessionId"], s["title"]) for s in listed["sessions"]] == [
+            (session, f"Task {number}") for number, session in reversed(list(enumerate(sessions)))
+        ]
+        assert (await agent.request("session/list", {"cwd": "/elsewhere"}))["sessions"] == []
+        titles = [u["title"] for u in agent.updates("session_info_update")]
+        assert titles == ["Task 0", "Task 1", "Task 2"]
+
+
+async def test_a_closed_session_is_gone_here_and_still_on_disk(bench):
+    async with bench.agent(bench.scripted("Ok.", repeat=True)) as agent:
+        session = await bench.session(agent)
+        await bench.say(agent, session, "hello")
+        assert await agent.request("session/close", {"sessionId": session}) == {}
+        with pytest.raises(WireError, match="not open here"):
+            await bench.say(agent, session, "hello?")
+        await agent.request("session/load", _where(bench, session))
+        assert await bench.say(agent, session, "hello again") == "end_turn"
+
+
+async def test_closing_ends_a_running_turn_as_cancelled(bench):
+    async with bench.agent(bench.scripted("Late.", latency=60.0)) as agent:
+        session = await bench.session(agent)
+        turn = agent.begin("session/prompt", bench.prompt(session, "hello"))
+        await agent.request("session/close", {"sessionId": session})
+        assert await turn == {"stopReason": "cancelled"}
+
+
+async def test_a_deleted_session_is_gone_and_deleting_again_is_no_error(bench):
+    async with bench.agent() as agent:
+        session = await bench.session(agent)
+        assert await agent.request("session/delete", {"sessionId": session}) == {}
+        assert await agent.request("session/delete", {"sessionId": session}) == {}
+        assert (await agent.request("session/list", {}))["sessions"] == []
+        with pytest.raises(WireError, match="no session"):
+            await agent.request("session/load", _where(bench, session))
+
+
+async def test_modes_and_their_mirrored_option_change_together_and_are_kept(bench):
+    async with bench.agent(bench.scripted("Ok.")) as agent:
+        session = await bench.session(agent)
+        await agent.request("session/set_mode", {"sessionId": session, "modeId": "auto"})
+        [changed] = await agent.until(lambda a: a.updates("config_option_update"))
+        assert {o["id"]: o["currentValue"] for o in changed["configOptions"]} == {
+            "model": "scripted",
+            "mode": "auto",
+        }
+        answer = await agent.request(
+            "session/set_config_option",
+            {"sessionId": session, "configId": "mode", "value": "plan"},
+        )
+        assert [o["id"] for o in answer["configOptions"]] == ["model", "mode"]
+        await agent.until(lambda a: len(a.updates("current_mode_update")) == 2)
+        assert agent.updates("current_mode_update")[-1]["currentModeId"] == "plan"
+    async with bench.agent(bench.scripted("Ok.")) as agent:
+        answer = await agent.request("session/load", _where(bench, session))
+        assert answer["modes"]["currentModeId"] == "plan"
+
+
+async def test_in_accept_edits_mode_writes_go_through_and_commands_are_asked_for(bench, chosen):
+    code = "```python\nwrite_file('a', 'b')\nrun_command('touch x')\n```"
+    async with bench.agent(bench.scripted(code, "Done.")) as agent:
+        agent.on["session/request_permission"] = chosen("allow_once")
+        session = await bench.session(agent)
+        await agent.request("session/set_mode", {"sessionId": session, "modeId": "accept-edits"})
+        await bench.say(agent, session, "go")
+        [asked] = agent.received("session/request_permission")
+        assert asked["params"]["toolCall"]["title"] == "Run touch x"
+        assert (bench.project / "a").read_text() == "b"
+
+
+async def test_plan_mode_shows_one_diff_for_the_whole_script_and_asks_once(bench, chosen):
+    (bench.project / "a.txt").write_text("one\n")
+    code = "```python\nwrite_file('a.txt', read_file('a.txt') + 'two\\n')\nwrite_file('b.txt', 'new')\n```"
+    async with bench.agent(bench.scripted(code, "Done.")) as agent:
+        agent.on["session/request_permission"] = chosen("allow_once")
+        session = await bench.session(agent)
+        await agent.request("session/set_mode", {"sessionId": session, "modeId": "plan"})
+        await bench.say(agent, session, "go")
+        [asked] = agent.received("session/request_permission")
+        assert asked["params"]["toolCall"]["content"] == [
+            {
+                "type": "diff",
+                "path": str(bench.project / "a.txt"),
+                "oldText": "one\n",
+                "newText": "one\ntwo\n",
+            },
+            {"type": "diff", "path": str(bench.project / "b.txt"), "newText": "new"},
+        ]
+        assert [o["kind"] for o in asked["params"]["options"]] == ["allow_once", "reject_once"]
+        assert (bench.project / "a.txt").read_text() == "one\ntwo\n"
+        assert (bench.project / "b.txt").read_text() == "new"
+
+
+async def test_a_rejected_plan_changes_nothing(bench, chosen):
+    code = "```python\nwrite_file('a.txt', 'x')\n```"
+    async with bench.agent(bench.scripted(code, "Done.")) as agent:
+        agent.on["session/request_permission"] = chosen("reject")
+        session = await bench.session(agent)
+        assert await bench.say(agent, session, "/plan write it") == "end_turn"
+        assert len(agent.received("session/request_permission")) == 1
+        assert list(bench.project.iterdir()) == []
+
+
+async def test_slash_commands_are_announced_and_check_needs_no_model(bench):
+    (bench.project / "a.py").write_text('x: int = "s"\n')
+    async with bench.agent(bench.scripted()) as agent:
+        session = await bench.session(agent)
+        [announced] = await agent.until(lambda a: a.updates("available_commands_update"))
+        names = [command["name"] for command in announced["availableCommands"]]
+        assert names == ["check", "lint", "test", "plan", "model", "help"]
+        await bench.say(agent, session, "/check a.py")
+        assert "1 errors, 0 warnings" in str(agent.updates("tool_call_update")[-1])
+        await bench.say(agent, session, "/model")
+        assert "`scripted`" in agent.said()
+        await bench.say(agent, session, "/model test")
+        await bench.say(agent, session, "hello")
+        assert "offline test model" in agent.said()
+
+
+async def test_what_was_attached_reaches_the_model(bench):
+    source = """
+    from punie_agent.testing import ScriptedModel
+    def make():
+        return ScriptedModel([lambda seen: seen[-1].content + f" [{len(seen[-1].images)} image]"])
+    """
+    async with bench.agent(bench.launcher(source)) as agent:
+        session = await bench.session(agent)
+        uri = f"file://{bench.project}/src/a%20b.py"
+        blocks = [
+            {"type": "text", "text": "Look at "},
+            {"type": "resource_link", "name": "a b.py", "uri": uri},
+            {"type": "resource", "resource": {"uri": uri, "text": "x = 1"}},
+            {"type": "image", "data": "aGk=", "mimeType": "image/png"},
+        ]
+        await agent.request("session/prompt", {"sessionId": session, "prompt": blocks})
+        assert agent.said() == (
+            "Look at `src/a b.py`\n\nAttached `src/a b.py`:\n````\nx = 1\n```` [1 image]"
+        )
+
+
+async def test_usage_is_told_when_the_models_context_is_known(bench):
+    async with bench.agent(bench.scripted("Ok.", context_limit=4096)) as agent:
+        session = await bench.session(agent)
+        await bench.say(agent, session, "hello")
+        assert {update["size"] for update in agent.updates("usage_update")} == {4096}
+
+
+async def test_additional_directories_are_part_of_the_workspace(bench, tmp_path):
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    (extra / "a.txt").write_text("extra text")
+    code = f"```python\nprint(read_file({str(extra / 'a.txt')!r}))\n```"
+    outside = f"```python\nprint(read_file({str(tmp_path / 'agent1.py')!r}))\n```"
+    async with bench.agent(bench.scripted(code, "Done.", outside, "Done.")) as agent:
+        session = await bench.session(agent, additionalDirectories=[str(extra)])
+        await bench.say(agent, session, "read")
+        assert "extra text" in str(agent.updates("tool_call_update")[-1])
+        await bench.say(agent, session, "read outside")
+        assert "outside the workspace" in str(agent.updates("tool_call_update")[-1])
+        listed = (await agent.request("session/list", {}))["sessions"]
+        assert listed[0]["additionalDirectories"] == [str(extra)]
+
+
+async def test_two_processes_may_share_a_session_but_not_run_it_at_once(bench):
+    async with (
+        bench.agent(bench.scripted("A1.", "A2.", latency=0.5)) as first,
+        bench.agent(bench.scripted("B1.")) as second,
+    ):
+        session = await bench.session(first)
+        await second.request("session/resume", _where(bench, session))
+        turn = first.begin("session/prompt", bench.prompt(session, "1"))
+        await first.until(lambda a: a.updates("session_info_update"))
+        with pytest.raises(WireError, match="in use by another process"):
+            await bench.say(second, session, "2")
+        assert await turn == {"stopReason": "end_turn"}
+        assert await bench.say(second, session, "2") == "end_turn"
+        assert await bench.say(first, session, "3") == "end_turn"
+    journal = (bench.data / "sessions" / session / "journal.jsonl").read_text()
+    messages = [r for r in map(json.loads, journal.splitlines()) if r["kind"] == "message"]
+    assert [m["content"] for m in messages] == ["1", "A1.", "2", "B1.", "3", "A2."]
+
+
+async def test_many_sessions_at_once_lose_nothing(bench, chosen):
+    code = "```python\nwrite_file(f'{n}.txt', read_file('seed') + str(n))\n```".replace(
+        "{n}", "{n}"
+    )
+    source = f"""
+    from punie_agent.testing import ScriptedModel
+    code = {code!r}
+    def answer(seen):
+        if '```output' in seen[-1].content or 'Wrote' in seen[-1].content:
+            return 'Done.'
+        return code.replace("f'{{n}}.txt'", repr(seen[-1].content + '.txt')).replace('str(n)', repr(seen[-1].content))
+    def make():
+        return ScriptedModel([answer], repeat=True)
+    """
+    (bench.project / "seed").write_text("seed ")
+    async with bench.agent(bench.launcher(source)) as agent:
+        agent.on["session/request_permission"] = lambda params: {
+            "outcome": {
+                "outcome": "selected",
+                # Odd turns are rejected: whatever runs beside it, a no must stay a no.
+                "optionId": "reject" if int(params["toolCall"]["title"][-5]) % 2 else "allow_once",
+            }
+        }
+        sessions = [await bench.session(agent) for _ in range(10)]
+
+        async def turns(number, session):
+            for turn in range(20):
+                assert await bench.say(agent, session, f"{number}-{turn}") == "end_turn"
+
+        await asyncio.gather(*(turns(n, s) for n, s in enumerate(sessions)))
+    written = {path.name: path.read_text() for path in bench.project.glob("*.txt")}
+    assert written == {f"{n}-{t}.txt": f"seed {n}-{t}" for n in range(10) for t in range(0, 20, 2)}
