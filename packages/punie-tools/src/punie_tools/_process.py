@@ -64,8 +64,10 @@ class _Pipe:
         self._transport, _ = await loop.connect_read_pipe(lambda: self.collector, reader)
 
     def close_write(self) -> None:
-        with contextlib.suppress(OSError):
-            os.close(self.write)
+        """Close our copy of the writing end, once: the number may be somebody else's by then."""
+        if self.write >= 0:
+            descriptor, self.write = self.write, -1
+            os.close(descriptor)
 
     async def close(self) -> None:
         """Stop watching, and wait until the event loop has let go of the pipe."""
