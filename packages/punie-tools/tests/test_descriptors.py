@@ -12,7 +12,7 @@ from punie_tools import LocalHost
 
 async def test_children_at_once_leave_the_descriptors_of_others_open(tmp_path: Path) -> None:
     host = LocalHost(tmp_path)
-    before = sorted(os.listdir("/dev/fd"))
+    before = sorted(Path("/dev/fd").iterdir())
     others: list[int] = []
 
     async def churn() -> None:
@@ -25,4 +25,4 @@ async def test_children_at_once_leave_the_descriptors_of_others_open(tmp_path: P
     for descriptor in others:
         os.close(descriptor)  # raises OSError for one that somebody closed before us
     assert [completed.stdout for completed in done] == [b"x\n"] * 16
-    assert sorted(os.listdir("/dev/fd")) == before
+    assert sorted(Path("/dev/fd").iterdir()) == before

@@ -20,6 +20,7 @@ from punie_train.errors import PhaseError, TrainError
 EXAMPLES = """examples:
   punie-train status --all                       what is fresh, stale or missing in every run, and why
   punie-train status phase23 --watch             follow a run: stage, step, loss, time left
+  punie-train make phase1 --root my-project      the whole chain in a folder of your own, without make
   punie-train doctor                             device, BLAS in use, measured GFLOP/s
   punie-train check-data build/phase23-smollm2/data/merged
   punie-train validate --model PATH --suite data/suites/phase23.toml --workspaces data/workspaces
@@ -94,6 +95,17 @@ def _add_runs(commands: argparse._SubParsersAction) -> None:
         "--root", type=Path, default=Path(), help="the folder that holds data/ and build/"
     )
     stage.set_defaults(call=_stage)
+    make = commands.add_parser(
+        "make", help="lock, then run every stage that is not fresh (what `make` does)"
+    )
+    _run_arguments(make)
+    make.add_argument(
+        "--until",
+        default="report",
+        metavar="STAGE",
+        help="stop after this stage (default: %(default)s)",
+    )
+    make.set_defaults(call=_make)
     clean = commands.add_parser("clean", help="remove what a phase made; base models stay")
     _run_arguments(clean)
     clean.set_defaults(call=_clean)
@@ -173,6 +185,16 @@ def _stage(arguments: argparse.Namespace) -> int:
 
     run_stage(
         Run(arguments.root, arguments.phase, arguments.model, arguments.data), arguments.stage
+    )
+    return 0
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    from punie_train.graph import Run
+    from punie_train.stages import run_chain
+
+    run_chain(
+        Run(arguments.root, arguments.phase, arguments.model, arguments.data), arguments.until
     )
     return 0
 

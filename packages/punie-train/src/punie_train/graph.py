@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +157,8 @@ class Run:
 
         workspaces = self.root / "data/workspaces"
         yield "base_model", resolve_base(self.model).identity
-        yield "mlx-lm", {"mlx": _version("mlx"), "mlx-lm": _version("mlx-lm")}
-        yield "tools", {name: _version(name) for name in ("ty", "ruff", "pytest", "pydantic-monty")}
-        yield "contract", contract_digest(self.phase)
+        yield "mlx-lm", _versions("mlx", "mlx-lm")
+        yield "tools", {**_versions("ty", "ruff", "pytest", "pydantic-monty"), **plugin_versions()}yield "contract", contract_digest(self.phase)
         yield "sources", digest_folder(self.root / "data/sources")
         folders = sorted(path for path in workspaces.iterdir() if path.is_dir())
         yield (
@@ -288,6 +287,16 @@ def _read(path: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
+
+
+def plugin_versions() -> dict[str, str]:
+    """Return the versions of the distributions that add tools (entry points `punie_tools.tools`)."""
+    found = (entry.dist for entry in entry_points(group="punie_tools.tools"))
+    return {dist.name: dist.version for dist in found if dist is not None}
+
+
+def _versions(*names: str) -> dict[str, str | None]:
+    return {name: _version(name) for name in names}
 
 
 def _version(name: str) -> str | None:

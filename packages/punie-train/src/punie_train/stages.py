@@ -171,6 +171,23 @@ def run_stage(run: Run, name: str) -> None:
         progress.note(f"   {name} done in {seconds:.1f} s: {run.path(name).relative_to(run.root)}")
 
 
+def run_chain(run: Run, until: str = "report") -> None:
+    """Run, in order, every stage up to one that is not fresh; what `make` does where there is no make.
+
+    Raises:
+        PhaseError: there is no such stage.
+        TrainError: what a stage raises.
+    """
+    if until not in STAGES:
+        raise PhaseError(f"there is no stage {until!r}; stages are {', '.join(STAGES)}.")
+    run.write_locks()
+    for name in STAGES:
+        if next(row.state for row in run.freshness() if row.stage == name) != "fresh":
+            run_stage(run, name)
+        if name == until:
+            return
+
+
 @contextmanager
 def only_one(folder: Path) -> Generator[None]:
     """Hold the run's folder for this process alone.
