@@ -158,7 +158,8 @@ class Run:
         workspaces = self.root / "data/workspaces"
         yield "base_model", resolve_base(self.model).identity
         yield "mlx-lm", _versions("mlx", "mlx-lm")
-        yield "tools", {**_versions("ty", "ruff", "pytest", "pydantic-monty"), **plugin_versions()}yield "contract", contract_digest(self.phase)
+        yield "tools", {**_versions("ty", "ruff", "pytest", "pydantic-monty"), **plugin_versions()}
+        yield "contract", contract_digest(self.phase)
         yield "sources", digest_folder(self.root / "data/sources")
         folders = sorted(path for path in workspaces.iterdir() if path.is_dir())
         yield (
