@@ -1,0 +1,225 @@
+"""Validation: every model plays every suite, and one file says how each did and why.
+
+Covered: scoring several models side by side, latency, sizes, gates, versions. Not covered: showing it
+(`report`) and comparing two (`compare`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from punie_agent.loop import TurnLimits
+
+from punie_train.artefacts import digest_file, write_json
+from punie_train.evaluation.arena import Arena
+from punie_train.evaluation.config import ValidateConfig
+from punie_train.evaluation.identity import Candidate, candidates, identify
+from punie_train.evaluation.play import LoadedSuite, open_suite, play_suite
+from punie_train.evaluation.scores import Gate, ModelScore, Scores, SuiteScore, latency_of
+from punie_train.evaluation.suite import Query
+
+if TYPE_CHECKING:
+    from punie_agent.models import ChatModel
+
+    from punie_train.progress import Progress
+
+PACKAGES = ("punie-train", "punie-agent", "punie-sandbox", "punie-tools", "mlx", "mlx-lm", "ty")
+
+
+def validate(
+    config: ValidateConfig,
+    *,
+    models: dict[str, Path],
+    suites: list[Path],
+    workspaces: Path,
+    out: Path,
+    progress: Progress,
+) -> Scores:
+    """Score models on suites by running what they write, and write the scores.
+
+    Args:
+        config: how to score.
+        models: model folders by role or name; an adapter folder needs one named `base`.
+        suites: suite files.
+        workspaces: the folder that holds the suites' workspaces.
+        out: the JSON file to write, whole or not at all.
+        progress: where to report.
+
+    Raises:
+        EvaluationError: a suite, a workspace or a folder cannot be used.
+        ModelError: weights cannot be loaded.
+    """
+    started = time.monotonic()
+    opened = [open_suite(path) for path in suites]
+    chosen = candidates(models)
+    scored = [_score_model(config, one, opened, workspaces, progress) for one in chosen]
+    scores = Scores(
+        suites={loaded.suite.name: digest_file(loaded.path) for loaded in opened},
+        models=scored,
+        versions=_versions(),
+        config=config.model_dump(mode="json"),
+        seconds=time.monotonic() - started,
+        peak_memory_bytes=peak_memory_bytes(),
+    )
+    write_json(out, scores.model_dump(mode="json"))
+    return scores
+
+
+def _score_model(
+    config: ValidateConfig,
+    candidate: Candidate,
+    opened: list[LoadedSuite],
+    workspaces: Path,
+    progress: Progress,
+) -> ModelScore:
+    from punie_train.evaluation.batching import BatchedModel
+
+    with tempfile.TemporaryDirectory(prefix="punie-validate-") as folder:
+        arenas = [
+            _arena(config, loaded, workspaces, Path(folder) / str(number))
+            for number, loaded in enumerate(opened)
+        ]
+        identity = identify(candidate, arenas[0].contract().digest())
+        if identity.contract_matches is False:
+            progress.note(
+                f"WARNING: {candidate.name} was trained under contract {identity.trained_contract_digest}, "
+                f"and is scored under {identity.contract_digest}."
+            )
+        started = time.monotonic()
+        with BatchedModel(
+            candidate.folder,
+            adapter=candidate.adapter,
+            name=candidate.name,
+            max_tokens=config.max_tokens,
+            batch=config.batch,
+        ) as model:
+            load_seconds = time.monotonic() - started
+            waits, suite_scores = asyncio.run(
+                _play_all(config, candidate.name, opened, arenas, model, progress)
+            )
+    latency = latency_of(waits, load_seconds)
+    score = ModelScore(
+        name=candidate.name,
+        identity=identity,
+        load_seconds=load_seconds,
+        latency=latency,
+        suites=suite_scores,
+        ok=False,
+    )
+    gates = _gates(config, score)
+    matches = identity.contract_matches is not False
+    ok = matches and all(gate.ok for gate in gates) and all(each.ok for each in suite_scores)
+    return score.model_copy(update={"gates": gates, "ok": ok})
+
+
+def _arena(
+    config: ValidateConfig, loaded: LoadedSuite, workspaces: Path, folder: Path
+) -> Arena:
+    folder.mkdir(parents=True)
+    return Arena(
+        loaded.suite,
+        workspaces,
+        folder,
+        style=config.style,
+        turn_limits=TurnLimits(
+            requests=config.max_requests,
+            failures=config.max_failures,
+            reply_tokens=config.max_tokens,
+        ),
+        turn_seconds=config.turn_seconds,
+    )
+
+
+async def _play_all(
+    config: ValidateConfig,
+    name: str,
+    opened: list[LoadedSuite],
+    arenas: list[Arena],
+    model: ChatModel,
+    progress: Progress,
+) -> tuple[list[float], list[SuiteScore]]:
+    waits: list[float] = []
+    suite_scores = []
+
+    def model_for(_: Query) -> ChatModel:
+        return model
+
+    for number, (loaded, arena) in enumerate(zip(opened, arenas, strict=True)):
+        if name not in config.only.get(loaded.suite.name, [name]):
+            continue
+        if number == 0:
+            waits = await _waits(config, loaded, arena, model_for)
+        with progress.task(f"{name}: {loaded.suite.name}", len(loaded.suite.queries)) as task:
+            suite_scores.append(
+                await play_suite(loaded, arena, model_for, at_once=config.batch, task=task)
+            )
+        last = suite_scores[-1]
+        progress.note(f"{name}: {last.suite} {last.passed}/{last.total} {_thresholds(last)}")
+    return waits, suite_scores
+
+
+async def _waits(
+    config: ValidateConfig,
+    loaded: LoadedSuite,
+    arena: Arena,
+    model_for: Callable[[Query], ChatModel],
+) -> list[float]:
+    """Play some queries one at a time and return how long each took, as a person would wait."""
+    chosen = [query for query in loaded.suite.queries if query.answer == "tools"]
+    waits = []
+    for query in chosen[: config.latency_queries]:
+        played = await arena.play(query, model_for(query))
+        waits.append(played.turn.seconds)
+    return waits
+
+
+def _thresholds(score: SuiteScore) -> str:
+    return " ".join(
+        f"{c.id} {c.passed}/{c.total} ({'pass' if c.ok else 'FAIL'}, minimum {c.minimum})"
+        for c in score.categories
+    )
+
+
+def _gates(config: ValidateConfig, score: ModelScore) -> list[Gate]:
+    gates = []
+    if score.latency is not None:
+        first, later = score.latency.first, score.latency.later_median
+        gates = [
+            _gate("first query", first, config.first_query_seconds, "s"),
+            _gate("later queries", later, config.later_query_seconds, "s"),
+        ]
+    if config.max_model_bytes is not None:
+        gates.append(_gate("model size", score.identity.bytes, config.max_model_bytes, "bytes"))
+    if config.max_memory_bytes is not None:
+        gates.append(_gate("peak memory", peak_memory_bytes(), config.max_memory_bytes, "bytes"))
+    return gates
+
+
+def _gate(name: str, value: float, limit: float, unit: str) -> Gate:
+    return Gate(name=name, value=value, limit=limit, unit=unit, ok=value <= limit)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": sys.version.split()[0], "platform": sys.platform}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_memory_bytes() -> int:
+    """Return the peak resident memory of this process, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2)
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
