@@ -58,8 +58,8 @@ _SET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "NO_COLOR": "1"}
 class LocalHost:
     """Runs tools on this machine, in one workspace.
 
-    Programs are looked up in the workspace's own `.venv`, then on PATH, then beside the running
-    Python, so that a project's tools win and an unactivated environment's are found.
+    Programs are looked up in the workspace's own `.venv`, in the active virtual environment, beside
+    the running Python, then on PATH; children get their PATH in the same order.
 
     Attributes:
         roots: The resolved workspace roots; the first one is the working directory.
@@ -90,6 +90,7 @@ class LocalHost:
                 raise MissingFileError(f"the workspace root {each} is not a directory")
         base = os.environ if env is None else env
         self._env = {k: v for k, v in base.items() if k not in _SCRUBBED} | _SET
+        self._env["PATH"] = os.pathsep.join(self._folders(base))
         self._output_limit = output_limit
 
     def find_program(self, name: str) -> str:
@@ -103,18 +104,23 @@ class LocalHost:
             if path.is_file() and os.access(path, os.X_OK):
                 return str(path)
             raise ToolMissingError(f"{name} is not a program that can be run")
-        folders = (
-            str(self.roots[0] / ".venv" / "bin"),
-            self._env.get("PATH", os.defpath),
-            str(Path(sys.executable).parent),
-        )
-        for folder in folders:
-            if found := shutil.which(name, path=folder):
-                return found
+        if found := shutil.which(name, path=self._env["PATH"]):
+            return found
         raise ToolMissingError(
-            f"{name} is not installed: it is neither in the workspace's .venv, nor on PATH, "
-            f"nor beside {sys.executable}"
+            f"{name} is not installed: it is neither in the workspace's .venv, nor beside the "
+            "running Python, nor on PATH"
         )
+
+    def _folders(self, base: Mapping[str, str]) -> list[str]:
+        """Return where programs are looked up, in order."""
+        active = base.get("VIRTUAL_ENV")
+        folders = [
+            str(self.roots[0] / ".venv" / "bin"),
+            *([str(Path(active) / "bin")] if active else []),
+            str(Path(sys.executable).parent),
+            *base.get("PATH", os.defpath).split(os.pathsep),
+        ]
+        return list(dict.fromkeys(folders))
 
     def environment(self, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
         """Return the children's environment with `changes` applied (None removes)."""

@@ -41,7 +41,7 @@ def display(path: str | Path, root: Path | None) -> str:
     """Return how results name a file: relative to `root` where it is inside, forward slashes."""
     text = str(path)
     if root is None:
-        return text.replace("\\", "/") if "\\" in text and "/" not in text else text
+        return text
     prefix = f"{root}/"
     if text.startswith(prefix):
         return text[len(prefix) :]
