@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from punie_train.errors import PhaseError, TrainError
@@ -224,10 +225,12 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from punie_train.doctor import examine, render
+    from punie_train.doctor import diagnose
 
-    figures = examine()
-    print(json.dumps(figures, indent=2) if arguments.json else render(figures))
+    diagnosis = diagnose()
+    print(
+        json.dumps(asdict(diagnosis), indent=2) if arguments.json else "\n".join(diagnosis.lines())
+    )
     return 0
 
 
