@@ -1,7 +1,7 @@
 """The code in README and docs, executed: Python blocks, and `punie` commands with the output they show.
 
 A ```python block runs; a document's blocks share one namespace. In a ```console block each line that
-begins with `$ ` runs in a small project (tests/docs/shop), and what it prints must be what stands below
+begins with `$ ` runs in a small project (examples/shop), and what it prints must be what stands below
 it, where `...` stands for anything. A block that cannot run here (it needs a GPU, an editor, ten minutes)
 is preceded by a comment that says why: `<!-- not run: REASON -->`. Other blocks (TOML, JSON, text) are
 parsed where their language allows it.
@@ -9,6 +9,7 @@ parsed where their language allows it.
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import os
@@ -27,7 +28,7 @@ import pytest
 from support import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SHOP = Path(__file__).parent / "shop"
+SHOP = ROOT / "examples/shop"
 PROGRAMS = {"punie", "punie-tools", "punie-train", "make", "python", "cat"}
 """What a console block may run; anything else needs a `not run` comment."""
 
@@ -51,6 +52,7 @@ class Block:
 
     @property
     def where(self) -> str:
+        """The block's file and line."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
@@ -102,12 +104,15 @@ def test_every_block_of_every_page_has_a_language_and_shell_blocks_a_reason() ->
 
 
 def _run_python(block: Block, namespace: dict[str, Any], *_: object) -> None:
-    # The line numbers of a traceback are those of the page.
-    source = "\n" * block.line + block.body
-    flags = compile(
-        source, str(block.page), "exec", flags=0x2000, dont_inherit=True
-    )  # top-level await, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    result = eval(flags, namespace)
+    # The line numbers of a traceback are those of the page; `await` works as at a Python prompt.
+    code = compile(
+        "\n" * block.line + block.body,
+        str(block.page),
+        "exec",
+        flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+        dont_inherit=True,
+    )
+    result = eval(code, namespace)
     if asyncio.iscoroutine(result):
         asyncio.run(result)
 

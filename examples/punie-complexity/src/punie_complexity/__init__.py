@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 
-from pydantic import BaseModel, computed_field
+from pydantic import BaseModel, Field, computed_field
 from punie_tools import Host, ToolResult, tool
 
 __all__ = ["ComplexityResult", "FunctionComplexity", "complexity"]
@@ -30,7 +30,7 @@ class FunctionComplexity(BaseModel):
 class ComplexityResult(ToolResult):
     """The functions of a file, in the order of the file."""
 
-    functions: list[FunctionComplexity] = []
+    functions: list[FunctionComplexity] = Field(default_factory=list)
 
     @computed_field
     @property
