@@ -5,9 +5,12 @@
 """
 
 from punie_sandbox._functions import Effect, ExternalFunction, ExternalFunctions, Parameter
+from punie_sandbox._pending import Pending
 from punie_sandbox._reads import fields_read
 from punie_sandbox._sandbox import Sandbox
+from punie_sandbox._workers import Workers
 from punie_sandbox.errors import (
+    CannotPreviewError,
     PendingRunError,
     PlanError,
     RegistrationError,
@@ -17,6 +20,7 @@ from punie_sandbox.errors import (
     SnapshotError,
 )
 from punie_sandbox.limits import Limits
+from punie_sandbox.preview import FileChange, Overlay, Plan, Preview, TextFiles
 from punie_sandbox.records import (
     Call,
     CallRecord,
@@ -34,16 +38,22 @@ from punie_sandbox.records import (
 __all__ = [
     "Call",
     "CallRecord",
+    "CannotPreviewError",
     "Decision",
     "Diagnostic",
     "Effect",
     "ExternalFunction",
     "ExternalFunctions",
+    "FileChange",
     "Limits",
+    "Overlay",
     "Parameter",
+    "Pending",
     "PendingRunError",
+    "Plan",
     "PlanError",
     "Policy",
+    "Preview",
     "RegistrationError",
     "ReplayError",
     "RunError",
@@ -53,6 +63,8 @@ __all__ = [
     "SandboxError",
     "SnapshotError",
     "Status",
+    "TextFiles",
+    "Workers",
     "allow",
     "ask",
     "deny",

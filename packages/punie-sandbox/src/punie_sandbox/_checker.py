@@ -8,7 +8,11 @@ with an exception. So nothing accumulates in the checker's session, and it stays
 from __future__ import annotations
 
 import ast
+import asyncio
+import contextlib
 import json
+import os
+import signal
 from collections.abc import Iterable, Set
 from typing import Any
 
@@ -46,6 +50,8 @@ class Checker:
         self._functions = functions
         self._stubs = f"{functions.stubs()}\n{BUILTINS}\ndef {_GATE}() -> Any: ...\n"
         self._session: AsyncMontySession | None = None
+        self._worker: int | None = None
+        self._turn = asyncio.Lock()
         self._seen: dict[tuple[str, tuple[str, ...], frozenset[str]], tuple[Diagnostic, ...]] = {}
 
     async def check(
@@ -59,10 +65,16 @@ class Checker:
             suspending: which of them are functions that call the host.
         """
         key = (code, tuple(sorted(names)), frozenset(suspending))
+        async with self._turn:
+            return await self._remembered(key, suspending)
+
+    async def _remembered(
+        self, key: tuple[str, tuple[str, ...], frozenset[str]], suspending: Set[str]
+    ) -> tuple[Diagnostic, ...]:
         if key not in self._seen:
             if len(self._seen) >= _CACHE_SIZE:
                 self._seen.pop(next(iter(self._seen)))
-            self._seen[key] = await self._check(code, key[1], suspending)
+            self._seen[key] = await self._check(key[0], key[1], suspending)
         return self._seen[key]
 
     async def _check(
@@ -117,16 +129,19 @@ class Checker:
                 type_check_format="json",
             )
             self._session = await session.__aenter__()
+            self._worker = self._session.worker_pid
         return self._session
 
-    async def close(self) -> None:
-        """Give the worker back."""
+    async def close(self, *, kill: bool = False) -> None:
+        """Give the worker back, or end it if it may be busy."""
         session, self._session = self._session, None
-        if session is not None:
-            try:
-                await session.__aexit__(None, None, None)
-            except MontyError:  # it is gone, which is what was wanted
-                return
+        if session is None:
+            return
+        if kill and self._worker is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._worker, signal.SIGKILL)
+        with contextlib.suppress(MontyError, RuntimeError):  # it is gone, which is what was wanted
+            await session.__aexit__(None, None, None)
 
 
 def _from_runtime(error: MontyRuntimeError, code: str, offset: int) -> list[Diagnostic]:

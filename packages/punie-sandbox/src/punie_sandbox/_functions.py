@@ -11,7 +11,7 @@ import inspect
 import keyword
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -345,6 +345,18 @@ class ExternalFunctions:
             raise RegistrationError(f"unknown function: {', '.join(unknown)}")
         chosen = [self[name].call for name in names]
         return ExternalFunctions(chosen, self.effects, self.hide, self.awaited & set(names))
+
+    def replaced(self, calls: Mapping[str, Callable[..., Any]]) -> ExternalFunctions:
+        """The same functions to the model, with other callables behind these names; all must be async."""
+        same = ExternalFunctions(self.functions, self.effects, self.hide, self.awaited)
+        made = {
+            function.name: replace(function, call=calls[function.name], is_async=True)
+            if function.name in calls
+            else function
+            for function in self
+        }
+        same.__dict__["_by_name"] = made
+        return same
 
     def stubs(self, names: Iterable[str] | None = None, *, descriptions: bool = False) -> str:
         """Render the stubs: record types once, then one line and one docstring line a function.

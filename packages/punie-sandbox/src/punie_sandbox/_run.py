@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import inspect
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +26,26 @@ from pydantic_monty import (
 )
 
 from punie_sandbox._functions import ExternalFunction, ExternalFunctions, HostContractError
+from punie_sandbox._size import too_deep_or_large, written_size
+from punie_sandbox.errors import CannotPreviewError
 from punie_sandbox.limits import Limits
 from punie_sandbox.records import Call, CallRecord, Decision, Policy, Status
 
 __all__ = ["Paused", "Run", "Stopped"]
+
+
+_MAX_SUSPENSIONS = 100_000
+_CLOCKS: Mapping[str, Callable[[float, datetime.tzinfo | None], Any]] = {
+    "time.time": lambda now, _: now,
+    "datetime.now": lambda now, zone: (
+        _utc(now).astimezone(zone) if zone else _utc(now).replace(tzinfo=None)
+    ),
+    "date.today": lambda now, _: _utc(now).date(),
+}
+
+
+def _utc(now: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(now, datetime.UTC)
 
 
 class Stopped(Exception):  # noqa: N818 - control flow, not an error
@@ -38,6 +55,11 @@ class Stopped(Exception):  # noqa: N818 - control flow, not an error
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+def broken(message: str) -> Stopped:
+    """The end of a run whose host function broke its own contract."""
+    return Stopped(Status.HOST_ERROR, message)
 
 
 class Paused(Exception):  # noqa: N818 - control flow, not an error
@@ -57,7 +79,9 @@ class Run:
     functions: ExternalFunctions
     limits: Limits
     policy: Policy | None
+    planning: bool = False
     worker: int | None = None
+    stopped_at: Call | None = None
     calls: list[CallRecord] = field(default_factory=list)
     stdout: list[str] = field(default_factory=list)
     printed: int = 0
@@ -67,6 +91,11 @@ class Run:
     stop: Stopped | None = None
     decided: Decision | None = None
     tasks: dict[int, asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
+    settled: dict[int, dict[str, Any]] = field(default_factory=dict)
+    record_of: dict[int, int] = field(default_factory=dict)
+    clock: list[float] = field(default_factory=list)
+    asked: int = 0
+    crossed: int = 0
 
     @property
     def duration(self) -> float:
@@ -140,17 +169,22 @@ class Run:
                 snapshot = await self._answer(snapshot)
             if self.stop is not None:
                 raise self.stop
-            return snapshot.output
+            value = snapshot.output
+            self.cross(value)
+            return value
         finally:
             for task in self.tasks.values():
                 task.cancel()
 
     async def _answer(self, snapshot: Any) -> Any:
+        self.asked += 1
+        if self.asked > _MAX_SUSPENSIONS:
+            raise Stopped(Status.CALL_LIMIT, f"asked the host more than {_MAX_SUSPENSIONS} times")
         if isinstance(snapshot, AsyncFunctionSnapshot):
             if snapshot.is_os_function:
-                return await self.advance(snapshot.resume_not_handled)
+                return await self._answer_system(snapshot)
             answer = await self._call(snapshot)
-            return await self.advance(lambda: snapshot.resume(answer))  # ty: ignore[invalid-argument-type]
+            return await self.advance(lambda: snapshot.resume(answer))
         if isinstance(snapshot, AsyncNameLookupSnapshot):
             function = self.functions.get(snapshot.variable_name)
             if function is None:
@@ -158,15 +192,55 @@ class Run:
             return await self.advance(lambda: snapshot.resume(value=_named(function.name)))
         assert isinstance(snapshot, AsyncFutureSnapshot)
         answers = await self._gathered(snapshot.pending_call_ids)
-        return await self.advance(lambda: snapshot.resume(answers))  # ty: ignore[invalid-argument-type]
+        return await self.advance(lambda: snapshot.resume(answers))
+
+    async def _answer_system(self, snapshot: AsyncFunctionSnapshot) -> Any:
+        """The clock is the host's, and recorded; nothing else of the system exists."""
+        read = _CLOCKS.get(str(snapshot.function_name))
+        if read is None:
+            return await self.advance(snapshot.resume_not_handled)
+        now = self.now()
+        self.clock.append(now)
+        zone = (
+            snapshot.args[0]
+            if snapshot.args and isinstance(snapshot.args[0], datetime.tzinfo)
+            else None
+        )
+        value = read(now, zone)
+        return await self.advance(lambda: snapshot.resume({"return_value": value}))
+
+    def now(self) -> float:
+        """Seconds since 1970; a replay overrides it."""
+        return time.time()
+
+    def cross(self, value: Any) -> None:
+        """Count a value that goes to the host or into the sandbox.
+
+        Raises:
+            Stopped: too much has crossed, or the value cannot be walked.
+        """
+        refused = too_deep_or_large(value, self.limits.data - self.crossed)
+        if refused is not None:
+            raise Stopped(Status.DATA_LIMIT, refused)
+        self.crossed += written_size(value)[0]
 
     async def _gathered(self, pending: list[int]) -> dict[int, Any]:
+        settled = {number: self.settled.pop(number) for number in pending if number in self.settled}
+        if settled:
+            return settled
         tasks = {number: self.tasks[number] for number in pending}
         done, _ = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
         ready = {number: task for number, task in tasks.items() if task in done}
         for number in ready:
             del self.tasks[number]
         return {number: task.result() for number, task in ready.items()}
+
+    async def settle(self) -> dict[int, int]:
+        """Wait for the awaited calls that are on their way; returns their records by call number."""
+        for number, task in list(self.tasks.items()):
+            self.settled[number] = await task
+            del self.tasks[number]
+        return {number: self.record_of[number] for number in self.settled}
 
     # -- one call ----------------------------------------------------------------------------------------
 
@@ -177,6 +251,7 @@ class Run:
         if len(self.calls) >= self.limits.calls:
             raise Stopped(Status.CALL_LIMIT, f"made more than {self.limits.calls} host calls")
         number = len(self.calls) + 1
+        self.cross((snapshot.args, snapshot.kwargs))
         try:
             positional, named, shown = function.bind(snapshot.args, snapshot.kwargs)
         except (TypeError, ValueError) as error:
@@ -186,6 +261,8 @@ class Run:
             self.calls.append(record)
             return _raised(error)
         call = Call(number, function.name, shown, function.effect)
+        if self.planning and function.effect == "execute":
+            raise self._no_preview(call, f"{function.name}() executes, which cannot be previewed")
         decision = await self._decide(call)
         if decision.action == "ask":
             raise Paused(call, snapshot)
@@ -196,9 +273,15 @@ class Run:
         self._record(call, "allow")  # its place in the order of attempts; completed below
         if function.awaited:
             work = self._perform(function, call, positional, named)
+            self.record_of[snapshot.call_id] = call.id
             self.tasks[snapshot.call_id] = asyncio.get_running_loop().create_task(work)
             return {"future": ...}
         return await self._perform(function, call, positional, named)
+
+    def _no_preview(self, call: Call, message: str) -> Stopped:
+        self._record(call, "plan", error=message)
+        self.stopped_at = call
+        return Stopped(Status.PLAN_STOPPED, message)
 
     def _record(self, call: Call, decision: str, **outcome: Any) -> None:
         record = CallRecord(call.id, call.name, call.arguments, call.effect, decision, **outcome)
@@ -211,8 +294,8 @@ class Run:
         if self.decided is not None:
             decision, self.decided = self.decided, None
             return decision
-        if self.policy is None:
-            return Decision("allow")
+        if self.policy is None or (self.planning and call.effect == "write"):
+            return Decision("allow")  # the writes of a plan are approved together, as its diff
         began = time.monotonic()
         try:
             answer = self.policy(call)
@@ -228,15 +311,20 @@ class Run:
         try:
             value = await _invoke(function, positional, named, limit)
             lowered = function.lower_result(value)
+            self.cross(lowered)
+        except Stopped:
+            raise
+        except CannotPreviewError as error:
+            raise self._no_preview(call, str(error)) from None
         except _Late:
             if self.remaining <= 0:
                 raise Stopped(
                     Status.WALL_LIMIT, f"{self._wall().message}, in {function.name}()"
                 ) from None
             error = TimeoutError(f"{function.name}() took longer than {limit:g} s")
-        except HostContractError as broken:
-            self._record(call, "allow", error=_text(broken), duration=time.perf_counter() - began)
-            raise Stopped(Status.HOST_ERROR, str(broken)) from None
+        except HostContractError as wrong:
+            self._record(call, "allow", error=_text(wrong), duration=time.perf_counter() - began)
+            raise broken(str(wrong)) from None
         except Exception as raised:  # noqa: BLE001 - whatever a tool raises goes to the code that called it
             error = raised
         else:

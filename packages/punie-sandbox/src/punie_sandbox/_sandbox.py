@@ -1,51 +1,43 @@
-"""The sandbox: a session that checks and runs snippets, whose variables live from one to the next."""
+"""The sandbox: checks and runs snippets whose variables live from one to the next."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic_monty import (
-    AsyncMonty,
-    AsyncMontySession,
-    MontyCrashedError,
-    MontyError,
-    MontyRuntimeError,
-    MontySyntaxError,
-)
+from pydantic_monty import AsyncFunctionSnapshot, MontyError
 
-from punie_sandbox._checker import Checker
-from punie_sandbox._functions import AMBIENT, ExternalFunctions
-from punie_sandbox._hints import hint_for_error
-from punie_sandbox._idioms import suspending_names
-from punie_sandbox._run import Run, Stopped
-from punie_sandbox._source import bound_names, parse
-from punie_sandbox._workers import open_pool
-from punie_sandbox.errors import SandboxClosedError
+from punie_sandbox._functions import ExternalFunctions
+from punie_sandbox._outcome import outcome_of
+from punie_sandbox._pending import Pending, open_dump, seal_dump
+from punie_sandbox._replay import ReplayRun, settled_answers
+from punie_sandbox._run import Paused, Run, Stopped
+from punie_sandbox._session import Session
+from punie_sandbox._workers import Workers
+from punie_sandbox.errors import PendingRunError, PlanError, SandboxClosedError, SnapshotError
 from punie_sandbox.limits import Limits
-from punie_sandbox.records import Diagnostic, Policy, RunError, RunResult, Status
+from punie_sandbox.preview import Overlay, Plan, Preview
+from punie_sandbox.records import CallRecord, Decision, Diagnostic, Policy, RunResult, Status
 
 __all__ = ["Sandbox"]
-
-_LOST = {
-    Status.TIME_LIMIT,
-    Status.WALL_LIMIT,
-    Status.MEMORY_LIMIT,
-    Status.STDOUT_LIMIT,
-    Status.CRASHED,
-}
 
 
 class Sandbox:
     """Runs snippets of Python that call the given host functions, and nothing else of the host.
 
-    Use it as an async context manager. One sandbox is one session: variables live across runs. A sandbox
-    serves one run at a time; open several for concurrency.
+    Use it as an async context manager. One sandbox is one session: variables live across runs, and one run
+    goes at a time. Open several for concurrency, on shared `workers` when there are many.
 
     Args:
         functions: what the code may call.
         limits: what one run may use.
         policy: decides about every call before it happens; None allows all.
+        preview: how plans are made; None means that `plan` cannot be used.
+        signing_key: signs paused runs. The default is random, so that only this sandbox can resume them.
+        workers: shared worker processes; None means its own.
     """
 
     def __init__(
@@ -54,19 +46,25 @@ class Sandbox:
         *,
         limits: Limits | None = None,
         policy: Policy | None = None,
+        preview: Preview | None = None,
+        signing_key: bytes | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.functions = functions
         self.limits = limits or Limits()
         self.policy = policy
-        self._pool: AsyncMonty | None = None
-        self._session: AsyncMontySession | None = None
-        self._checker: Checker | None = None
-        self._names: set[str] = set()
-        self._suspending: frozenset[str] = frozenset()
+        self.preview = preview
+        self._key = signing_key or os.urandom(32)
+        self._shared = workers
+        self._own: Workers | None = None
+        self._session: Session | None = None
+        self._pending = False
+        self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        self._pool = await open_pool(workers=3)
-        self._checker = Checker(self._pool, self.functions)
+        if self._shared is None:
+            self._own = await Workers(sessions=2).__aenter__()
+        self._session = Session(self._workers, self.functions, self.limits)
         return self
 
     async def __aexit__(
@@ -75,140 +73,205 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._drop()
-        if self._checker is not None:
-            await self._checker.close()
-        pool, self._pool, self._checker = self._pool, None, None
-        if pool is not None:
-            await pool.__aexit__(None, None, None)
+        session, self._session = self._session, None
+        if session is not None:
+            await session.drop(kill=kind is not None)
+        own, self._own = self._own, None
+        if own is not None:
+            await own.__aexit__(None, None, None)
+
+    @property
+    def _workers(self) -> Workers:
+        workers = self._shared or self._own
+        if workers is None:
+            raise SandboxClosedError("use the sandbox inside `async with Sandbox(...)`")
+        return workers
+
+    def _open_session(self) -> Session:
+        if self._session is None:
+            raise SandboxClosedError("use the sandbox inside `async with Sandbox(...)`")
+        return self._session
 
     @property
     def names(self) -> frozenset[str]:
         """The variables that are alive."""
-        return frozenset(self._names)
+        return frozenset(self._open_session().names)
 
     def stubs(self) -> str:
         """The stubs: exactly what the model is shown and the checker sees."""
         return self.functions.stubs()
 
+    # -- the four verbs ----------------------------------------------------------------------------------
+
     async def check(self, code: str) -> tuple[Diagnostic, ...]:
         """The findings of the check; empty when the code may run. Nothing runs."""
-        if self._checker is None:
-            raise SandboxClosedError("use the sandbox inside `async with Sandbox(...)`")
-        return await self._checker.check(code, self._names, self._suspending)
+        return await self._check(self._open_session(), code)
 
     async def run(self, code: str) -> RunResult:
-        """Check the code, and run it if the check finds nothing. Never raises for what the code does."""
-        diagnostics = await self.check(code)
-        run = self._new_run(code)
-        if diagnostics:
-            return self._result(run, Status.CHECK_FAILED, diagnostics=diagnostics)
-        try:
-            session = await self._open()
-            value = await run.start(session, code)
-        except BaseException as error:
-            if not isinstance(error, (Stopped, MontyError)):
-                await self._drop()
-                raise
-            return await self._failed(run, error)
-        self._remember(code)
-        return self._result(run, Status.OK, value=value)
+        """Check the code, and run it if the check finds nothing.
+
+        What the code does wrong is never an exception but a status of the result.
+
+        Raises:
+            PendingRunError: an earlier run waits for a decision.
+        """
+        async with self._turn:
+            session = self._open_session()
+            if self._pending:
+                raise PendingRunError(
+                    "a run waits for a decision: `resume` it, or `reset` the sandbox"
+                )
+            run = Run(code, self.functions, self.limits, self.policy)
+            return await self._checked(run, session)
+
+    async def resume(self, blob: bytes, decision: Decision) -> RunResult:
+        """Go on with a paused run.
+
+        Args:
+            blob: from `RunResult.pending.dump()`, of this process or another one with the same signing key.
+            decision: about the call it waits for: `allow`, or `deny(reason)`.
+
+        Raises:
+            SnapshotError: the bytes are no paused run of these functions, or were changed.
+        """
+        async with self._turn:
+            session = self._open_session()
+            header, state = open_dump(self._key, blob, self.functions.digest())
+            run = Run(header["code"], self.functions, self.limits, self.policy)
+            _restore(run, header)
+            try:
+                snapshot = await session.load(state, run.on_print)
+            except MontyError as error:
+                await session.drop(kill=True)
+                raise SnapshotError(f"the paused run cannot be loaded: {error}") from error
+            session.names = set(header["names"])
+            session.suspending = frozenset(header["suspending"])
+            run.worker, run.decided, self._pending = session.worker, decision, False
+            return await self._finish(run, session, lambda: run.drive(snapshot))
+
+    async def plan(self, code: str) -> Plan:
+        """Run the code against an overlay of the files. Neither files nor variables change.
+
+        Raises:
+            PlanError: the sandbox was made without `preview`, or the preview's functions differ from its own.
+        """
+        if self.preview is None:
+            raise PlanError("give the sandbox `preview=Preview(...)` to make plans")
+        async with self._turn:
+            overlay = Overlay(self.preview.files)
+            functions = self.preview.functions(overlay)
+            if functions.digest() != self.functions.digest():
+                raise PlanError("the functions of the preview do not render like the sandbox's own")
+            run = Run(code, functions, self.limits, self.policy, planning=True)
+            session = await self._open_session().fork()
+            try:
+                result = await self._checked(run, session)
+            finally:
+                await session.drop(kill=True)
+            stopped = run.stopped_at if result.status is Status.PLAN_STOPPED else None
+            return Plan(result, overlay.changes(), stopped, overlay)
+
+    async def replay(self, trace: RunResult) -> RunResult:
+        """Run a trace's code again with the recorded answers; no host function is called.
+
+        Traces of one session are replayed in their order on one sandbox.
+
+        Raises:
+            ReplayError: the trace was made for other functions, or the code asks for other calls.
+        """
+        async with self._turn:
+            session = self._open_session()
+            run = ReplayRun.of(trace, self.functions, self.limits)
+            return run.stamped(await self._checked(run, session))
 
     async def reset(self) -> None:
-        """Forget all variables."""
-        await self._drop()
+        """Forget all variables, and a run that waits for a decision."""
+        async with self._turn:
+            self._pending = False
+            await self._open_session().drop()
 
-    def _new_run(self, code: str) -> Run:
-        return Run(code, self.functions, self.limits, self.policy)
+    # -- one run -----------------------------------------------------------------------------------------
+
+    async def _check(self, session: Session, code: str) -> tuple[Diagnostic, ...]:
+        checker = await self._workers.checker(self.functions)
+        return await checker.check(code, session.names, session.suspending)
+
+    async def _checked(self, run: Run, session: Session) -> RunResult:
+        diagnostics = await self._check(session, run.code)
+        if diagnostics:
+            return self._result(run, Status.CHECK_FAILED, diagnostics=diagnostics)
+
+        async def begin() -> Any:
+            return await run.start(await session.open(), run.code)
+
+        return await self._finish(run, session, begin)
+
+    async def _finish(
+        self, run: Run, session: Session, begin: Callable[[], Awaitable[Any]]
+    ) -> RunResult:
+        """Run to the end, whatever that is, and leave the session fit for the next run."""
+        try:
+            value = await begin()
+        except Paused as paused:
+            return await self._pause(run, session, paused)
+        except (Stopped, MontyError) as error:
+            return await self._failed(run, session, error)
+        except BaseException:
+            await session.drop(kill=True)
+            raise
+        session.remember(run.code)
+        return self._result(run, Status.OK, value=value)
+
+    async def _failed(self, run: Run, session: Session, error: Stopped | MontyError) -> RunResult:
+        status, shown = outcome_of(run, error)
+        kept = status is Status.ERROR and await session.remember_assigned(run.code)
+        if not kept:  # the session is dead, or suspended in a call, or its heap cannot be trusted
+            await session.drop(kill=True)
+        state: Literal["kept", "lost"] = "kept" if kept else "lost"
+        return self._result(run, status, error=shown, state=state)
+
+    async def _pause(self, run: Run, session: Session, paused: Paused) -> RunResult:
+        settled = await run.settle()
+        header = {
+            "functions": self.functions.digest(),
+            "code": run.code,
+            "names": sorted(session.names),
+            "suspending": sorted(session.suspending),
+            "calls": [call.to_json() for call in run.calls],
+            "stdout": "".join(run.stdout),
+            "clock": run.clock,
+            "duration": run.duration,
+            "settled": {str(number): record for number, record in settled.items()},
+            "asked": run.asked,
+            "crossed": run.crossed,
+        }
+        pending = Pending(paused.call, seal_dump(self._key, header, _dumped(paused.snapshot)))
+        await session.drop()
+        self._pending = True
+        return self._result(run, Status.PENDING, pending=pending)
 
     def _result(self, run: Run, status: Status, **more: Any) -> RunResult:
         return RunResult(
-            status, run.code, stdout="".join(run.stdout), calls=tuple(run.calls), duration=run.duration,
-            functions=self.functions.digest(), **more,
-        )  # fmt: skip
-
-    def _remember(self, code: str) -> None:
-        tree = parse(code)
-        if tree is not None:
-            self._names |= bound_names(tree)
-            self._suspending = (
-                suspending_names(tree, self.functions, self._suspending) & self._names
-            )
-
-    # -- the session -------------------------------------------------------------------------------------
-
-    async def _open(self) -> AsyncMontySession:
-        if self._session is None:
-            assert self._pool is not None
-            limits: Any = {
-                "max_feed_duration_secs": self.limits.seconds,
-                "max_memory": self.limits.memory,
-                "max_recursion_depth": self.limits.recursion,
-                "max_suspensions": 10**9,
-            }
-            policy: Any = {"random_start": {"seed": 0}, "sleep": "zero"}
-            session = self._pool.checkout(limits=limits, os_policy=policy)
-            self._session = await session.__aenter__()
-            await self._session.feed_run(AMBIENT, skip_type_check=True)
-        return self._session
-
-    async def _drop(self) -> None:
-        """Give the session up, with its worker if that is still busy."""
-        session, self._session = self._session, None
-        self._names, self._suspending = set(), frozenset()
-        if session is not None:
-            try:
-                await session.__aexit__(None, None, None)
-            except MontyError:  # it is gone, which is what was wanted
-                return
-
-    async def _failed(self, run: Run, error: BaseException) -> RunResult:
-        status, shown = _outcome(run, error)
-        if status in _LOST:
-            await self._drop()
-            return self._result(run, status, error=shown, state="lost")
-        if isinstance(error, Stopped):  # the session is suspended in a call and cannot be fed
-            await self._drop()
-            return self._result(run, status, error=shown, state="lost")
-        await self._remember_assigned(run.code)
-        return self._result(run, status, error=shown)
-
-    async def _remember_assigned(self, code: str) -> None:
-        """After a failure: find out which of the snippet's names were bound before it."""
-        tree = parse(code)
-        session = self._session
-        for name in (
-            sorted(bound_names(tree) - self._names - set(self.functions.names)) if tree else ()
-        ):
-            assert session is not None
-            try:
-                await session.feed_run(f"{name}\nNone", skip_type_check=True)
-            except MontyError:
-                continue
-            self._names.add(name)
+            status,
+            run.code,
+            stdout="".join(run.stdout),
+            calls=tuple(run.calls),
+            duration=run.duration,
+            functions=self.functions.digest(),
+            clock=tuple(run.clock),
+            **more,
+        )
 
 
-def _outcome(run: Run, error: BaseException) -> tuple[Status, RunError]:
-    stop = run.stop or (error if isinstance(error, Stopped) else None)
-    if stop is not None:
-        return stop.status, RunError(stop.status.value, stop.message)
-    if isinstance(error, MontyCrashedError):
-        return Status.CRASHED, RunError("crashed", str(error))
-    assert isinstance(error, (MontyRuntimeError, MontySyntaxError))
-    inner = error.exception()
-    message = str(inner.args[0]) if isinstance(inner, KeyError) and inner.args else str(inner)
-    for words, status in _LIMIT_MESSAGES.items():
-        if message.startswith(words):
-            return status, RunError(status.value, message)
-    frames = error.traceback()
-    line = frames[0].line if frames else None
-    return Status.ERROR, RunError(
-        type(inner).__name__, message, line, error.display("traceback"), hint_for_error(message)
-    )
+def _dumped(snapshot: AsyncFunctionSnapshot) -> bytes:
+    return snapshot.dump()
 
 
-_LIMIT_MESSAGES = {
-    "feed time limit exceeded": Status.TIME_LIMIT,
-    "memory limit exceeded": Status.MEMORY_LIMIT,
-    "suspension limit": Status.CALL_LIMIT,
-}
+def _restore(run: Run, header: dict[str, Any]) -> None:
+    run.calls = [CallRecord.from_json(record) for record in header["calls"]]
+    run.stdout = [header["stdout"]]
+    run.printed = len(header["stdout"].encode("utf-8", "replace"))
+    run.clock = list(header["clock"])
+    run.earlier = header["duration"]
+    run.asked, run.crossed = header["asked"], header["crossed"]
+    run.settled = settled_answers(header["settled"], run)

@@ -7,6 +7,7 @@ sandboxed code does wrong; that is never an exception but a `RunResult` with a n
 from __future__ import annotations
 
 __all__ = [
+    "CannotPreviewError",
     "PendingRunError",
     "PlanError",
     "RegistrationError",
@@ -39,6 +40,10 @@ class SnapshotError(SandboxError):
 
 class PlanError(SandboxError):
     """A plan cannot be made or applied: no overlay roles, or a file changed meanwhile."""
+
+
+class CannotPreviewError(SandboxError):
+    """Raised by a function of a preview to stop the plan: its effect cannot be previewed."""
 
 
 class ReplayError(SandboxError):

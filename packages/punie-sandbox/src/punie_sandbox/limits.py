@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 __all__ = ["Limits"]
 
@@ -18,6 +18,7 @@ class Limits:
         stdout: printed text, in bytes of UTF-8.
         wall_seconds: time from start to end, host calls included, waiting for a person excluded.
         call_seconds: time one host call may take; a longer one raises TimeoutError in the sandboxed code.
+        data: values passed to host calls, results of host calls and the run's value, together, in bytes.
         recursion: depth of the sandbox's call stack.
     """
 
@@ -27,17 +28,11 @@ class Limits:
     stdout: int = 256 * 1024
     wall_seconds: float = 300.0
     call_seconds: float = 120.0
+    data: int = 64 * 1024 * 1024
     recursion: int = 500
 
     def __post_init__(self) -> None:
-        for name in (
-            "seconds",
-            "memory",
-            "calls",
-            "stdout",
-            "wall_seconds",
-            "call_seconds",
-            "recursion",
-        ):
-            if getattr(self, name) <= 0 and name != "calls":
-                raise ValueError(f"Limits.{name} must be positive, not {getattr(self, name)!r}")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value < 0 or (value == 0 and each.name != "calls"):
+                raise ValueError(f"Limits.{each.name} must be positive, not {value!r}")

@@ -37,6 +37,8 @@ class Status(enum.StrEnum):
     MEMORY_LIMIT = "memory_limit"
     CALL_LIMIT = "call_limit"
     STDOUT_LIMIT = "stdout_limit"
+    DATA_LIMIT = "data_limit"
+    """More data crossed between sandbox and host than may."""
     CRASHED = "crashed"
     """The worker process died; the next run starts a new one."""
     PENDING = "pending"
@@ -171,6 +173,7 @@ class RunResult:
         duration: seconds, without waiting for a person.
         state: `"kept"` when the variables assigned so far live on, `"lost"` when the session had to be given up.
         functions: digest of the functions it ran with.
+        clock: what the clock said each time the code asked, in seconds since 1970.
         pending: the paused run, when status is `"pending"`; not part of the JSON form.
     """
 
@@ -184,6 +187,7 @@ class RunResult:
     duration: float = 0.0
     state: Literal["kept", "lost"] = "kept"
     functions: str = ""
+    clock: tuple[float, ...] = ()
     pending: Any = field(default=None, compare=False)
 
     @property
@@ -205,6 +209,7 @@ class RunResult:
             "duration": self.duration,
             "state": self.state,
             "functions": self.functions,
+            "clock": list(self.clock),
         }
 
     @classmethod
@@ -227,6 +232,7 @@ class RunResult:
             duration=data["duration"],
             state=data["state"],
             functions=data["functions"],
+            clock=tuple(data["clock"]),
         )
 
 

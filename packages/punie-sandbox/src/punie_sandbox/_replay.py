@@ -1,0 +1,100 @@
+"""Replay: the code of a trace runs again, and every answer of the host comes from the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from punie_sandbox._functions import ExternalFunction, ExternalFunctions
+from punie_sandbox._run import Run, broken
+from punie_sandbox.errors import ReplayError
+from punie_sandbox.limits import Limits
+from punie_sandbox.records import Call, CallRecord, Decision, RunResult, deny
+
+__all__ = ["ReplayRun", "settled_answers"]
+
+
+def answer_of(record: CallRecord, functions: ExternalFunctions) -> dict[str, Any]:
+    """What the sandbox was told about a call, from its record."""
+    if record.error is not None:
+        kind, _, message = record.error.partition(": ")
+        return {"exc_type": kind, "message": message}
+    return {"return_value": functions[record.name].decode_result(record.result)}
+
+
+def settled_answers(settled: Mapping[str, int], run: Run) -> dict[int, dict[str, Any]]:
+    """Answers of awaited calls that were done when a run was paused."""
+    return {
+        int(number): answer_of(run.calls[record - 1], run.functions)
+        for number, record in settled.items()
+    }
+
+
+@dataclass
+class ReplayRun(Run):
+    """A run whose host is a trace."""
+
+    trace: Sequence[CallRecord] = ()
+    times: list[float] = field(default_factory=list)
+    of_run: RunResult | None = None
+
+    @classmethod
+    def of(cls, trace: RunResult, functions: ExternalFunctions, limits: Limits) -> Self:
+        """Prepare the replay of a trace.
+
+        Raises:
+            ReplayError: it was made for other functions.
+        """
+        if trace.functions != functions.digest():
+            raise ReplayError("the trace was made for other functions")
+        return cls(
+            trace.code,
+            functions,
+            limits,
+            None,
+            trace=trace.calls,
+            times=list(trace.clock),
+            of_run=trace,
+        )
+
+    def now(self) -> float:
+        """The time the trace recorded."""
+        if len(self.clock) >= len(self.times):
+            raise ReplayError(
+                f"the code asks for the time more than {len(self.times)} times, as recorded"
+            )
+        return self.times[len(self.clock)]
+
+    def _recorded(self, call: Call) -> CallRecord:
+        if call.id > len(self.trace):
+            raise ReplayError(f"call {call.id}, {call.name}(), is not in the trace")
+        record = self.trace[call.id - 1]
+        if (record.name, dict(record.arguments)) != (call.name, dict(call.arguments)):
+            raise ReplayError(
+                f"call {call.id} is {call.name}({dict(call.arguments)!r}), "
+                f"in the trace {record.name}({dict(record.arguments)!r})"
+            )
+        return record
+
+    async def _decide(self, call: Call) -> Decision:
+        record = self._recorded(call)
+        if record.decision == "deny":
+            return deny((record.error or "").partition(": ")[2])
+        return Decision("allow")
+
+    async def _perform(
+        self, function: ExternalFunction, call: Call, positional: list[Any], named: dict[str, Any]
+    ) -> dict[str, Any]:
+        record = self._recorded(call)
+        self._record(
+            call, "allow", result=record.result, error=record.error, duration=record.duration
+        )
+        if record.error is not None and record.error.startswith("HostContractError"):
+            raise broken(record.error.partition(": ")[2])
+        return answer_of(record, self.functions)
+
+    def stamped(self, result: RunResult) -> RunResult:
+        """The result with the trace's duration, so that an equal run is an equal trace."""
+        assert self.of_run is not None
+        return replace(result, duration=self.of_run.duration)

@@ -1,0 +1,116 @@
+"""One interpreter session with its variables: opened when first needed, given up when it cannot be trusted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_monty import AsyncMontySession, MontyCrashedError, MontyError
+
+from punie_sandbox._functions import AMBIENT, ExternalFunctions
+from punie_sandbox._idioms import suspending_names
+from punie_sandbox._source import bound_names, parse
+from punie_sandbox._workers import Workers
+from punie_sandbox.limits import Limits
+
+__all__ = ["Session"]
+
+
+class Session:
+    """The interpreter behind a sandbox."""
+
+    def __init__(self, workers: Workers, functions: ExternalFunctions, limits: Limits) -> None:
+        self._workers = workers
+        self._functions = functions
+        self._limits = limits
+        self._live: AsyncMontySession | None = None
+        self._worker: int | None = None
+        self.names: set[str] = set()
+        self.suspending: frozenset[str] = frozenset()
+
+    async def open(self) -> AsyncMontySession:
+        """The live session; a new one has nothing but the ambient imports."""
+        if self._live is None:
+            live = await self._checkout()
+            await live.feed_run(AMBIENT, skip_type_check=True)
+        assert self._live is not None
+        return self._live
+
+    async def _checkout(self) -> AsyncMontySession:
+        limits: Any = {
+            "max_feed_duration_secs": self._limits.seconds,
+            "max_memory": self._limits.memory,
+            "max_recursion_depth": self._limits.recursion,
+            "max_suspensions": 10**9,
+        }
+        policy: Any = {"random_start": {"seed": 0}, "sleep": "zero", "datetime": "call_host"}
+        session = self._workers.pool.checkout(limits=limits, os_policy=policy)
+        self._live = await session.__aenter__()
+        self._worker = self._live.worker_pid
+        return self._live
+
+    async def load(self, state: bytes, on_print: Callable[[str, str], None]) -> Any:
+        """Take up a paused run in a fresh session; returns its suspension."""
+        await self.drop()
+        live = await self._checkout()
+        return await live.load_snapshot(state, print_callback=on_print)
+
+    async def fork(self) -> Session:
+        """A second session with the same variables."""
+        other = Session(self._workers, self._functions, self._limits)
+        if self._live is not None:
+            state = await self._live.dump()
+            live = await other._checkout()
+            await live.load_session(state)
+            other.names, other.suspending = set(self.names), self.suspending
+        return other
+
+    @property
+    def worker(self) -> int | None:
+        """Process id of the worker."""
+        return self._worker
+
+    async def drop(self, *, kill: bool = False) -> None:
+        """Give the session up.
+
+        Args:
+            kill: end the worker first, because it may still be busy.
+        """
+        live, self._live = self._live, None
+        worker, self._worker = self._worker, None
+        self.names, self.suspending = set(), frozenset()
+        if live is None:
+            return
+        if kill and worker is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        with contextlib.suppress(MontyError, RuntimeError):  # it is gone, which is what was wanted
+            await live.__aexit__(None, None, None)
+
+    def remember(self, code: str) -> None:
+        """The snippet ran to its end: its names are alive."""
+        tree = parse(code)
+        if tree is not None:
+            self.names |= bound_names(tree)
+            self.suspending = suspending_names(tree, self._functions, self.suspending) & self.names
+
+    async def remember_assigned(self, code: str) -> bool:
+        """The snippet failed: find out which of its names were bound before. False if the session is dead."""
+        tree = parse(code)
+        if tree is None or self._live is None:
+            return self._live is not None
+        alive: set[str] = set()
+        for name in sorted(bound_names(tree) - self.names):
+            try:
+                await self._live.feed_run(f"{name}\nNone", skip_type_check=True)
+            except MontyCrashedError:
+                return False
+            except MontyError:
+                continue
+            alive.add(name)
+        self.names |= alive
+        self.suspending = suspending_names(tree, self._functions, self.suspending) & self.names
+        return True
