@@ -1,6 +1,7 @@
 """The code in README and docs, executed: Python blocks, and `punie` commands with the output they show.
 
-A ```python block runs; a document's blocks share one namespace. In a ```console block each line that
+A ```python block runs; a page's blocks share one namespace; what they print must be what stands in the
+```output block that follows, if one does. In a ```console block each line that
 begins with `$ ` runs in a small project (examples/shop), and what it prints must be what stands below
 it, where `...` stands for anything. A block that cannot run here (it needs a GPU, an editor, ten minutes)
 is preceded by a comment that says why: `<!-- not run: REASON -->`. Other blocks (TOML, JSON, text) are
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import io
 import json
 import os
 import re
@@ -19,8 +21,9 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +90,10 @@ def test_every_example_of_the_page_does_what_it_shows(
     page: Path, shop: Path, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(shop)
-    namespace: dict[str, Any] = {"__name__": "page"}
+    reader = Reader(environment, shop)
     for block in blocks(page):
         if not block.not_run:
-            _RUNNERS.get(block.language, _show_only)(block, namespace, environment, shop)
+            reader.read(block)
 
 
 def test_every_block_of_every_page_has_a_language_and_shell_blocks_a_reason() -> None:
@@ -103,43 +106,76 @@ def test_every_block_of_every_page_has_a_language_and_shell_blocks_a_reason() ->
     assert problems == []
 
 
-def _run_python(block: Block, namespace: dict[str, Any], *_: object) -> None:
-    # The line numbers of a traceback are those of the page; `await` works as at a Python prompt.
-    code = compile(
-        "\n" * block.line + block.body,
-        str(block.page),
-        "exec",
-        flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
-        dont_inherit=True,
-    )
-    result = eval(code, namespace)
-    if asyncio.iscoroutine(result):
-        asyncio.run(result)
+@dataclass
+class Reader:
+    """Goes through a page from top to bottom and does what it shows."""
+
+    environment: Mapping[str, str]
+    shop: Path
+    namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
+    printed: str = ""
+
+    def read(self, block: Block) -> None:
+        """Run, parse or compare one block."""
+        match block.language:
+            case "python":
+                self.python(block)
+            case "output":
+                assert _matches(block.body, _tidy(self.printed, self.shop)), (
+                    f"{block.where}: the Python above printed\n{self.printed}"
+                )
+            case "console":
+                self.console(block)
+            case "toml":
+                tomllib.loads(block.body)
+            case "json":
+                json.loads(block.body)
+            case language:
+                assert language in {"text", "lua"}, (
+                    f"{block.where}: a {language} block needs `<!-- not run: REASON -->` before it"
+                )
+
+    def python(self, block: Block) -> None:
+        """Run a Python block; line numbers in a traceback are those of the page, and `await` works."""
+        code = compile(
+            "\n" * block.line + block.body,
+            str(block.page),
+            "exec",
+            flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+            dont_inherit=True,
+        )
+        with redirect_stdout(io.StringIO()) as printed:
+            result = eval(code, self.namespace)
+            if asyncio.iscoroutine(result):
+                asyncio.run(result)
+        self.printed = printed.getvalue()
+
+    def console(self, block: Block) -> None:
+        """Run the commands of a console block and compare what they print."""
+        for command, expected in _commands(block.body):
+            words = shlex.split(command)
+            assert words[0] in PROGRAMS, f"{block.where}: {words[0]} is not run by these tests"
+            done = subprocess.run(
+                command,
+                shell=True,
+                cwd=self.shop,
+                env={**self.environment, "COLUMNS": "100", "NO_COLOR": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                check=False,
+            )
+            shown = _tidy(done.stdout, self.shop)
+            assert _matches(expected, shown), (
+                f"{block.where}: `{command}` (exit code {done.returncode}) printed\n{shown}\n"
+                f"--- but the page shows\n{expected}"
+            )
 
 
-def _run_console(
-    block: Block, namespace: dict[str, Any], environment: Mapping[str, str], shop: Path
-) -> None:
-    for command, expected in _commands(block.body):
-        words = shlex.split(command)
-        assert words[0] in PROGRAMS, f"{block.where}: {words[0]} is not run by these tests"
-        done = subprocess.run(
-            command,
-            shell=True,
-            cwd=shop,
-            env={**environment, "COLUMNS": "100", "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            check=False,
-        )
-        shown = re.sub(r"[ \t]+$", "", done.stdout, flags=re.MULTILINE).rstrip("\n")
-        shown = shown.replace(str(shop), "/home/you/shop")
-        assert _matches(expected, shown), (
-            f"{block.where}: `{command}` (exit code {done.returncode}) printed\n{shown}\n"
-            f"--- but the page shows\n{expected}"
-        )
+def _tidy(text: str, shop: Path) -> str:
+    lines = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).rstrip("\n")
+    return lines.replace(str(shop), "/home/you/shop")
 
 
 def _commands(body: str) -> Iterator[tuple[str, str]]:
@@ -152,28 +188,6 @@ def _commands(body: str) -> Iterator[tuple[str, str]]:
 def _matches(expected: str, shown: str) -> bool:
     pattern = ".*?".join(re.escape(part) for part in expected.split("..."))
     return re.fullmatch(pattern, shown, re.DOTALL) is not None
-
-
-def _parse_toml(block: Block, *_: object) -> None:
-    tomllib.loads(block.body)
-
-
-def _parse_json(block: Block, *_: object) -> None:
-    json.loads(block.body)
-
-
-def _show_only(block: Block, *_: object) -> None:
-    assert block.language in {"text", "lua", "output", "yaml"}, (
-        f"{block.where}: a {block.language} block needs `<!-- not run: REASON -->` before it"
-    )
-
-
-_RUNNERS: Mapping[str, Callable[..., None]] = {
-    "python": _run_python,
-    "console": _run_console,
-    "toml": _parse_toml,
-    "json": _parse_json,
-}
 
 
 def test_the_pages_that_are_linked_exist() -> None:
