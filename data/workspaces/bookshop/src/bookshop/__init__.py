@@ -1,0 +1,1 @@
+"""A small second-hand bookshop."""

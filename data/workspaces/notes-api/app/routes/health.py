@@ -1,0 +1,5 @@
+"""Is the service up?"""
+
+
+def health() -> dict[str, str]:
+    return {"status": "ok"}

@@ -1,0 +1,1 @@
+"""Sort photographs by date."""

@@ -1,0 +1,284 @@
+"""The final answer of an executed example: short, and computed from what the tools returned.
+
+`answer_for` also judges the run: what an example must have shown is checked here, and an example that did
+not show it is refused with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from punie_sandbox import RunResult
+
+__all__ = ["Refused", "answer_for"]
+
+Slots = Mapping[str, object]
+Runs = Sequence[RunResult]
+
+
+class Refused(Exception):  # noqa: N818 - it is a verdict, not an error of the program
+    """The run did not show what the example is about."""
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _results(runs: Runs, tool: str) -> list[dict[str, Any]]:
+    return [
+        call.result
+        for run in runs
+        for call in run.calls
+        if call.name == tool and call.error is None
+    ]
+
+
+def _need(condition: object, reason: str) -> None:
+    if not condition:
+        raise Refused(reason)
+
+
+def _name(path: object) -> str:
+    return "the project" if path == "." else str(path)
+
+
+def _checked(runs: Runs) -> dict[str, Any]:
+    results = _results(runs, "typecheck")
+    _need(results, "typecheck was not called")
+    last = results[-1]
+    _need(last["status"] in {"clean", "findings"}, f"typecheck ended {last['status']}")
+    return last
+
+
+def _type_errors(path: object, count: int) -> str:
+    if not count:
+        return f"No type errors in {_name(path)}."
+    return f"{_name(path)} has {plural(count, 'type error')}.".replace("the project", "The project")
+
+
+def check(slots: Slots, runs: Runs) -> str:
+    """How many type errors there are."""
+    return _type_errors(slots["path"], _checked(runs)["error_count"])
+
+
+def first_error(slots: Slots, runs: Runs) -> str:
+    """Where the first type error is."""
+    errors = _checked(runs)["errors"]
+    if not errors:
+        return f"No type errors in {_name(slots['path'])}."
+    return f"The first type error is in line {errors[0]['line']} of {errors[0]['file']}."
+
+
+def check_both(slots: Slots, runs: Runs) -> str:
+    """How many type errors each of two files has."""
+    _checked(runs)
+    first, second = (result["error_count"] for result in _results(runs, "typecheck"))
+    return f"{slots['first']} has {plural(first, 'type error')}, {slots['second']} has {second}."
+
+
+def is_clean(slots: Slots, runs: Runs) -> str:
+    """Whether it type checks."""
+    count = _checked(runs)["error_count"]
+    if not count:
+        return f"Yes, {_name(slots['path'])} passes the type check."
+    return f"No, {_name(slots['path'])} has {plural(count, 'type error')}."
+
+
+def errors_by_file(slots: Slots, runs: Runs) -> str:
+    """How many files have type errors."""
+    files = {error["file"] for error in _checked(runs)["errors"]}
+    if not files:
+        return f"No file in {_name(slots['dir'])} has type errors."
+    verb = "has" if len(files) == 1 else "have"
+    return f"{plural(len(files), 'file')} in {_name(slots['dir'])} {verb} type errors."
+
+
+def fix(slots: Slots, runs: Runs) -> str:
+    """That it is repaired; refused when it is not."""
+    before, after = _results(runs, "typecheck")[0], _results(runs, "typecheck")[-1]
+    _need(before["error_count"], "there was nothing to fix")
+    _need(after["status"] == "clean", f"{after['error_count']} type errors are left")
+    return f"Fixed: {slots['path']} has no type errors left."
+
+
+def coding(slots: Slots, runs: Runs) -> str:
+    """Where the function is; refused when it does not type check."""
+    _need(
+        _checked(runs)["status"] == "clean",
+        f"the new function does not type check: {_checked(runs)['errors']}",
+    )
+    return f"The function is in {slots['target']}, and it type checks."
+
+
+def _lines(runs: Runs) -> list[str]:
+    return [line for line in runs[-1].stdout.splitlines() if line.strip()]
+
+
+def found(what: str) -> Callable[[Slots, Runs], str]:
+    """How many lines or files a search found."""
+
+    def answer(slots: Slots, runs: Runs) -> str:
+        lines = _lines(runs)
+        if lines and lines[-1].startswith("[exit code"):
+            _need(
+                lines[-1] == "[exit code 1]" and len(lines) == 1, f"the search failed: {lines[-1]}"
+            )
+            lines = []
+        return f"Found {plural(len(lines), what)}." if lines else f"No {what} found."
+
+    return answer
+
+
+def defined(slots: Slots, runs: Runs) -> str:
+    """Where a name is defined."""
+    place = _lines(runs)[0].split(":") if runs[-1].stdout.strip() else []
+    _need(
+        len(place) > 2 and place[0].removeprefix("./") == slots["path"],
+        "the definition was not found",
+    )
+    return f"{slots['symbol']} is defined in {slots['path']}, line {place[1]}."
+
+
+def shown(slots: Slots, runs: Runs) -> str:
+    """Which file was shown."""
+    _need(_results(runs, "read_file"), "nothing was read")
+    return f"That is {slots['path']}."
+
+
+def show_symbol(slots: Slots, runs: Runs) -> str:
+    """Which file the symbol is in; refused when another file was shown."""
+    read = [
+        call.arguments["path"] for run in runs for call in run.calls if call.name == "read_file"
+    ]
+    _need([path.removeprefix("./") for path in read] == [slots["path"]], f"read {read} instead")
+    return f"{slots['symbol']} is in {slots['path']}."
+
+
+def recovered_read(slots: Slots, runs: Runs) -> str:
+    """Where the file was after all."""
+    _need(runs[0].status == "error" and runs[-1].ok, "there was nothing to recover from")
+    return f"That is {slots['path']}."
+
+
+def recovered_check(slots: Slots, runs: Runs) -> str:
+    """How many type errors the file has that was found after all."""
+    _need(
+        _results(runs, "typecheck")[0]["status"] == "tool_error",
+        "there was nothing to recover from",
+    )
+    return _type_errors(slots["path"], _checked(runs)["error_count"])
+
+
+def head(slots: Slots, runs: Runs) -> str:
+    """How many lines were shown."""
+    return f"Those are the first {len(runs[-1].stdout.rstrip(chr(10)).splitlines())} lines of {slots['path']}."
+
+
+def counted(slots: Slots, runs: Runs) -> str:
+    """How long the file is."""
+    return f"{slots['path']} has {runs[-1].stdout.strip()} lines."
+
+
+def ran(slots: Slots, runs: Runs) -> str:
+    """That the command ran."""
+    command = slots.get("command") or f"python {slots['path']}"
+    lines = _lines(runs)
+    if lines and lines[-1].startswith("[exit code"):
+        return f"{command} ended with {lines[-1].strip('[]')}."
+    return f"That is the output of {command}." if lines else f"{command} printed nothing."
+
+
+def listed(slots: Slots, runs: Runs) -> str:
+    """How many entries the folder has."""
+    lines = _lines(runs)
+    _need(lines and not lines[-1].startswith("[exit"), "the folder could not be listed")
+    return f"{_name(slots['dir'])} has {plural(len(lines), 'entry').replace('entrys', 'entries')}.".replace(
+        "the project", "The project"
+    )
+
+
+def formatted(slots: Slots, runs: Runs) -> str:
+    """Whether the formatter would change something."""
+    text = runs[-1].stdout
+    _need("formatted" in text, f"ruff did not answer: {text[:80]}")
+    if "would be reformatted" in text or "[exit code 1]" in text:
+        return f"No, {_name(slots['path'])} needs reformatting."
+    return f"Yes, {_name(slots['path'])} is formatted."
+
+
+def _wrote(runs: Runs) -> str:
+    written = _results(runs, "write_file")
+    _need(written, "nothing was written")
+    return str(written[-1])
+
+
+def wrote(slots: Slots, runs: Runs) -> str:
+    """What was written."""
+    _wrote(runs)
+    return f"Wrote {slots['path']}."
+
+
+def appended(slots: Slots, runs: Runs) -> str:
+    """What was added."""
+    _wrote(runs)
+    return f"Added the line to {slots['path']}."
+
+
+def replaced(slots: Slots, runs: Runs) -> str:
+    """What was replaced; refused when nothing changed."""
+    before = _results(runs, "read_file")[0]
+    _need(str(slots["old"]) in before, "there was nothing to replace")
+    _wrote(runs)
+    return f"Replaced {slots['old']} with {slots['new']} in {slots['path']}."
+
+
+_ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
+    "read_file": shown,
+    "read_head": head,
+    "count_lines": counted,
+    "show_symbol": show_symbol,
+    "recover_read": recovered_read,
+    "write_text": wrote,
+    "append_line": appended,
+    "replace_text": replaced,
+    "create_function": wrote,
+    "run_command": ran,
+    "run_script": ran,
+    "list_dir": listed,
+    "check_format": formatted,
+    "find_python": found("Python file"),
+    "find_files": found("file"),
+    "find_named": found("file"),
+    "grep_text": found("line"),
+    "find_definition": defined,
+    "find_usages": found("line"),
+    "check": check,
+    "list_errors": check,
+    "first_error": first_error,
+    "check_both": check_both,
+    "count_errors": check,
+    "is_clean": is_clean,
+    "errors_by_file": errors_by_file,
+    "errors_by_code": check,
+    "recover": recovered_check,
+    "fix": fix,
+    "coding": coding,
+}
+
+_MAY_FAIL_FIRST = {"recover_read"}
+
+
+def answer_for(intent: str, slots: Slots, runs: Runs) -> str:
+    """Return the final answer of an exchange.
+
+    Raises:
+        Refused: a program failed, or did not show what the example is about.
+    """
+    for number, run in enumerate(runs):
+        if run.ok or (number == 0 and intent in _MAY_FAIL_FIRST):
+            continue
+        said = "; ".join(str(each) for each in run.diagnostics) or str(run.error)
+        raise Refused(f"program {number + 1} ended {run.status}: {said}")
+    return _ANSWERS[intent](slots, runs)

@@ -1,0 +1,90 @@
+"""Tools on a fresh copy of a scene, remembering what they answered.
+
+A result depends on the workspace's content, the tool and its arguments; so it is looked up under exactly
+these. What changes files is never looked up: it is done, and changes the content that the next look-up is
+under. The host can be pointed at another copy, so one sandbox serves all examples.
+
+Covered: the memory and the copies. Not covered: what is done (`punie_train.data.play`).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from punie_tools import LocalHost, Toolbox
+
+from punie_train.data.workspaces import Scene, files_digest, materialise
+
+__all__ = ["Bench"]
+
+_ONLY_LOOKS = re.compile(
+    r"(grep|find|ls|cat|head|tail|wc|sort|diff|uname|echo|ruff format --check|python --version)\b"
+)
+
+
+class Bench(Toolbox):
+    """A toolbox that can be moved to another copy and remembers answers.
+
+    Attributes:
+        executed: calls that were really made.
+        remembered: calls that were answered from memory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(LocalHost(folder))
+        self._folder = folder
+        self._known: dict[str, Any] = {}
+        self._state = ""
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self.executed = 0
+        self.remembered = 0
+
+    def set_scene(self, scene: Scene) -> None:
+        """Make a fresh copy of a scene and act there from now on."""
+        self.close()
+        self._copy = tempfile.TemporaryDirectory(dir=self._folder)
+        root = Path(self._copy.name) / scene.workspace.name
+        materialise(scene.files, root)
+        Toolbox.__init__(self, LocalHost(root))
+        self._state = files_digest(scene.files)
+
+    def close(self) -> None:
+        """Remove the copy."""
+        if self._copy is not None:
+            self._copy.cleanup()
+            self._copy = None
+
+    def functions(self, names: Sequence[str] | None = None) -> list[Callable[..., Awaitable[Any]]]:
+        """Return the tools, remembering."""
+        return [self._remembering(name) for name in (self.effects if names is None else names)]
+
+    def _remembering(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self, name)
+
+        @functools.wraps(method)
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            arguments = json.dumps([args, kwargs], sort_keys=True)
+            key = f"{self._state}\0{name}\0{arguments}"
+            looks = self.effects[name] == "read" or name == "pytest_run"
+            if name == "run_command":
+                command = str(args[0] if args else kwargs.get("command", ""))
+                looks = bool(_ONLY_LOOKS.match(command)) and not re.search(r"[>;|&]", command)
+            if looks and key in self._known:
+                self.remembered += 1
+                return self._known[key]
+            self.executed += 1
+            result = await method(*args, **kwargs)
+            if looks:
+                self._known[key] = result
+            else:
+                self._state = hashlib.sha256(key.encode()).hexdigest()
+            return result
+
+        return call

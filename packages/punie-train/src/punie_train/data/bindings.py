@@ -1,0 +1,391 @@
+"""What fills the slots of a phrasing: for each intent, a scene and the names to copy from it.
+
+Every binder takes chance, the world and the intent's phrasing, and returns a `Binding`, or None where the
+scene it drew does not suit. The names in the prompt are the ones the program uses, except where the prompt
+leaves something out on purpose ("the project", a bare file name).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from random import Random
+
+from punie_train.data.edits import replace_calls, replacements
+from punie_train.data.scenes import Stage, World
+from punie_train.data.workspaces import Scene, Symbol
+
+__all__ = ["BINDERS", "Binding"]
+
+LONGEST_FILE = 1300
+"""Characters of a file that an example shows; longer ones would fill a small model's window."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What one example is about.
+
+    Attributes:
+        scene: where it happens.
+        slots: what the programs are filled with.
+        said: what the prompt is filled with, where it differs from the slots.
+    """
+
+    scene: Scene
+    slots: Mapping[str, object]
+    said: Mapping[str, str]
+
+
+Binder = Callable[[Random, World], Binding | None]
+
+
+def _pick(rng: Random, items: list[str]) -> str | None:
+    return rng.choice(items) if items else None
+
+
+def _short(scene: Scene, suffixes: tuple[str, ...] = ("",)) -> list[str]:
+    return [
+        path
+        for path, text in scene.files.items()
+        if text.strip() and len(text) <= LONGEST_FILE and path.endswith(suffixes)
+    ]
+
+
+def _folder(rng: Random, scene: Scene) -> tuple[str, str]:
+    """Return a folder as the program names it and as the prompt does."""
+    if rng.random() < 0.06:
+        return ".", rng.choice(
+            ("the project", "this project", "the whole project", "the current directory")
+        )
+    folder = rng.choice(scene.folders)
+    if rng.random() < 0.6:
+        folder += "/"
+    return folder, _quoted(rng, folder)
+
+
+def _quoted(rng: Random, name: str) -> str:
+    return f"`{name}`" if rng.random() < 0.08 else name
+
+
+def _prefer_added(rng: Random, stage: Stage, paths: list[str]) -> str | None:
+    if stage.added and stage.added.path in paths and rng.random() < 0.75:
+        return stage.added.path
+    return _pick(rng, paths)
+
+
+def _about_file(rng: Random, stage: Stage, path: str | None, **more: object) -> Binding | None:
+    if path is None:
+        return None
+    return Binding(stage.scene, {"path": path, **more}, {"path": _quoted(rng, path)})
+
+
+def read_file(rng: Random, world: World) -> Binding | None:
+    """Any short text file."""
+    stage = world.stage(rng)
+    return _about_file(rng, stage, _prefer_added(rng, stage, _short(stage.scene)))
+
+
+def read_head(rng: Random, world: World) -> Binding | None:
+    """A file and a number of lines."""
+    stage = world.stage(rng)
+    path = _prefer_added(rng, stage, _short(stage.scene))
+    return _about_file(rng, stage, path, count=rng.choice(world.sources.snippets.head_counts))
+
+
+def _bare_name(rng: Random, stage: Stage, suffix: str = "") -> tuple[str, str] | None:
+    """A file below a folder whose name occurs once: its path and its bare name."""
+    names = [path.rsplit("/", 1)[-1] for path in stage.scene.files]
+    paths = [
+        path
+        for path in _short(stage.scene)
+        if "/" in path and path.endswith(suffix) and names.count(path.rsplit("/", 1)[-1]) == 1
+    ]
+    path = _prefer_added(rng, stage, paths)
+    return (path, path.rsplit("/", 1)[-1]) if path else None
+
+
+def named(suffix: str = "") -> Binder:
+    """A file that lies in a folder but is called by its bare name."""
+
+    def bind(rng: Random, world: World) -> Binding | None:
+        stage = world.stage(rng)
+        found = _bare_name(rng, stage, suffix)
+        return Binding(stage.scene, {"path": found[0], "name": found[1]}, {}) if found else None
+
+    return bind
+
+
+_KINDS = {"class": ("class", "class", "model", "dataclass", "type"), "function": ("function",)}
+
+
+def symbol(*, shown: bool) -> Binder:
+    """A class or function; only ones in short files when it is shown."""
+
+    def bind(rng: Random, world: World) -> Binding | None:
+        stage = world.stage(rng)
+        short = set(_short(stage.scene))
+        found: list[Symbol] = [
+            each for each in stage.scene.symbols if not shown or each.file in short
+        ]
+        if stage.added and rng.random() < 0.8:
+            found = [each for each in found if each.file == stage.added.path] or found
+        if rng.random() < 0.75:
+            found = [each for each in found if each.kind == "class"] or found
+        if not found:
+            return None
+        chosen = rng.choice(found)
+        kind = rng.choice(_KINDS[chosen.kind])
+        if chosen.name.endswith(("Config", "Options", "Settings")):
+            kind = rng.choice(("config", "class", "settings class"))
+        slots = {"symbol": chosen.name, "keyword": chosen.keyword, "path": chosen.file}
+        return Binding(stage.scene, slots, {"symbol": _quoted(rng, chosen.name), "kind": kind})
+
+    return bind
+
+
+def show_symbol(rng: Random, world: World) -> Binding | None:
+    """A class to be shown; functions are called functions in the prompt."""
+    return symbol(shown=True)(rng, world)
+
+
+def write_text(rng: Random, world: World) -> Binding | None:
+    """A new text file."""
+    stage = world.stage(rng, added=0)
+    snippets = world.sources.snippets
+    path = rng.choice(snippets.text_files)
+    if path in stage.scene.files:
+        return None
+    text = rng.choice(snippets.texts)
+    return Binding(stage.scene, {"path": path, "text": text}, {"path": _quoted(rng, path)})
+
+
+def append_line(rng: Random, world: World) -> Binding | None:
+    """A text file that gets one more line."""
+    stage = world.stage(rng, added=0)
+    path = _pick(rng, _short(stage.scene, (".md", ".toml", ".csv")))
+    extra = rng.choice(world.sources.snippets.text_files)
+    text = rng.choice(world.sources.snippets.texts)
+    scene = stage.scene
+    if rng.random() < 0.6 and extra not in scene.files:
+        path = extra
+        scene = Scene(scene.workspace, {extra: rng.choice(world.sources.snippets.texts) + "\n"})
+    if path is None:
+        return None
+    return Binding(
+        scene, {"path": path, "text": text, "line": text + "\n"}, {"path": _quoted(rng, path)}
+    )
+
+
+def replace_text(rng: Random, world: World) -> Binding | None:
+    """A name in a file that gets another name."""
+    stage = world.stage(rng, added=0.8)
+    short = set(_short(stage.scene, (".py",)))
+    found = [
+        each for each in stage.scene.symbols if each.file in short and _only_whole(stage, each)
+    ]
+    if stage.added and rng.random() < 0.85:
+        found = [each for each in found if each.file == stage.added.path] or found
+    if not found:
+        return None
+    chosen = rng.choice(found)
+    names = world.sources.names
+    new = (
+        chosen.name + rng.choice(names.class_suffixes)
+        if chosen.kind == "class"
+        else f"{rng.choice(('get', 'compute', 'do', 'make', 'find', 'new'))}_{chosen.name}"
+    )
+    return _about_file(rng, stage, chosen.file, old=chosen.name, new=new)
+
+
+def _only_whole(stage: Stage, symbol: Symbol) -> bool:
+    """Whether the name never stands inside another word of its file."""
+    text = stage.scene.files[symbol.file]
+    return text.count(symbol.name) == len(re.findall(rf"(?<![\w.]){symbol.name}(?!\w)", text))
+
+
+def create_function(rng: Random, world: World) -> Binding | None:
+    """A new module with one function."""
+    stage = world.stage(rng, added=0)
+    names = world.sources.names
+    path = rng.choice(world.sources.snippets.function_files)
+    if rng.random() < 0.6:
+        path = (
+            f"{rng.choice(names.parents)}/{rng.choice(names.children)}/{rng.choice(names.stems)}.py"
+        )
+    if path in stage.scene.files:
+        return None
+    function = rng.choice(world.sources.snippets.function)
+    slots = {"path": path, "does": function.does, "code": function.code}
+    return Binding(stage.scene, slots, {"path": _quoted(rng, path)})
+
+
+def run_command(rng: Random, world: World) -> Binding | None:
+    """A command line that is given word for word."""
+    stage = world.stage(rng)
+    path = rng.choice(stage.scene.python_files)
+    number = rng.choice(world.sources.snippets.head_counts)
+    folder = rng.choice(stage.scene.folders)
+    made = (
+        f"wc -l {path}", f"head -n {number} {path}", f"tail -n {number} {path}", f"grep -n def {path}",
+        f"ls {folder}", f"grep -c import {path}", f"wc -c {path}", f"grep -rn class {folder}",
+        f"find {folder} -type f", f"sort {path}",
+    )  # fmt: skip
+    known = world.sources.snippets.commands
+    command = rng.choice(made if rng.random() < 0.6 else known)
+    if command.startswith("sort") and len(stage.scene.files.get(path, "")) > LONGEST_FILE:
+        return None
+    return Binding(stage.scene, {"command": command}, {})
+
+
+def run_script(rng: Random, world: World) -> Binding | None:
+    """A new script that prints something."""
+    stage = world.stage(rng, added=0)
+    names, snippets = world.sources.names, world.sources.snippets
+    folder = rng.choice(("", "", "scripts/", "tools/", "jobs/", f"{rng.choice(names.parents)}/"))
+    path = f"{folder}{rng.choice(('hello', 'demo', 'main', 'check_env', 'show', 'task', 'seed', 'job', 'tick'))}.py"
+    if path in stage.scene.files:
+        return None
+    scene = Scene(stage.scene.workspace, {path: f"print({rng.choice(snippets.texts)!r})\n"})
+    return Binding(scene, {"path": path}, {"path": _quoted(rng, path)})
+
+
+def folder(rng: Random, world: World) -> Binding | None:
+    """A folder with Python files."""
+    stage = world.stage(rng, added=0.75)
+    path, said = _folder(rng, stage.scene)
+    return Binding(stage.scene, {"dir": path}, {"dir": said})
+
+
+def path_or_folder(rng: Random, world: World) -> Binding | None:
+    """A Python file, or a folder."""
+    stage = world.stage(rng)
+    if rng.random() < 0.35:
+        path, said = _folder(rng, stage.scene)
+        return Binding(stage.scene, {"path": path}, {"path": said})
+    return _about_file(rng, stage, _prefer_added(rng, stage, stage.scene.python_files))
+
+
+def suffix(rng: Random, world: World) -> Binding | None:
+    """A file name extension."""
+    stage = world.stage(rng, added=0)
+    chosen = rng.choice((".toml", ".md", ".csv", ".txt", ".py", ".json", ".cfg", ".yaml", ".ini"))
+    return Binding(stage.scene, {"suffix": chosen}, {})
+
+
+_WORDS = (
+    "TODO", "import", "return", "dataclass", "self", "name", "list[str]", "None", "from", "class", "def", "str",
+    "path", "print", "version", "value", "float", "title", "raise", "for", "sum", "len", "json", "__main__",
+)  # fmt: skip
+
+
+def text(rng: Random, world: World) -> Binding | None:
+    """A text to search for in a folder, and few enough places where it stands."""
+    stage = world.stage(rng)
+    path, said = _folder(rng, stage.scene)
+    word = rng.choice(_WORDS)
+    if rng.random() < 0.4 and stage.scene.symbols:
+        word = rng.choice(stage.scene.symbols).name
+    prefix = "" if path == "." else path.rstrip("/") + "/"
+    lines = [
+        line
+        for file, body in stage.scene.files.items()
+        if file.startswith(prefix)
+        for line in body.splitlines()
+        if word.replace("[", "").replace("]", "") in line
+    ]
+    if len(lines) > 12 or "[" in word:
+        return None
+    return Binding(stage.scene, {"text": word, "dir": path}, {"dir": said})
+
+
+def two_files(rng: Random, world: World) -> Binding | None:
+    """Two Python files."""
+    stage = world.stage(rng, added=0.8)
+    files = stage.scene.python_files
+    if stage.added and rng.random() < 0.8:
+        other = rng.choice([path for path in files if path != stage.added.path])
+        pair = [stage.added.path, other]
+        rng.shuffle(pair)
+    else:
+        pair = rng.sample(files, 2)
+    return Binding(stage.scene, {"first": pair[0], "second": pair[1]}, {})
+
+
+def fix(rng: Random, world: World) -> Binding | None:
+    """A file with type errors whose right text is known."""
+    stage = world.stage(rng, added=0.8, faults=rng.choice((1, 1, 2)))
+    faulty = [path for path in stage.right if len(stage.scene.files[path]) <= LONGEST_FILE]
+    path = _prefer_added(rng, stage, faulty)
+    if path is None:
+        return None
+    try:
+        pairs = replacements(stage.scene.files[path], stage.right[path])
+    except ValueError:
+        return None
+    return _about_file(rng, stage, path, edits=replace_calls(pairs), right=stage.right[path])
+
+
+def coding(rng: Random, world: World) -> Binding | None:
+    """A class of the added module, and a function somebody could want for it."""
+    stage = world.stage(rng, added=1, faults=0, importable=True)
+    assert stage.added is not None
+    task = rng.choice(stage.added.tasks)
+    target = f"{task.name}.py"
+    module = (
+        PurePosixPath(stage.added.path.removeprefix("src/"))
+        .with_suffix("")
+        .as_posix()
+        .replace("/", ".")
+    )
+    if target in stage.scene.files or module.split(".")[0] == task.name:
+        return None
+    slots = {
+        "symbol": task.takes,
+        "gives": task.gives,
+        "code": task.code,
+        "module": module,
+        "target": target,
+    }
+    return Binding(stage.scene, slots, {"symbol": _quoted(rng, task.takes)})
+
+
+def python_file(rng: Random, world: World) -> Binding | None:
+    """A Python file."""
+    stage = world.stage(rng)
+    return _about_file(rng, stage, _prefer_added(rng, stage, stage.scene.python_files))
+
+
+BINDERS: Mapping[str, Binder] = {
+    "read_file": read_file,
+    "read_head": read_head,
+    "count_lines": read_file,
+    "show_symbol": show_symbol,
+    "recover_read": named(),
+    "write_text": write_text,
+    "append_line": append_line,
+    "replace_text": replace_text,
+    "create_function": create_function,
+    "run_command": run_command,
+    "run_script": run_script,
+    "list_dir": folder,
+    "check_format": path_or_folder,
+    "find_python": folder,
+    "find_files": suffix,
+    "find_named": named(),
+    "grep_text": text,
+    "find_definition": symbol(shown=False),
+    "find_usages": symbol(shown=False),
+    "check": path_or_folder,
+    "list_errors": path_or_folder,
+    "first_error": path_or_folder,
+    "check_both": two_files,
+    "count_errors": path_or_folder,
+    "is_clean": path_or_folder,
+    "errors_by_file": folder,
+    "errors_by_code": path_or_folder,
+    "recover": named(".py"),
+    "fix": fix,
+    "coding": coding,
+}

@@ -1,0 +1,43 @@
+"""The stage `generate`: from sources and workspaces to executed records."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from punie_train.artefacts import write_jsonl
+from punie_train.data.config import GenerateConfig
+from punie_train.data.play import play_all
+from punie_train.data.scenes import World
+from punie_train.data.sources import read_sources
+from punie_train.data.tasks import Task, draw
+from punie_train.data.workspaces import read_workspaces
+from punie_train.progress import Progress
+
+__all__ = ["generate"]
+
+
+def generate(
+    config: GenerateConfig, *, sources: Path, workspaces: Path, out: Path, progress: Progress
+) -> None:
+    """Draw the examples, execute each one, and write the records as JSON Lines.
+
+    Args:
+        config: what is generated.
+        sources: `data/sources`.
+        workspaces: `data/workspaces`.
+        out: the JSONL file.
+        progress: told how many are done.
+
+    Raises:
+        DataError: a source breaks a rule, or examples failed when they were run (each is listed).
+    """
+    world = World(read_sources(sources), read_workspaces(workspaces))
+    tasks: list[Task] = []
+    for category, quota in config.counts.items():
+        tasks += draw(world, category, quota, seed=config.seed)
+    started = time.monotonic()
+    records = asyncio.run(play_all(tasks, config, licence=world.sources.licence, progress=progress))
+    write_jsonl(out, records)
+    progress.note(f"{len(records)} examples executed in {time.monotonic() - started:.1f} s")

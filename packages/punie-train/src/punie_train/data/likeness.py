@@ -1,0 +1,108 @@
+"""Examples that are too much alike, and prompts that a frozen suite asks too.
+
+Near-duplicates: MinHash (datasketch) over character 4-grams of the prompt and of what is done about it; two
+requests for different files differ in both. Leaks: the same normalised prompt as a query, or `ngram` words in a
+row in common with one; shorter queries must not occur whole.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from punie_train.data.splits import plain
+from punie_train.errors import DataError
+
+__all__ = ["LeakIndex", "near_duplicates", "suite_prompts"]
+
+_PERMUTATIONS = 64
+_SHINGLE = 4
+
+
+def near_duplicates(
+    records: Sequence[Mapping[str, Any]], threshold: float
+) -> list[tuple[str, str]]:
+    """Return pairs of ids of records that are nearly the same."""
+    from datasketch import MinHash, MinHashLSH  # noqa: PLC0415 - slow to import, only the merge needs it
+
+    index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
+    shingles: dict[str, set[bytes]] = {}
+    pairs = []
+    for record in records:
+        text = " ".join(
+            message["content"] for message in record["messages"] if message["role"] == "assistant"
+        )
+        own = _shingles(f"{plain(record['prompt'])} {text}")
+        sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
+        sketch.update_batch(sorted(own))
+        for other in index.query(sketch):
+            if len(own & shingles[other]) >= threshold * len(own | shingles[other]):
+                pairs.append((str(other), record["id"]))
+        shingles[record["id"]] = own
+        index.insert(record["id"], sketch)
+    return pairs
+
+
+def _shingles(text: str) -> set[bytes]:
+    data = text.encode()
+    return {data[place : place + _SHINGLE] for place in range(max(len(data) - _SHINGLE + 1, 1))}
+
+
+def suite_prompts(suites: Iterable[Path]) -> list[str]:
+    """Return the prompts of the queries of frozen suites.
+
+    Raises:
+        DataError: a suite is missing or is not TOML.
+    """
+    prompts = []
+    for suite in suites:
+        try:
+            table = tomllib.loads(suite.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise DataError(f"{suite}: cannot be read as a suite: {error}.") from None
+        prompts += [query["prompt"] for query in table.get("queries", [])]
+    return prompts
+
+
+@dataclass(frozen=True)
+class LeakIndex:
+    """The word sequences that frozen suites own.
+
+    Attributes:
+        grams: sequences of at most `ngram` words, with a query they come from.
+        ngram: how many words in a row count.
+    """
+
+    grams: Mapping[tuple[str, ...], str]
+    ngram: int
+
+    @classmethod
+    def of(cls, prompts: Iterable[str], ngram: int) -> LeakIndex:
+        """Index the queries' prompts."""
+        grams: dict[tuple[str, ...], str] = {}
+        for prompt in prompts:
+            words = _words(prompt)
+            size = min(ngram, len(words))
+            for place in range(len(words) - size + 1):
+                grams.setdefault(words[place : place + size], prompt)
+        return cls(grams, ngram)
+
+    def leaked(self, prompt: str) -> str | None:
+        """Return the query that a prompt gives away, or None."""
+        words = _words(prompt)
+        whole = self.grams.get(words)
+        if whole is not None:
+            return whole
+        for place in range(len(words) - self.ngram + 1):
+            found = self.grams.get(words[place : place + self.ngram])
+            if found is not None:
+                return found
+        return None
+
+
+def _words(prompt: str) -> tuple[str, ...]:
+    return tuple(word.strip(".") for word in re.findall(r"[\w./'*]+", prompt.casefold()))

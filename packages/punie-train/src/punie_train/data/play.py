@@ -1,0 +1,160 @@
+"""Executing tasks: every program runs in the sandbox on a fresh copy, through the agent's own loop.
+
+The record keeps the messages as the loop made them, the trace of each run, and the answer computed from the
+results. Durations in the trace are set to 0: they are the only part that another run would not repeat.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from punie_agent.contract import Contract, standard_functions
+from punie_agent.loop import TurnLimits, run_turn
+from punie_agent.events import CodeFinished, Event
+from punie_agent.models import Message, ModelReply
+from punie_sandbox import RunResult, Sandbox
+
+from punie_train.data.answers import Refused, answer_for
+from punie_train.data.bench import Bench
+from punie_train.data.config import GenerateConfig
+from punie_train.data.tasks import Exchange, Task
+from punie_train.errors import DataError
+from punie_train.progress import Progress
+
+__all__ = ["Failure", "play_all"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task whose run did not show what it is about."""
+
+    task: Task
+    reason: str
+
+    def __str__(self) -> str:
+        workspace = self.task.scene.workspace.name if self.task.scene else "no workspace"
+        return f"{self.task.id} ({workspace}): {self.task.prompt!r}: {self.reason}"
+
+
+class _Author:
+    """A chat model that writes an exchange's programs and then the answer computed from their runs."""
+
+    name = "author"
+    context_limit = None
+
+    def __init__(self, exchange: Exchange, contract: Contract) -> None:
+        self._exchange = exchange
+        self._contract = contract
+        self.runs: list[RunResult] = []
+
+    def watch(self, event: Event) -> None:
+        if isinstance(event, CodeFinished) and event.result is not None:
+            self.runs.append(event.result)
+
+    async def reply(
+        self,
+        messages: Sequence[Message],  # noqa: ARG002 - the script knows what to say
+        *,
+        on_text: Callable[[str], None] | None = None,
+        on_thought: Callable[[str], None] | None = None,  # noqa: ARG002 - it does not think aloud
+        max_tokens: int | None = None,  # noqa: ARG002 - it is never cut
+    ) -> ModelReply:
+        steps = self._exchange.steps
+        if len(self.runs) < len(steps):
+            text = self._contract.format_call(steps[len(self.runs)])
+        else:
+            text = self._exchange.answer or answer_for(
+                self._exchange.intent, self._exchange.slots, self.runs
+            )
+        if on_text is not None:
+            on_text(text)
+        return ModelReply(text)
+
+
+async def play_all(
+    tasks: Sequence[Task], config: GenerateConfig, *, licence: str, progress: Progress
+) -> list[dict[str, Any]]:
+    """Execute the tasks and return their records, in order.
+
+    Raises:
+        DataError: tasks failed; the message lists each with the reason.
+    """
+    records: list[dict[str, Any]] = []
+    failures: list[Failure] = []
+    with tempfile.TemporaryDirectory(prefix="punie-data-") as name:
+        bench = Bench(Path(name))
+        functions = standard_functions(bench, config.tools)
+        contract = Contract(functions, style="brief", call_format="fenced")
+        async with Sandbox(functions) as sandbox:
+            with progress.task("executing examples", len(tasks)) as bar:
+                for task in tasks:
+                    try:
+                        messages, runs = await _play(task, bench, sandbox, contract)
+                    except Refused as reason:
+                        failures.append(Failure(task, str(reason)))
+                    else:
+                        records.append(_record(task, messages, runs, contract, licence))
+                    bar.advance(calls=bench.executed, remembered=bench.remembered)
+        bench.close()
+    if failures:
+        listed = "\n".join(f"  {failure}" for failure in failures)
+        raise DataError(
+            f"{len(failures)} of {len(tasks)} examples failed when they were run:\n{listed}"
+        )
+    return records
+
+
+async def _play(
+    task: Task, bench: Bench, sandbox: Sandbox, contract: Contract
+) -> tuple[tuple[Message, ...], list[RunResult]]:
+    if task.scene is not None:
+        bench.set_scene(task.scene)
+        await sandbox.reset()
+    messages: tuple[Message, ...] = ()
+    runs: list[RunResult] = []
+    for exchange in task.exchanges:
+        author = _Author(exchange, contract)
+        result = await run_turn(
+            model=author,
+            contract=contract,
+            sandbox=sandbox,
+            messages=[*messages, Message("user", exchange.prompt)],
+            on_event=author.watch,
+            limits=TurnLimits(requests=len(exchange.steps) + 1),
+        )
+        if result.stop_reason != "end_turn":
+            raise Refused(f"the turn ended with {result.stop_reason}")
+        messages = result.messages
+        runs.extend(result.runs)
+    return messages, runs
+
+
+def _record(
+    task: Task,
+    messages: Sequence[Message],
+    runs: Sequence[RunResult],
+    contract: Contract,
+    licence: str,
+) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "category": task.category,
+        "intent": task.intent,
+        "workspace": task.scene.workspace.name if task.scene else None,
+        "files": dict(task.scene.extra) if task.scene else {},
+        "tools": list(contract.tools),
+        "prompt": task.prompt,
+        "messages": [{"role": each.role, "content": each.content} for each in messages],
+        "trace": [_trace(run) for run in runs],
+        "source": "punie",
+        "licence": licence,
+    }
+
+
+def _trace(run: RunResult) -> dict[str, Any]:
+    calls = tuple(replace(call, duration=0.0) for call in run.calls)
+    return replace(run, duration=0.0, calls=calls).to_json()

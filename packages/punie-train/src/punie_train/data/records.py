@@ -1,0 +1,160 @@
+"""What a record must look like, and that it speaks of the contract it was made for.
+
+Covered: the shape (JSON Schema), the order of roles, that every code block was run with exactly that code and
+its result follows, that the programs call only tools of the contract with parameters they have, and that the
+check which the sandbox makes before a run (ty on the stubs) found nothing. Not covered: what is said in prose.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import jsonschema
+
+from punie_agent.contract import Contract
+from punie_sandbox import RunResult
+
+__all__ = ["RECORD_SCHEMA", "contract_problems", "shape_problems"]
+
+_TEXT = {"type": "string", "minLength": 1}
+
+RECORD_SCHEMA: Mapping[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Training record",
+    "type": "object",
+    "additionalProperties": False,
+    "required": [
+        "id", "category", "intent", "workspace", "files", "tools", "prompt", "messages", "trace", "source", "licence",
+    ],
+    "properties": {
+        "id": _TEXT,
+        "category": _TEXT,
+        "intent": _TEXT,
+        "workspace": {"type": ["string", "null"]},
+        "files": {"type": "object", "additionalProperties": {"type": "string"}},
+        "tools": {"type": "array", "items": _TEXT, "minItems": 1, "uniqueItems": True},
+        "prompt": {"type": "string", "pattern": r"\w"},
+        "messages": {
+            "type": "array",
+            "minItems": 3,
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["role", "content"],
+                "properties": {
+                    "role": {"enum": ["system", "user", "assistant"]},
+                    "content": {"type": "string", "pattern": r"\S"},
+                },
+            },
+        },
+        "trace": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["version", "status", "code", "stdout", "calls", "diagnostics", "error"],
+            },
+        },
+        "source": _TEXT,
+        "licence": _TEXT,
+    },
+}  # fmt: skip
+"""The JSON Schema of one line of a data file."""
+
+
+@cache
+def _validator() -> jsonschema.protocols.Validator:
+    return jsonschema.Draft202012Validator(dict(RECORD_SCHEMA))
+
+
+def shape_problems(record: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong with a record's shape; nothing when it is right."""
+    problems = [
+        f"{'/'.join(map(str, error.absolute_path)) or 'record'}: {error.message[:200]}"
+        for error in _validator().iter_errors(record)
+    ]
+    if problems:
+        return problems
+    roles = [message["role"] for message in record["messages"]]
+    expected = ["system"] + ["user", "assistant"] * ((len(roles) - 1) // 2)
+    if roles != expected:
+        problems.append(
+            f"messages: roles must be system, then user and assistant in turn, not {roles}"
+        )
+    elif record["messages"][1]["content"] != record["prompt"]:
+        problems.append("prompt: is not the first message of the user")
+    return problems
+
+
+def contract_problems(record: Mapping[str, Any], contract: Contract) -> list[str]:
+    """Say where a record departs from the contract; nothing when it does not."""
+    problems = []
+    if record["messages"][0]["content"] != contract.system_prompt:
+        problems.append("the system prompt is not the contract's")
+    if tuple(record["tools"]) != contract.tools:
+        problems.append(f"made for the tools {record['tools']}, not for {list(contract.tools)}")
+    runs = [RunResult.from_json(item) for item in record["trace"]]
+    codes = []
+    messages = record["messages"]
+    for place, message in enumerate(messages):
+        reply = contract.parse(message["content"]) if message["role"] == "assistant" else None
+        if reply is None or reply.code is None:
+            continue
+        codes.append(reply.code)
+        if len(codes) > len(runs):
+            continue
+        run = runs[len(codes) - 1]
+        if run.code.strip() != reply.code.strip():
+            problems.append(f"program {len(codes)} is not the one that was run")
+        following = messages[place + 1]["content"] if place + 1 < len(messages) else ""
+        if following != contract.format_result(run):
+            problems.append(f"program {len(codes)} is not followed by its own result")
+        if run.diagnostics:
+            problems.append(f"program {len(codes)} does not type check: {run.diagnostics[0]}")
+    if len(codes) != len(runs):
+        problems.append(f"{len(codes)} programs but {len(runs)} runs")
+    if (
+        messages[-1]["role"] != "assistant"
+        or contract.parse(messages[-1]["content"]).code is not None
+    ):
+        problems.append("the last message is not a plain answer")
+    return problems + [
+        problem for code in codes for problem in _unknown_calls(code, contract.tools)
+    ]
+
+
+def _unknown_calls(code: str, tools: Iterable[str]) -> list[str]:
+    """Names called like tools that neither the contract nor the program itself defines."""
+    tree = ast.parse(code)
+    known = set(tools) | {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    known |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    builtins = {
+        "print",
+        "len",
+        "sorted",
+        "sum",
+        "max",
+        "min",
+        "set",
+        "list",
+        "dict",
+        "str",
+        "int",
+        "range",
+        "enumerate",
+    }
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    return [
+        f"calls {name}(), which is no tool of the contract"
+        for name in sorted(called - known - builtins)
+    ]

@@ -1,0 +1,178 @@
+"""Scenes: workspaces with one more module, whose folder, file and class names vary.
+
+A small model learns to copy arguments only from variety, so a module from the sources goes by many names
+and lies in many folders. Each wrong text in it is known, with the right one.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from punie_train.data.sources import ClassTask, Module, Sources
+from punie_train.data.workspaces import Scene, Workspace
+
+__all__ = ["Added", "Stage", "World"]
+
+_OTHER_TYPE = {"str": "int", "int": "str", "bool": "str", "float": "str"}
+
+
+@dataclass(frozen=True)
+class Added:
+    """The module that was added to a scene.
+
+    Attributes:
+        path: where it lies.
+        right: its source without a fault.
+        tasks: functions somebody could want for its classes.
+    """
+
+    path: str
+    right: str
+    tasks: tuple[ClassTask, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A scene, what was added to it, and the right text of every faulty file."""
+
+    scene: Scene
+    added: Added | None
+    right: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class World:
+    """All that scenes are made of."""
+
+    sources: Sources
+    workspaces: Mapping[str, Workspace]
+
+    def stage(
+        self,
+        rng: Random,
+        *,
+        added: float = 0.65,
+        faults: int | None = None,
+        importable: bool = False,
+    ) -> Stage:
+        """Set a scene.
+
+        Args:
+            rng: decides everything.
+            added: probability of one more module.
+            faults: type errors in that module; None lets chance decide (0 to 2).
+            importable: only folders from which the module can be imported by its path.
+        """
+        names = sorted(self.workspaces)
+        if importable:
+            names = [name for name in names if not _has_own_root(self.workspaces[name])]
+        workspace = self.workspaces[rng.choice(names)]
+        right = _right_files(workspace)
+        if rng.random() >= added:
+            return Stage(Scene(workspace, {}), None, right)
+        module = rng.choice(self.sources.modules)
+        path = self._path(rng, module, workspace)
+        text, wrong, tasks = self._variant(rng, module, faults)
+        scene = Scene(workspace, {path: wrong})
+        faulty = {path: text} if wrong != text else {}
+        return Stage(scene, Added(path, text, tasks), {**right, **faulty})
+
+    def _path(self, rng: Random, module: Module, workspace: Workspace) -> str:
+        names = self.sources.names
+        while True:
+            stem = rng.choice(module.stems if rng.random() < 0.6 else names.stems)
+            depth = rng.choice((0, 0, 1, 1, 1, 2, 2, 3))
+            folders = [
+                rng.choice(names.parents),
+                rng.choice(names.children),
+                rng.choice(names.children),
+            ]
+            path = "/".join([*folders[:depth], f"{stem}.py"])
+            if path not in workspace.files and not _shadows(path, workspace):
+                return path
+
+    def _variant(
+        self, rng: Random, module: Module, faults: int | None
+    ) -> tuple[str, str, tuple[ClassTask, ...]]:
+        """Return the right text, the wrong text and the tasks, under new class names."""
+        names = self.sources.names
+        text = module.text.strip("\n") + "\n"
+        renames = {}
+        for name in re.findall(r"^class (\w+)", text, flags=re.M):
+            chance = rng.random()
+            if chance < 0.35:
+                renames[name] = rng.choice(names.class_prefixes) + name
+            elif chance < 0.7:
+                renames[name] = name + rng.choice(names.class_suffixes)
+
+        def renamed(source: str) -> str:
+            for old, new in renames.items():
+                source = re.sub(rf"\b{old}\b", new, source)
+            return source
+
+        text = renamed(text)
+        tasks = tuple(
+            ClassTask(
+                takes=renamed(task.takes), gives=task.gives, name=task.name, code=renamed(task.code)
+            )
+            for task in module.tasks
+        )
+        count = rng.choice((0, 1, 1, 2)) if faults is None else faults
+        if count and rng.random() < 0.3 and (annotated := _wrong_annotation(rng, text)):
+            return (*annotated, tasks)
+        wrong = text
+        for right, bad in rng.sample(module.breaks, min(count, len(module.breaks))):
+            if wrong.count(renamed(right)) == 1:
+                wrong = wrong.replace(renamed(right), renamed(bad))
+        return text, wrong, tasks
+
+
+def _has_own_root(workspace: Workspace) -> bool:
+    return any(path.split("/")[0] in {"lib", "backend"} for path in workspace.files)
+
+
+def _shadows(path: str, workspace: Workspace) -> bool:
+    """Whether the module would hide one that the workspace imports, or the standard library's."""
+    stem = path.rsplit("/", 1)[-1]
+    return any(file.rsplit("/", 1)[-1] == stem for file in workspace.files) or path in {"types.py"}
+
+
+def _right_files(workspace: Workspace) -> dict[str, str]:
+    right: dict[str, str] = {}
+    for edit in workspace.type_errors:
+        text = right.get(edit.file, workspace.files[edit.file])
+        right[edit.file] = text.replace(edit.wrong, edit.right)
+    return right
+
+
+def _wrong_annotation(rng: Random, text: str) -> tuple[str, str] | None:
+    """Return the right and the wrong text of a module in which a return annotation is what is wrong.
+
+    A second function uses the value as what it really is, so that the annotation must give way.
+    """
+    functions = [
+        node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef)
+        and node.returns is not None
+        and ast.unparse(node.returns) in {"str", "int"}
+        and not node.args.defaults
+        and node.args.args
+    ]
+    if not functions:
+        return None
+    node = rng.choice(functions)
+    assert node.returns is not None
+    kind = ast.unparse(node.returns)
+    arguments = ", ".join(argument.arg for argument in node.args.args)
+    use = f"{node.name}({arguments}).upper()" if kind == "str" else f"{node.name}({arguments}) * 2"
+    caller = "loud" if kind == "str" else "twice_the"
+    right = f"{text}\n\ndef {caller}_{node.name}({ast.unparse(node.args)}) -> {kind}:\n    return {use}\n"
+    head = f"def {node.name}({ast.unparse(node.args)}) -> "
+    if right.count(head) != 1:
+        return None
+    return right, right.replace(f"{head}{kind}:", f"{head}{_OTHER_TYPE[kind]}:")

@@ -1,0 +1,245 @@
+"""The hand-written sources, read strictly: phrasings, programs, questions, modules and snippets.
+
+Covered: shape and completeness (every intent has phrasings, every slot is known, nothing unknown is read).
+Not covered: what the words mean; that a program runs is shown by running it (`punie_train.data.play`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from punie_train.errors import DataError
+
+__all__ = [
+    "Function",
+    "Module",
+    "Question",
+    "Sources",
+    "TaskTemplate",
+    "fill",
+    "literal",
+    "read_sources",
+]
+
+M = TypeVar("M", bound=BaseModel)
+
+_SLOT = re.compile(r"\{\{(\w+)\}\}|<<(\w+)>>")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TaskTemplate(_Strict):
+    """What is done for an intent: its programs in order.
+
+    Attributes:
+        category: the count of the phase it belongs to.
+        weight: its share of the category.
+        steps: programs with slots.
+        tools: tools that must be in the contract for it; those it names are found without this.
+    """
+
+    category: str
+    weight: int = Field(gt=0)
+    steps: tuple[str, ...] = Field(min_length=1)
+    tools: tuple[str, ...] = ()
+
+
+class Function(_Strict):
+    """A function somebody asks for in words.
+
+    Attributes:
+        does: ends the sentence "a function that …".
+        code: the function.
+    """
+
+    does: str
+    code: str
+
+
+class ClassTask(_Strict):
+    """A function somebody could want for a class of a module."""
+
+    takes: str
+    gives: str
+    name: str
+    code: str
+
+
+class Module(_Strict):
+    """A small module that is right as it stands.
+
+    Attributes:
+        stems: file names it goes by.
+        text: its source.
+        breaks: pairs of right and wrong text; each makes one type error.
+        tasks: functions for its classes.
+    """
+
+    stems: tuple[str, ...] = Field(min_length=1)
+    text: str
+    breaks: tuple[tuple[str, str], ...]
+    tasks: tuple[ClassTask, ...]
+
+
+class Question(_Strict):
+    """A question that is answered without a tool.
+
+    Attributes:
+        kind: which phrasings it is asked with.
+        slots: what fills them.
+        answer: the answer, one to three sentences.
+    """
+
+    kind: str
+    slots: Mapping[str, str]
+    answer: str
+
+
+class _Phrasings(_Strict):
+    phrasings: tuple[str, ...] = Field(min_length=1)
+
+
+class Snippets(_Strict):
+    """Texts, names and commands that prompts are filled with."""
+
+    licence: str
+    texts: tuple[str, ...]
+    text_files: tuple[str, ...]
+    function_files: tuple[str, ...]
+    head_counts: tuple[int, ...]
+    commands: tuple[str, ...]
+    function: tuple[Function, ...]
+
+
+class Names(_Strict):
+    """Names for folders, files and classes."""
+
+    licence: str
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
+    stems: tuple[str, ...]
+    class_prefixes: tuple[str, ...]
+    class_suffixes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything below `data/sources`."""
+
+    tasks: Mapping[str, TaskTemplate]
+    phrasings: Mapping[str, tuple[str, ...]]
+    questions: tuple[Question, ...]
+    modules: tuple[Module, ...]
+    snippets: Snippets
+    names: Names
+    licence: str
+
+
+def read_sources(folder: Path) -> Sources:
+    """Read and check the sources.
+
+    Raises:
+        DataError: a file is missing, is not TOML, or breaks a rule; the message names it.
+    """
+    phrasings: dict[str, tuple[str, ...]] = {}
+    for file in sorted((folder / "phrasings").glob("*.toml")):
+        for intent, table in _tables(file).items():
+            if intent in phrasings:
+                raise DataError(f"{file}: [{intent}] has phrasings in another file already.")
+            phrasings[intent] = _model(_Phrasings, table, f"{file}: [{intent}]").phrasings
+    tasks = {
+        intent: _model(TaskTemplate, table, f"{folder / 'tasks.toml'}: [{intent}]")
+        for intent, table in _tables(folder / "tasks.toml").items()
+    }
+    if missing := sorted(set(tasks) - set(phrasings)):
+        raise DataError(f"{folder / 'phrasings'}: no phrasings for {', '.join(missing)}.")
+    snippets = _toml(folder / "snippets.toml")
+    modules = folder / "modules.toml"
+    return Sources(
+        tasks=tasks,
+        phrasings=phrasings,
+        questions=tuple(_questions(folder / "questions")),
+        modules=tuple(
+            _model(Module, table, f"{modules}: module {number}")
+            for number, table in enumerate(_toml(modules).get("module", []), start=1)
+        ),
+        snippets=_model(Snippets, snippets, str(folder / "snippets.toml")),
+        names=_model(Names, _toml(folder / "names.toml"), str(folder / "names.toml")),
+        licence=snippets["licence"],
+    )
+
+
+def _questions(folder: Path) -> list[Question]:
+    found = []
+    for file in sorted(folder.glob("*.toml")):
+        for kind, rows in _tables(file).items():
+            for row in rows:
+                slots = {key: value for key, value in row.items() if key != "answer"}
+                table = {"kind": kind, "slots": slots, "answer": row.get("answer")}
+                found.append(_model(Question, table, f"{file}: {kind} {slots}"))
+    return found
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{file}: this source is missing; restore it from the repository."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: not valid TOML: {error}.") from None
+    if not isinstance(table.get("licence"), str):
+        raise DataError(
+            f"{file}: `licence` is missing; say under which licence the text may be used."
+        )
+    return table
+
+
+def _tables(file: Path) -> dict[str, Any]:
+    return {key: value for key, value in _toml(file).items() if key != "licence"}
+
+
+def _model(kind: type[M], table: Any, where: str) -> M:
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise DataError(f"{where}: {problems}.") from None
+
+
+def literal(value: object) -> str:
+    """Return a value as Python source, strings in double quotes where that needs no escape."""
+    if isinstance(value, str) and '"' not in value:
+        return json.dumps(value, ensure_ascii=False)
+    return repr(value)
+
+
+def fill(template: str, slots: Mapping[str, object]) -> str:
+    """Fill a program: `{{slot}}` becomes a Python literal, `<<slot>>` bare text.
+
+    Raises:
+        DataError: the program asks for a slot that the task does not have.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in slots:
+            raise DataError(
+                f"the program {template.strip()[:60]!r} asks for the unknown slot {name!r}."
+            )
+        return literal(slots[name]) if match[1] else str(slots[name])
+
+    return _SLOT.sub(value, template).strip("\n")

@@ -1,0 +1,192 @@
+"""Tasks: examples before they are executed. A prompt, where it happens, and the programs that answer it.
+
+Drawing is deterministic: an intent's n-th try with a phrasing depends on seed, intent, phrasing and n
+only, so a category can grow without changing what was drawn before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from punie_train.data.bindings import BINDERS
+from punie_train.data.scenes import World
+from punie_train.data.sources import Question, fill
+from punie_train.data.splits import SPLITS, Split, plain, split_of
+from punie_train.data.workspaces import Scene
+from punie_train.errors import DataError
+
+__all__ = ["Exchange", "Task", "draw"]
+
+ROUNDS = 400
+"""Tries with each phrasing before a quota is given up."""
+
+TYPING_WORDS = ("typ", "annotat", "Protocol", "Any", "Optional", "Literal", "Callable", "TypedDict")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One message of the user and what is done about it.
+
+    Attributes:
+        intent: names the programs and the answer.
+        prompt: the message.
+        steps: programs, in order; empty for a direct answer.
+        slots: what the programs were filled with.
+        answer: the direct answer; empty when it is computed from the results.
+    """
+
+    intent: str
+    prompt: str
+    steps: tuple[str, ...]
+    slots: Mapping[str, object]
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One example to be executed.
+
+    Attributes:
+        category: whose quota it fills.
+        scene: where it happens; None when no program runs.
+        exchanges: the conversation; the first one names the task.
+    """
+
+    category: str
+    scene: Scene | None
+    exchanges: tuple[Exchange, ...]
+
+    @property
+    def intent(self) -> str:
+        """What the first message wants."""
+        return self.exchanges[0].intent
+
+    @property
+    def prompt(self) -> str:
+        """The first message."""
+        return self.exchanges[0].prompt
+
+    @property
+    def split(self) -> Split:
+        """Where it belongs."""
+        return split_of(self.intent, self.prompt)
+
+    @property
+    def id(self) -> str:
+        """A short name that depends on nothing but the words."""
+        words = "\0".join(exchange.prompt for exchange in self.exchanges)
+        return f"{self.intent}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
+
+
+def draw(world: World, category: str, quota: Sequence[int], *, seed: int) -> list[Task]:
+    """Draw the tasks of a category: as many for each split as the quota says, no prompt twice.
+
+    Raises:
+        DataError: the sources do not have enough different prompts for the quota.
+    """
+    left = dict(zip(SPLITS, quota, strict=True))
+    seen: set[str] = set()
+    drawn: list[Task] = []
+    for task in _candidates(world, category, seed):
+        if not any(left.values()):
+            break
+        key = " / ".join(plain(exchange.prompt) for exchange in task.exchanges)
+        if left[task.split] and key not in seen:
+            seen.add(key)
+            left[task.split] -= 1
+            drawn.append(task)
+    if missing := {split: count for split, count in left.items() if count}:
+        raise DataError(
+            f"category {category!r}: the sources have too few different prompts "
+            f"(still missing: {missing}); write more phrasings or lower the counts."
+        )
+    return drawn
+
+
+def _candidates(world: World, category: str, seed: int) -> Iterator[Task]:
+    """Yield candidates: intents by weight, phrasings in turn."""
+    streams = [(weight, stream) for weight, stream in _streams(world, category, seed)]
+    if not streams:
+        known = sorted({task.category for task in world.sources.tasks.values()})
+        raise DataError(
+            f"unknown category {category!r}; there are {', '.join(known)}, direct, ty_direct."
+        )
+    while streams:
+        alive = []
+        for weight, stream in streams:
+            taken = [task for _, task in zip(range(weight), stream, strict=False)]
+            yield from taken
+            if taken:
+                alive.append((weight, stream))
+        streams = alive
+
+
+def _streams(world: World, category: str, seed: int) -> list[tuple[int, Iterator[Task]]]:
+    if category in {"direct", "ty_direct"}:
+        return [(1, _direct(world, category, seed))]
+    return [
+        (template.weight, _stream(world, intent, seed))
+        for intent, template in world.sources.tasks.items()
+        if template.category == category
+    ]
+
+
+def _stream(world: World, intent: str, seed: int) -> Iterator[Task]:
+    template = world.sources.tasks[intent]
+    phrasings = list(world.sources.phrasings[intent])
+    Random(f"{seed}:{intent}").shuffle(phrasings)
+    for turn in range(ROUNDS):
+        for phrasing in phrasings:
+            rng = Random(f"{seed}:{intent}:{phrasing}:{turn}")
+            binding = BINDERS[intent](rng, world)
+            if binding is None:
+                continue
+            said = {**{key: str(value) for key, value in binding.slots.items()}, **binding.said}
+            if "{kind}" in phrasing and said.get("kind") is None:
+                continue
+            if said.get("kind") != "function" or "{kind}" in phrasing or intent != "show_symbol":
+                steps = tuple(fill(step, binding.slots) for step in template.steps)
+                prompt = phrasing.format(**said)
+                yield Task(
+                    template.category,
+                    binding.scene,
+                    (Exchange(intent, prompt, steps, binding.slots),),
+                )
+
+
+def _direct(world: World, category: str, seed: int) -> Iterator[Task]:
+    questions = [each for each in world.sources.questions if category == _category(each)]
+    Random(f"{seed}:{category}").shuffle(questions)
+    asked = [(each, _asked(world, each, seed)) for each in questions]
+    for turn in range(max((len(prompts) for _, prompts in asked), default=0)):
+        for question, prompts in asked:
+            if turn < len(prompts):
+                exchange = Exchange(question.kind, prompts[turn], (), {}, question.answer)
+                yield Task(category, None, (exchange,))
+
+
+def _category(question: Question) -> str:
+    words = " ".join(question.slots.values())
+    typed = question.kind == "rule" or any(word in words for word in TYPING_WORDS)
+    return "ty_direct" if typed else "direct"
+
+
+def _asked(world: World, question: Question, seed: int) -> list[str]:
+    phrasings = list(world.sources.phrasings[question.kind])
+    if question.kind == "open":
+        return [
+            each.format(**question.slots)
+            for each in phrasings
+            if question.slots["question"].endswith("?") or each == "{question}"
+        ]
+    Random(f"{seed}:{sorted(question.slots.items())}").shuffle(phrasings)
+    prompts = [each.format(**question.slots) for each in phrasings]
+    return [
+        prompt[0].upper() + prompt[1:]
+        if phrasing[0].isupper() or phrasing.startswith("{")
+        else prompt
+        for prompt, phrasing in zip(prompts, phrasings, strict=True)
+    ]

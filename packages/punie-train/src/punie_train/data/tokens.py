@@ -1,0 +1,54 @@
+"""What the model will see: lengths in its own tokens, and the chat template's round trip.
+
+The training loop tokenises the messages of a record one prefix after another; a server renders the whole
+conversation with the chat template. Both must give the same tokens, else the model is asked in a form it was
+never trained in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from punie_train.errors import DataError
+
+__all__ = ["Tokenizer"]
+
+
+class Tokenizer:
+    """The tokenizer of a base model folder."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
+
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder}: no tokenizer that can be loaded: {error}.") from None
+
+    def render(self, messages: Sequence[Mapping[str, str]], *, ask: bool = False) -> str:
+        """Return the conversation as the chat template writes it; `ask` opens the model's turn."""
+        return self._tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=ask
+        )
+
+    def tokens(self, messages: Sequence[Mapping[str, str]], *, ask: bool = False) -> list[int]:
+        """Return the conversation's tokens."""
+        return self._tokenizer.encode(self.render(messages, ask=ask), add_special_tokens=False)
+
+    def problems(self, record: Mapping[str, Any]) -> list[str]:
+        """Say where a record does not survive the round trip; nothing when it does."""
+        messages = record["messages"]
+        whole = self.tokens(messages)
+        problems = []
+        for place, message in enumerate(messages):
+            if message["role"] != "assistant":
+                continue
+            before = self.tokens(messages[:place], ask=True)
+            after = self.tokens(messages[: place + 1])
+            if whole[: len(before)] != before or whole[: len(after)] != after:
+                problems.append(
+                    f"message {place}: the template renders it differently inside the conversation"
+                )
+        return problems
