@@ -1,0 +1,26 @@
+"""What the tests share: a project in memory and a sandbox on it, and the Hypothesis profiles."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from punie_sandbox import Sandbox
+from punie_sandbox.testing import MemoryProject
+
+_slow_ok = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("default", max_examples=40, deadline=None, suppress_health_check=_slow_ok)
+settings.register_profile("fuzz", max_examples=3000, deadline=None, suppress_health_check=_slow_ok)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def project() -> MemoryProject:
+    return MemoryProject.sample()
+
+
+@pytest.fixture
+async def sandbox(project: MemoryProject) -> AsyncIterator[Sandbox]:
+    async with Sandbox(project.functions(), preview=project.preview()) as opened:
+        yield opened

@@ -1,0 +1,125 @@
+"""Plans: a whole snippet against an overlay, one diff, one approval."""
+
+import pytest
+
+from punie_sandbox import Call, ExternalFunctions, FileChange, PlanError, Preview, Sandbox, Status, deny
+from punie_sandbox.testing import MemoryProject
+
+FIX = """\
+for path in list_files("src/"):
+    text = read_file(path)
+    fixed = "\\n".join(line.split("  # error")[0] for line in text.splitlines()) + "\\n"
+    if fixed != text:
+        write_file(path, fixed)
+write_file("NOTES.md", "fixed\\n")
+read_file("NOTES.md")
+"""
+
+
+async def test_a_plan_is_one_diff_and_changes_nothing(sandbox: Sandbox, project: MemoryProject) -> None:
+    """behaviour: plan.diff"""
+    before = project.snapshot()
+    plan = await sandbox.plan(FIX)
+    assert plan.result.status is Status.OK
+    assert project.files == before
+    assert [change.path for change in plan.changes] == ["NOTES.md", "src/app.py", "src/models.py"]
+    assert plan.changes[0] == FileChange("NOTES.md", None, "fixed\n")
+    assert plan.diff.startswith("--- /dev/null\n+++ b/NOTES.md\n@@ -0,0 +1 @@\n+fixed\n--- a/src/app.py\n")
+    assert "-    return 'x'  # error: expected int, got str\n+    return 'x'\n" in plan.diff
+
+
+async def test_reads_see_planned_writes(sandbox: Sandbox) -> None:
+    """behaviour: plan.reads-overlay"""
+    plan = await sandbox.plan("write_file('./a.txt', 'new')\nread_file('a.txt') + read_file('README.md')")
+    assert plan.result.value == "new# Sample\n"
+
+
+async def test_applying_writes_every_file(sandbox: Sandbox, project: MemoryProject) -> None:
+    """behaviour: plan.apply"""
+    plan = await sandbox.plan(FIX)
+    assert await plan.apply() == ("NOTES.md", "src/app.py", "src/models.py")
+    assert project.files["NOTES.md"] == "fixed\n"
+    assert "# error" not in project.files["src/models.py"]
+
+
+async def test_a_file_that_changed_meanwhile_refuses_the_whole_plan(
+    sandbox: Sandbox, project: MemoryProject
+) -> None:
+    """behaviour: plan.conflict"""
+    plan = await sandbox.plan(FIX)
+    project.files["src/models.py"] += "# edited\n"
+    before = project.snapshot()
+    with pytest.raises(PlanError, match=r"src/models\.py changed since"):
+        await plan.apply()
+    assert project.files == before
+
+
+async def test_an_execution_stops_the_plan_there(sandbox: Sandbox, project: MemoryProject) -> None:
+    """behaviour: plan.stops-at-execute"""
+    plan = await sandbox.plan("write_file('a', '1')\nrun_command('make')\nwrite_file('b', '2')")
+    assert plan.result.status is Status.PLAN_STOPPED
+    assert plan.stopped_at == Call(2, "run_command", {"command": "make"}, "execute")
+    assert [change.path for change in plan.changes] == ["a"]
+    assert project.commands == []
+
+
+async def test_a_read_past_the_overlay_stops_the_plan(sandbox: Sandbox) -> None:
+    """behaviour: plan.stops-at-stale-read"""
+    plan = await sandbox.plan("typecheck('src')\nwrite_file('a', '1')\ntypecheck('src')")
+    assert plan.result.status is Status.PLAN_STOPPED
+    assert plan.stopped_at == Call(3, "typecheck", {"path": "src"}, "read")
+
+
+async def test_a_plan_leaves_the_variables_alone(sandbox: Sandbox) -> None:
+    """behaviour: plan.keeps-state"""
+    await sandbox.run("x = 1")
+    plan = await sandbox.plan("x += 1\ny = x\nx")
+    assert plan.result.value == 2
+    assert (await sandbox.run("x")).value == 1
+    assert sandbox.names == {"x"}
+
+
+async def test_a_denied_read_is_denied_in_a_plan_too(project: MemoryProject) -> None:
+    """behaviour: plan.policy"""
+    no_reads = lambda call: deny("no") if call.name == "read_file" else deny("writes are not asked for")  # noqa: E731
+    async with Sandbox(project.functions(), policy=no_reads, preview=project.preview()) as sandbox:
+        plan = await sandbox.plan("write_file('a', '1')\nread_file('README.md')")
+    assert plan.result.error is not None
+    assert plan.result.error.type == "PermissionError"
+    assert [change.path for change in plan.changes] == ["a"]
+
+
+async def test_without_a_preview_there_is_no_plan(project: MemoryProject) -> None:
+    """behaviour: plan.needs-preview"""
+    async with Sandbox(project.functions()) as sandbox:
+        with pytest.raises(PlanError, match="preview"):
+            await sandbox.plan("1")
+
+
+async def test_a_preview_must_render_like_the_sandbox(project: MemoryProject) -> None:
+    """behaviour: plan.same-contract"""
+    other = Preview(project, lambda _: ExternalFunctions([project.read_file]))
+    async with Sandbox(project.functions(), preview=other) as sandbox:
+        with pytest.raises(PlanError, match="render"):
+            await sandbox.plan("1")
+
+
+async def test_a_failed_write_says_what_was_written_before_it(sandbox: Sandbox, project: MemoryProject) -> None:
+    """behaviour: plan.partial-apply"""
+    plan = await sandbox.plan("write_file('a', '1')\nwrite_file('b', '2')")
+    write = project.write_text
+
+    async def full_disk(path: str, text: str) -> None:
+        if path == "b":
+            raise OSError("disk full")
+        await write(path, text)
+
+    project.write_text = full_disk  # ty: ignore[invalid-assignment]
+    with pytest.raises(PlanError, match="disk full.*written before it: a"):
+        await plan.apply()
+
+
+async def test_a_missing_final_newline_is_said_in_the_diff(sandbox: Sandbox) -> None:
+    """behaviour: plan.diff"""
+    plan = await sandbox.plan("write_file('a', 'one')")
+    assert plan.diff == "--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+one\n\\ No newline at end of file\n"

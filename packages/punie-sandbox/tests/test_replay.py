@@ -1,0 +1,105 @@
+"""Traces: a run as JSON, and the same run again without the host."""
+
+import json
+
+import pytest
+
+from punie_sandbox import Call, Decision, ExternalFunctions, ReplayError, RunResult, Sandbox, allow, deny
+from punie_sandbox.testing import MemoryProject
+
+SNIPPETS = {
+    "plain": "print('hi')\nsum(range(10))",
+    "results": "r = typecheck('src')\nprint(len(r.errors))\n[(e.file, e.line, e.severity) for e in r.errors]",
+    "clock": "import time\nfrom datetime import datetime\n(time.time(), datetime.now().isoformat())",
+    "random": "import random\n[random.random() for _ in range(5)]",
+    "caught error": "try:\n    read_file('nope')\nexcept FileNotFoundError as e:\n    print(e)",
+    "uncaught error": "x = 1\nread_file('nope')\ny = 2",
+    "denied": "write_file('a', 'b')",
+    "wrong argument": "import json\ntry:\n    read_file(json.loads('3'))\nexcept TypeError as e:\n    print(e)",
+    "failed check": "typecheck('src').erors",
+    "record value": "typecheck('src').errors[0]",
+    "odd values": "{(1, 2): {3}, 'b': b'x', 'n': float('inf'), 'p': Path('a')}",
+    "uses earlier": "r.error_count",
+}
+
+
+def no_writes(call: Call) -> Decision:
+    return deny("read only") if call.effect == "write" else allow
+
+
+async def test_traces_replay_byte_identically_without_the_host(project: MemoryProject) -> None:
+    """behaviour: trace.replay"""
+    async with Sandbox(project.functions(), policy=no_writes) as sandbox:
+        traces = [(await sandbox.run(code)).to_json() for code in SNIPPETS.values()]
+    texts = [json.dumps(trace, sort_keys=True) for trace in traces]
+    gone = MemoryProject()  # a host without files: whatever it answered would differ
+    async with Sandbox(gone.functions()) as sandbox:
+        again = [await sandbox.replay(RunResult.from_json(json.loads(text))) for text in texts]
+    assert [json.dumps(result.to_json(), sort_keys=True) for result in again] == texts
+
+
+async def test_a_trace_says_everything_a_run_was(sandbox: Sandbox) -> None:
+    """behaviour: trace.json"""
+    result = await sandbox.run("write_file(content='y', path='x')\nprint(1)\ntypecheck('src/util.py', strict=False)")
+    data = result.to_json()
+    for call in data["calls"]:
+        assert call.pop("duration") >= 0
+    assert data.pop("duration") > 0
+    assert data == {
+        "version": 1,
+        "status": "ok",
+        "code": result.code,
+        "value": {
+            "$record": "TypeCheckResult",
+            "fields": {"errors": [], "success": True, "error_count": 0},
+        },
+        "stdout": "1\n",
+        "calls": [
+            {
+                "id": 1,
+                "name": "write_file",
+                "arguments": {"path": "x", "content": "y"},
+                "effect": "write",
+                "decision": "allow",
+                "result": None,
+                "error": None,
+            },
+            {
+                "id": 2,
+                "name": "typecheck",
+                "arguments": {"path": "src/util.py"},
+                "effect": "read",
+                "decision": "allow",
+                "result": {"errors": [], "success": True, "error_count": 0},
+                "error": None,
+            },
+        ],
+        "diagnostics": [],
+        "error": None,
+        "state": "kept",
+        "functions": sandbox.functions.digest(),
+        "clock": [],
+    }
+
+
+async def test_a_trace_of_other_functions_is_refused(sandbox: Sandbox, project: MemoryProject) -> None:
+    """behaviour: trace.functions-changed"""
+    result = await sandbox.run("1")
+    async with Sandbox(ExternalFunctions([project.read_file])) as other:
+        with pytest.raises(ReplayError, match="other functions"):
+            await other.replay(result)
+
+
+async def test_a_trace_that_does_not_fit_its_code_is_refused(sandbox: Sandbox) -> None:
+    """behaviour: trace.diverges"""
+    data = (await sandbox.run("read_file('README.md')")).to_json()
+    data["code"] = "read_file('src/app.py')"
+    with pytest.raises(ReplayError, match="call 1 is read_file"):
+        await sandbox.replay(RunResult.from_json(data))
+
+
+async def test_a_trace_of_another_version_is_refused(sandbox: Sandbox) -> None:
+    """behaviour: trace.version"""
+    data = (await sandbox.run("1")).to_json() | {"version": 2}
+    with pytest.raises(ValueError, match="version 2"):
+        RunResult.from_json(data)
