@@ -146,12 +146,12 @@ def standard_functions(toolbox: Toolbox, names: Sequence[str] | None = None) -> 
     """
     from punie_agent._watch import observed
     from punie_sandbox import ExternalFunctions
-    from punie_tools import EFFECTS, ToolsError
+    from punie_tools import ToolsError
 
     try:
         functions = toolbox.functions(names)
     except ToolsError as error:
         raise ContractError(str(error)) from error
     return ExternalFunctions(
-        [observed(each) for each in functions], effects=EFFECTS, hide=frozenset({"run"})
+        [observed(each) for each in functions], effects=toolbox.effects, hide=frozenset({"run"})
     )

@@ -22,6 +22,10 @@ _XML_CALL = re.compile(r"<function=(?P<name>[\w.-]+)>(?P<body>.*?)(?:</function>
 _XML_PARAMETER = re.compile(
     r"<parameter=(?P<key>\w+)>\n?(?P<value>.*?)(?:\n?</parameter>|(?=<parameter=)|\Z)", re.DOTALL
 )
+_XML_CODE = re.compile(
+    r"<function=execute_code>\s*<parameter=code>\n(?P<code>.*?)\n</parameter>\s*</function>",
+    re.DOTALL,
+)
 _TAGGED = re.compile(r"<tool_call>\s*(?P<body>.*?)(?:</tool_call>|\Z)", re.DOTALL)
 _NAME_KEYS = ("name", "tool", "function", "tool_name")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
@@ -40,6 +44,12 @@ def rescue(text: str, *, blocks: Sequence[str], tools: Collection[str]) -> Reply
 
 
 def _from_xml(text: str, tools: Collection[str]) -> Reply | None:
+    exact = _XML_CODE.search(text)
+    if (
+        exact is not None and exact["code"].strip()
+    ):  # the contract's own form; code may hold any tag
+        rest = len(_XML_CALL.findall(text, exact.end()))
+        return Reply(_before(text, exact.start()), exact["code"], form="xml", ignored=rest)
     calls = list(_XML_CALL.finditer(text))
     if not calls:
         return None
@@ -50,9 +60,14 @@ def _from_xml(text: str, tools: Collection[str]) -> Reply | None:
     code = _code_of(first["name"], arguments, tools)
     if code is None:
         return None
-    before = text[: first.start()].replace("<tool_call>", "").strip()
     closed = "</function>" in first.group()
-    return Reply(text=before, code=code, form="xml", cut=not closed, ignored=len(calls) - 1)
+    return Reply(
+        _before(text, first.start()), code, form="xml", cut=not closed, ignored=len(calls) - 1
+    )
+
+
+def _before(text: str, position: int) -> str:
+    return text[:position].replace("<tool_call>", "").strip()
 
 
 def _from_json(text: str, blocks: Sequence[str], tools: Collection[str]) -> Reply | None:

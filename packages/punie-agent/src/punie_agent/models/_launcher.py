@@ -124,7 +124,10 @@ def _patch_server(identity: Identity) -> None:
         """Loads the one model; every other name is refused."""
 
         def load(
-            self, model_path: str, adapter_path: Any = None, draft_model_path: Any = None
+            self,
+            model_path: str,
+            adapter_path: Any = None,
+            draft_model_path: Any = None,  # noqa: ARG002
         ) -> Any:
             if model_path not in {SERVED_NAME, str(identity.folder)} or adapter_path is not None:
                 raise ValueError(f"this server serves {identity.folder} only, not {model_path}")

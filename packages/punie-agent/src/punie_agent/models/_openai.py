@@ -144,12 +144,11 @@ class OpenAIModel:
         if len(names) == 1:
             return names[0]
         if not names:
-            raise ModelUnavailableError(
-                f"{self.url} does not say which models it has; name one: {self.url}#NAME"
-            )
+            raise ModelUnavailableError(f"{self.url} lists no models; name one: {self.url}#NAME")
         listed_names = ", ".join(names)
         raise ModelUnavailableError(
-            f"{self.url} has {len(names)} models; name one, as in {self.url}#{names[0]} (it has: {listed_names})"
+            f"{self.url} has {len(names)} models; name one, as in {self.url}#{names[0]} "
+            f"(it has: {listed_names})"
         )
 
     async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from punie_agent.contract import Contract
     from punie_agent.models._protocol import ChatModel
     from punie_tools import Toolbox
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["choices", "close", "contract_for", "resolve"]
 
@@ -69,9 +72,23 @@ def contract_for(model: ChatModel, toolbox: Toolbox) -> Contract:
 
     own: Any = getattr(model, "contract_data", None)
     if own is not None and "tools" in own:
-        return Contract.from_json(own, toolbox)
+        contract = Contract.from_json(own, toolbox)
+        _compare(model, contract)
+        return contract
     call_format = (own or {}).get("call_format", "fenced")
     return Contract(standard_functions(toolbox), call_format=call_format)
+
+
+def _compare(model: ChatModel, contract: Contract) -> None:
+    trained_with: str | None = getattr(model, "contract_digest", None)
+    if trained_with is not None and trained_with != contract.digest():
+        logger.warning(
+            "the model %s was trained with another contract (%s) than this Punie speaks (%s): "
+            "it may do worse than its report says; make it again",
+            model.name,
+            trained_with[:19],
+            contract.digest()[:19],
+        )
 
 
 async def close(model: ChatModel) -> None:

@@ -34,10 +34,26 @@ _KEPT_LOG = 20
 
 
 class ModelServer:
-    """One running `mlx_lm.server` for one model folder."""
+    """One running `mlx_lm.server` for one model folder.
 
-    def __init__(self, artefact: Artefact, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    Args:
+        artefact: the model.
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        launcher: the command that serves a folder given as its next argument; the package's own one
+            when None. It has to announce its port and answer `/punie/identity` as that one does.
+    """
+
+    def __init__(
+        self,
+        artefact: Artefact,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        launcher: Sequence[str] | None = None,
+    ) -> None:
         self.artefact = artefact
+        self._launcher = launcher
         self.url = ""
         self.identity: dict[str, Any] = {}
         self._host = host
@@ -59,9 +75,8 @@ class ModelServer:
             ModelUnavailableError: mlx-lm is not installed, or the model cannot be loaded.
             ModelIdentityError: what answers is not the model that was asked for.
         """
-        _require_mlx()
-        command = [sys.executable, "-m", "punie_agent.models._launcher", str(self.artefact.folder)]
-        command += ["--host", self._host, "--port", str(self._port)]
+        command = list(self._launcher or _own_launcher())
+        command += [str(self.artefact.folder), "--host", self._host, "--port", str(self._port)]
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
@@ -83,6 +98,11 @@ class ModelServer:
         except BaseException:
             await self.stop()
             raise
+
+    async def ended(self) -> None:
+        """Wait until its process is gone."""
+        if self._process is not None:
+            await self._process.wait()
 
     async def stop(self) -> None:
         """End the server and everything it started. Does nothing when it is not running."""
@@ -167,13 +187,13 @@ class ServedModel:
 
     sees_images = False
 
-    def __init__(self, artefact: Artefact) -> None:
+    def __init__(self, artefact: Artefact, *, launcher: Sequence[str] | None = None) -> None:
         self.artefact = artefact
         self.name = artefact.name
         self.context_limit = _context_limit(artefact)
         self.contract_data = artefact.contract
         self.contract_digest = artefact.contract_digest
-        self._server = ModelServer(artefact)
+        self.server = ModelServer(artefact, launcher=launcher)
         self._model: OpenAIModel | None = None
         self._starting = asyncio.Lock()
 
@@ -185,12 +205,12 @@ class ServedModel:
             ModelIdentityError: another model answers.
         """
         async with self._starting:
-            if self._model is not None and self._server.running:
+            if self._model is not None and self.server.running:
                 return
             await self.aclose()
-            await self._server.start()
+            await self.server.start()
             self._model = OpenAIModel(
-                f"{self._server.url}/v1",
+                f"{self.server.url}/v1",
                 "default_model",
                 temperature=0.0,
                 how_to_start="its server ended; ask again to start it anew",
@@ -220,7 +240,7 @@ class ServedModel:
         model, self._model = self._model, None
         if model is not None:
             await model.aclose()
-        await self._server.stop()
+        await self.server.stop()
 
 
 async def _pages(client: Any, url: str) -> tuple[bool, dict[str, Any]]:
@@ -235,13 +255,14 @@ async def _pages(client: Any, url: str) -> tuple[bool, dict[str, Any]]:
     return health.status_code == 200, page if isinstance(page, dict) else {}
 
 
-def _require_mlx() -> None:
+def _own_launcher() -> list[str]:
     import importlib.util
 
     if importlib.util.find_spec("mlx_lm") is None:
         raise ModelUnavailableError(
             "local models need mlx-lm, which is not installed: pip install mlx-lm, or choose another model"
         )
+    return [sys.executable, "-m", "punie_agent.models._launcher"]
 
 
 def _context_limit(artefact: Artefact) -> int | None:

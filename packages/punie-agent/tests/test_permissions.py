@@ -1,0 +1,190 @@
+"""Permissions: a no is a no, a yes is remembered exactly as far as it was given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from punie_agent.permissions import (
+    MODES,
+    Mode,
+    Outcome,
+    PermissionDecision,
+    PermissionRequest,
+    Permissions,
+    ProjectRules,
+)
+from punie_sandbox import Call
+from punie_tools import LocalHost
+
+WRITE = Call(1, "write_file", {"path": "app.py", "content": "x = 1\n"}, "write")
+COMMAND = Call(2, "run_command", {"command": "pytest -q"}, "execute")
+OTHER_COMMAND = Call(3, "run_command", {"command": "rm", "args": ["-r", "a b"]}, "execute")
+READ = Call(4, "read_file", {"path": "app.py"}, "read")
+
+
+class Answers:
+    """Gives the same answer to every question and keeps the questions."""
+
+    def __init__(self, outcome: Outcome, reason: str = "") -> None:
+        self.decision = PermissionDecision(outcome, reason)
+        self.asked: list[PermissionRequest] = []
+
+    async def __call__(self, request: PermissionRequest) -> PermissionDecision:
+        """Answer."""
+        self.asked.append(request)
+        return self.decision
+
+
+def written_rules(project: Path) -> object:
+    return json.loads(ProjectRules(project).path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("mode", "allowed"),
+    [
+        ("ask", {"read"}),
+        ("accept-edits", {"read", "write"}),
+        ("plan", {"read"}),
+        ("auto", {"read", "write", "execute"}),
+    ],
+)
+async def test_a_mode_alone_allows_these_effects(mode: Mode, allowed: set[str]) -> None:
+    permissions = Permissions(mode=mode)
+    decided = {call.effect: (await permissions(call)).action for call in (READ, WRITE, COMMAND)}
+    assert {effect for effect, action in decided.items() if action == "allow"} == allowed
+
+
+def test_every_mode_has_a_description() -> None:
+    assert set(MODES) == {"ask", "accept-edits", "plan", "auto"}
+
+
+async def test_a_rejection_denies_with_its_reason() -> None:
+    decision = await Permissions(Answers("reject", "not now"))(WRITE)
+    assert (decision.action, decision.reason) == ("deny", "not now")
+
+
+async def test_nobody_to_ask_is_a_no() -> None:
+    decision = await Permissions()(COMMAND)
+    assert (decision.action, decision.reason) == ("deny", "nobody is here to allow it")
+
+
+async def test_an_asker_that_fails_is_a_no(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(_request: PermissionRequest) -> PermissionDecision:
+        raise ConnectionError("the editor is gone")
+
+    assert (await Permissions(broken)(WRITE)).action == "deny"
+    assert "asking for permission failed" in caplog.text
+
+
+@given(
+    st.one_of(st.text(), st.none(), st.booleans()).filter(
+        lambda each: not str(each).startswith("allow")
+    )
+)
+async def test_an_answer_that_is_not_a_clear_yes_is_a_no(answer: object) -> None:
+    async def odd(_request: PermissionRequest) -> PermissionDecision:
+        return PermissionDecision(answer)  # ty: ignore[invalid-argument-type]
+
+    permissions = Permissions(odd)
+    assert (await permissions(WRITE)).action == "deny"
+    assert permissions.session_rules == set()
+
+
+async def test_once_is_asked_again() -> None:
+    answers = Answers("allow_once")
+    permissions = Permissions(answers)
+    assert [(await permissions(WRITE)).action, (await permissions(WRITE)).action] == [
+        "allow",
+        "allow",
+    ]
+    assert len(answers.asked) == 2
+
+
+async def test_for_this_session_is_not_asked_again_and_not_written_down(project: Path) -> None:
+    answers = Answers("allow_session")
+    permissions = Permissions(answers, project=project)
+    await permissions(COMMAND)
+    await permissions(COMMAND)
+    assert len(answers.asked) == 1
+    assert (await Permissions(project=project)(COMMAND)).action == "deny"
+
+
+async def test_always_holds_for_the_project_in_a_readable_file(project: Path) -> None:
+    await Permissions(Answers("allow_always"), project=project)(COMMAND)
+    assert (await Permissions(project=project)(COMMAND)).action == "allow"
+    assert written_rules(project) == {"project": str(project), "allow": ["run_command: pytest -q"]}
+
+
+async def test_always_holds_for_no_other_project(project: Path, tmp_path: Path) -> None:
+    await Permissions(Answers("allow_always"), project=project)(COMMAND)
+    assert (await Permissions(project=tmp_path)(COMMAND)).action == "deny"
+
+
+async def test_always_for_a_command_means_exactly_this_command(project: Path) -> None:
+    await Permissions(Answers("allow_always"), project=project)(COMMAND)
+    assert (await Permissions(project=project)(OTHER_COMMAND)).action == "deny"
+
+
+def test_the_rules_are_not_in_the_project_where_code_could_write_them(
+    project: Path, data_dir: Path
+) -> None:
+    assert ProjectRules(project).path.is_relative_to(data_dir)
+    assert not ProjectRules(project).path.is_relative_to(project)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"allow": "write_file"}', '{"allow": [1, null]}', "\0"]
+)
+async def test_a_damaged_rules_file_allows_nothing(project: Path, text: str) -> None:
+    rules = ProjectRules(project)
+    rules.path.parent.mkdir(parents=True)
+    rules.path.write_text(text)
+    assert (await Permissions(project=project)(WRITE)).action == "deny"
+
+
+async def test_a_write_is_asked_with_the_old_text_and_a_diff(host: LocalHost) -> None:
+    answers = Answers("reject")
+    await Permissions(answers, host=host)(WRITE)
+    (request,) = answers.asked
+    assert request == PermissionRequest(
+        code_id="",
+        call_id="1",
+        tool="write_file",
+        effect="write",
+        title="Write app.py",
+        arguments={"path": "app.py", "content": "x = 1\n"},
+        path="app.py",
+        old_text='count: int = "three"\n',
+        new_text="x = 1\n",
+        diff='--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-count: int = "three"\n+x = 1\n',
+        rule="write_file",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ({"command": "pytest -q"}, "pytest -q"),
+        ({"command": "rm", "args": ["-r", "a b"]}, "rm -r 'a b'"),
+        ({"command": "ls", "cwd": "src"}, "ls  (in src)"),
+    ],
+)
+async def test_a_command_is_asked_with_the_whole_command_line(
+    arguments: dict[str, object], command: str
+) -> None:
+    answers = Answers("reject")
+    await Permissions(answers)(Call(1, "run_command", arguments, "execute"))
+    assert (answers.asked[0].command, answers.asked[0].title) == (command, f"Run {command}")
+
+
+async def test_a_new_file_has_no_old_text(host: LocalHost) -> None:
+    answers = Answers("reject")
+    await Permissions(answers, host=host)(
+        Call(1, "write_file", {"path": "new.py", "content": "a"}, "write")
+    )
+    assert (answers.asked[0].old_text, answers.asked[0].new_text) == (None, "a")
