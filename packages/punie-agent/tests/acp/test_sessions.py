@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -259,37 +258,3 @@ async def test_two_processes_may_share_a_session_but_not_run_it_at_once(bench):
     journal = (bench.data / "sessions" / session / "journal.jsonl").read_text()
     messages = [r for r in map(json.loads, journal.splitlines()) if r["kind"] == "message"]
     assert [m["content"] for m in messages] == ["1", "A1.", "2", "B1.", "3", "A2."]
-
-
-async def test_many_sessions_at_once_lose_nothing(bench, chosen):
-    code = "```python\nwrite_file(f'{n}.txt', read_file('seed') + str(n))\n```".replace(
-        "{n}", "{n}"
-    )
-    source = f"""
-    from punie_agent.testing import ScriptedModel
-    code = {code!r}
-    def answer(seen):
-        if '```output' in seen[-1].content or 'Wrote' in seen[-1].content:
-            return 'Done.'
-        return code.replace("f'{{n}}.txt'", repr(seen[-1].content + '.txt')).replace('str(n)', repr(seen[-1].content))
-    def make():
-        return ScriptedModel([answer], repeat=True)
-    """
-    (bench.project / "seed").write_text("seed ")
-    async with bench.agent(bench.launcher(source)) as agent:
-        agent.on["session/request_permission"] = lambda params: {
-            "outcome": {
-                "outcome": "selected",
-                # Odd turns are rejected: whatever runs beside it, a no must stay a no.
-                "optionId": "reject" if int(params["toolCall"]["title"][-5]) % 2 else "allow_once",
-            }
-        }
-        sessions = [await bench.session(agent) for _ in range(10)]
-
-        async def turns(number, session):
-            for turn in range(20):
-                assert await bench.say(agent, session, f"{number}-{turn}") == "end_turn"
-
-        await asyncio.gather(*(turns(n, s) for n, s in enumerate(sessions)))
-    written = {path.name: path.read_text() for path in bench.project.glob("*.txt")}
-    assert written == {f"{n}-{t}.txt": f"seed {n}-{t}" for n in range(10) for t in range(0, 20, 2)}

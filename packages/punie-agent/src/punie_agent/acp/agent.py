@@ -232,8 +232,14 @@ class PunieAgent:
 def _roots(cwd: str, additional: list[str] | None) -> list[str]:
     roots = [cwd, *(additional or [])]
     for root in roots:
-        path = Path(root)
-        if not path.is_absolute() or "\0" in root or not path.is_dir():
+        if not _is_directory(root):
             reason = f"{root!r:.300} is not an absolute path of a directory here"
             raise RequestError.invalid_params({"reason": reason})
     return roots
+
+
+def _is_directory(root: str) -> bool:
+    try:
+        return Path(root).is_absolute() and Path(root).is_dir()
+    except (OSError, ValueError):  # too long, or a NUL byte
+        return False
