@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from punie_train.evaluation.suite import Suite
 from support import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -127,7 +128,9 @@ class Reader:
             case "console":
                 self.console(block)
             case "toml":
-                tomllib.loads(block.body)
+                table = tomllib.loads(block.body)
+                if "queries" in table:
+                    Suite.model_validate(table)
             case "json":
                 json.loads(block.body)
             case language:
