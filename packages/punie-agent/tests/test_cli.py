@@ -14,7 +14,7 @@ from punie_agent.cli import main
 
 def punie(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "punie_agent.cli._main", *arguments],
+        [sys.executable, "-m", "punie_agent", *arguments],
         cwd=cwd,
         input=stdin,
         capture_output=True,
@@ -100,7 +100,8 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("module", ["punie_agent", "punie_agent.cli", "punie_agent.cli._parser"])
 def test_importing_is_cheap(module: str, tmp_path: Path) -> None:
-    code = f"import sys, {module}\nprint([m for m in ('pydantic', 'pydantic_ai', 'rich', 'mlx') if m in sys.modules])"
+    heavy = ("pydantic", "pydantic_ai", "rich", "httpx2", "mlx")
+    code = f"import sys, {module}\nprint([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

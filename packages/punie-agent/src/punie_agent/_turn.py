@@ -17,6 +17,7 @@ from punie_agent.events import (
     UsageReport,
 )
 from punie_agent.models import Message, ModelReply, Usage
+from punie_agent.planning import run_planned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from punie_agent.contract import Contract, Reply
     from punie_agent.loop import StopReason, TurnLimits
     from punie_agent.models import ChatModel
+    from punie_agent.permissions import Permissions
     from punie_sandbox import RunResult, Sandbox
 
 __all__ = ["Turn"]
@@ -46,12 +48,14 @@ class Turn:
         messages: Sequence[Message],
         emit: OnEvent,
         limits: TurnLimits,
+        permissions: Permissions | None = None,
     ) -> None:
         self._model = model
         self._contract = contract
         self._sandbox = sandbox
         self._emit = emit
         self._limits = limits
+        self._permissions = permissions
         self._code_ids = (f"code-{len(messages)}-{number}" for number in itertools.count(1))
         self._stream: ProseStream | None = None
         self._watch: CodeWatch | None = None
@@ -125,22 +129,33 @@ class Turn:
         call = self._contract.format_call(reply.code)
         self._say(f"{reply.text}\n\n{call}" if reply.text else call)
         self._emit(CodeStarted(code_id, reply.code))
-        result = await self._run(code_id, reply.code)
+        result, note = await self._run(code_id, reply.code)
         self.runs.append(result)
-        told = self._contract.format_result(result)
+        told = f"{self._contract.format_result(result)}\n{note}".rstrip()
         self._failures = 0 if result.ok else self._failures + 1
         if self._failures > self._limits.failures:
             told = f"{told}\n{_GIVE_UP}"
         self.messages.append(Message("user", told))
 
-    async def _run(self, code_id: str, code: str) -> RunResult:
+    async def _run(self, code_id: str, code: str) -> tuple[RunResult, str]:
+        """Run the code; returns the result, and a note for the model."""
         self._watch = CodeWatch(code_id, self._emit)
         with self._watch:
-            result = await self._sandbox.run(code)
+            if self._plans():
+                assert self._permissions is not None
+                result, note = await run_planned(
+                    self._sandbox, code, code_id=code_id, permissions=self._permissions
+                )
+            else:
+                result, note = await self._sandbox.run(code), ""
         self._watch.close(result)
         self._watch = None
         self._emit(CodeFinished(code_id, result))
-        return result
+        return result, note
+
+    def _plans(self) -> bool:
+        planning = self._permissions is not None and self._permissions.mode == "plan"
+        return planning and self._sandbox.preview is not None
 
     def _say(self, text: str) -> None:
         """The model said this; the last thing without code is the turn's answer."""

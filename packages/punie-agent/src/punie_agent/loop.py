@@ -83,8 +83,9 @@ async def run_turn(
         messages: the conversation so far; the last one is the user's.
         on_event: told everything as it happens.
         limits: bounds; the defaults suit a person waiting.
-        permissions: only its mode matters here ("plan" runs code on an overlay first). Calls are
-            decided by the sandbox's policy, which is normally the same object.
+        permissions: in its mode "plan" code runs on an overlay first, if the sandbox has a `preview`
+            (see `punie_agent.planning.preview_for`). Calls are decided by the sandbox's policy, which is
+            normally the same object.
         cancel: when set, the turn ends soon with `stop_reason="cancelled"`, everything done so far
             kept. Nothing is reported after that.
 
@@ -99,6 +100,7 @@ async def run_turn(
         messages=_with_system_prompt(messages, contract),
         emit=on_event or _ignore,
         limits=limits,
+        permissions=permissions,
     )
     stop_reason = await _until_cancelled(turn, cancel)
     return TurnResult(

@@ -15,9 +15,8 @@ from punie_agent.cli._terminal import TerminalAsker, default_model, interruptibl
 from punie_agent.errors import ConfigError
 from punie_agent.loop import TurnLimits, TurnResult, run_turn
 from punie_agent.models import Message
-from punie_agent.permissions import Mode, Permissions
-from punie_sandbox import Sandbox
-from punie_tools import LocalHost, Toolbox
+from punie_agent.permissions import Mode
+from punie_agent.workbench import open_workbench
 
 __all__ = ["run"]
 
@@ -35,28 +34,21 @@ def run(options: argparse.Namespace) -> int:
 
 async def _ask(prompt: str, folder: Path, options: argparse.Namespace) -> int:
     model = models.resolve(options.model or default_model())
-    host = LocalHost(folder)
     display = JsonDisplay() if options.json else TextDisplay()
-    permissions = Permissions(
-        None if options.json else TerminalAsker(display),
-        mode=_mode(options),
-        project=folder,
-        host=host,
-    )
-    contract = models.contract_for(model, Toolbox(host))
+    asker = None if options.json else TerminalAsker(display)
     try:
         async with (
-            Sandbox(contract.functions, policy=permissions) as sandbox,
+            open_workbench(folder, model, asker=asker, mode=_mode(options)) as bench,
             interruptible() as cancel,
         ):
             result = await run_turn(
                 model=model,
-                contract=contract,
-                sandbox=sandbox,
+                contract=bench.contract,
+                sandbox=bench.sandbox,
                 messages=[Message("user", prompt)],
                 on_event=display,
                 limits=TurnLimits(requests=options.max_requests),
-                permissions=permissions,
+                permissions=bench.permissions,
                 cancel=cancel,
             )
     finally:

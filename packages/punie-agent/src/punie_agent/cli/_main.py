@@ -46,7 +46,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AgentError as error:
         print(f"punie: {error}", file=sys.stderr)
         return 3 if isinstance(error, ModelError) else 2
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

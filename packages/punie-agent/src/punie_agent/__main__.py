@@ -1,0 +1,5 @@
+"""`python -m punie_agent` is `punie`."""
+
+from punie_agent.cli import main
+
+raise SystemExit(main())

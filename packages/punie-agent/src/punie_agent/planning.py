@@ -1,0 +1,105 @@
+"""Plan mode: code runs on an overlay, a person sees one diff, and either all of it is written or nothing.
+
+Reads go to the real files, writes stay in the overlay. Code that wants to run a command is stopped there:
+what it planned before is put to the person, and the model is told what did not run. Code whose first
+effect is a command has nothing to preview and runs as in the mode "ask", each call asked for by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from punie_agent.permissions import FileChange, PermissionRequest, title_of_call
+
+if TYPE_CHECKING:
+    from punie_agent.permissions import Permissions
+    from punie_sandbox import ExternalFunctions, Plan, Preview, RunResult, Sandbox
+    from punie_tools import Host
+
+__all__ = ["preview_for", "run_planned"]
+
+_READ, _WRITE = "read_file", "write_file"
+_UNAFFECTED = frozenset({"git_log"})
+
+
+def preview_for(functions: ExternalFunctions, host: Host) -> Preview | None:
+    """How a sandbox with these functions makes plans; None where files are not read and written by name.
+
+    Args:
+        functions: the sandbox's functions.
+        host: where the real files are.
+    """
+    from punie_sandbox import Preview
+
+    if _READ not in functions or _WRITE not in functions:
+        return None
+    by_name = Preview.by_name(
+        functions, read=_READ, write=_WRITE, unaffected=_UNAFFECTED & set(functions.names)
+    )
+    return Preview(host, by_name.functions)
+
+
+async def run_planned(
+    sandbox: Sandbox, code: str, *, code_id: str, permissions: Permissions
+) -> tuple[RunResult, str]:
+    """Run code as a plan, ask once, and apply it.
+
+    Returns:
+        The run, with a PermissionError as its error when the plan was rejected, and a note for the model
+        about what was written ("" when there is nothing to say).
+    """
+    from punie_sandbox import Status
+
+    plan = await sandbox.plan(code)
+    if not plan.changes and plan.result.status in {Status.OK, Status.PLAN_STOPPED}:
+        # Nothing to preview: the real run keeps the variables, and asks for each command.
+        return await sandbox.run(code), ""
+    if plan.result.status not in {Status.OK, Status.PLAN_STOPPED}:
+        return plan.result, ""
+    decision = await permissions.ask(_request(plan, code_id))
+    if decision.outcome == "reject":
+        return _stopped(plan.result, "PermissionError", _refused(decision.reason)), ""
+    return await _applied(plan)
+
+
+async def _applied(plan: Plan) -> tuple[RunResult, str]:
+    from punie_sandbox import PlanError
+
+    try:
+        written = await plan.apply()
+    except PlanError as error:
+        return _stopped(plan.result, "PlanError", str(error)), ""
+    note = f"Written: {', '.join(written)}. The variables of this run are gone."
+    if plan.stopped_at is None:
+        return plan.result, note
+    missing = title_of_call(plan.stopped_at.name, plan.stopped_at.arguments)
+    return plan.result, f"{note} Not done yet, from here on: {missing}."
+
+
+def _request(plan: Plan, code_id: str) -> PermissionRequest:
+    names = [change.path for change in plan.changes]
+    title = (
+        f"Change {names[0]}"
+        if len(names) == 1
+        else f"Change {len(names)} files: {', '.join(names)}"
+    )
+    return PermissionRequest(
+        code_id=code_id,
+        call_id="",
+        tool="plan",
+        effect="write",
+        title=title,
+        diff=plan.diff,
+        changes=tuple(FileChange(each.path, each.before, each.after) for each in plan.changes),
+    )
+
+
+def _refused(reason: str) -> str:
+    return f"nothing was written: {reason or 'the user said no'}"
+
+
+def _stopped(result: RunResult, kind: str, message: str) -> RunResult:
+    from punie_sandbox import RunError, Status
+
+    return replace(result, status=Status.ERROR, error=RunError(kind, message))

@@ -1,0 +1,134 @@
+"""Plan mode: one diff, one question, and all of it or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from punie_agent.events import CallFinished, Event
+from punie_agent.loop import TurnResult, run_turn
+from punie_agent.models import Message
+from punie_agent.permissions import FileChange, Outcome, PermissionDecision, PermissionRequest
+from punie_agent.testing import ScriptedModel
+from punie_agent.workbench import open_workbench
+
+FIX = """```python
+text = read_file("app.py")
+write_file("app.py", text.replace('"three"', "3"))
+write_file("new.py", "x = 1\\n")
+print(read_file("app.py"))
+```"""
+
+
+class Person:
+    """Answers every question in one way and remembers the questions."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome: Outcome = outcome
+        self.asked: list[PermissionRequest] = []
+
+    async def __call__(self, request: PermissionRequest) -> PermissionDecision:
+        """Answer."""
+        self.asked.append(request)
+        return PermissionDecision(self.outcome, "not like this" if self.outcome == "reject" else "")
+
+
+async def plan(project: Path, person: Person, *script: str) -> tuple[TurnResult, list[Event]]:
+    model = ScriptedModel([*script, "Done."])
+    events: list[Event] = []
+    async with open_workbench(project, model, asker=person, mode="plan") as bench:
+        result = await run_turn(
+            model=model,
+            contract=bench.contract,
+            sandbox=bench.sandbox,
+            messages=[Message("user", "Fix it")],
+            on_event=events.append,
+            permissions=bench.permissions,
+        )
+    return result, events
+
+
+async def test_a_whole_script_is_asked_for_once_with_one_diff(project: Path) -> None:
+    person = Person("allow_once")
+    result, events = await plan(project, person, FIX)
+    assert person.asked == [
+        PermissionRequest(
+            code_id="code-2-1",
+            call_id="",
+            tool="plan",
+            effect="write",
+            title="Change 2 files: app.py, new.py",
+            diff='--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-count: int = "three"\n+count: int = 3\n'
+            "--- /dev/null\n+++ b/new.py\n@@ -0,0 +1 @@\n+x = 1\n",
+            changes=(
+                FileChange("app.py", 'count: int = "three"\n', "count: int = 3\n"),
+                FileChange("new.py", None, "x = 1\n"),
+            ),
+        )
+    ]
+    assert (project / "app.py").read_text() == "count: int = 3\n"
+    assert (project / "new.py").read_text() == "x = 1\n"
+    assert result.messages[3].content == (
+        "```output\ncount: int = 3\n```\nWritten: app.py, new.py. The variables of this run are gone."
+    )
+    assert [event.tool for event in events if isinstance(event, CallFinished)] == [
+        "read_file",
+        "write_file",
+        "write_file",
+        "read_file",
+    ]
+
+
+async def test_a_rejected_plan_writes_nothing_and_the_model_hears_why(project: Path) -> None:
+    result, _ = await plan(project, Person("reject"), FIX)
+    assert (project / "app.py").read_text() == 'count: int = "three"\n'
+    assert not (project / "new.py").exists()
+    assert result.messages[3].content.endswith(
+        "Error: PermissionError: nothing was written: not like this"
+    )
+
+
+async def test_a_script_that_fails_on_the_overlay_is_not_asked_for(project: Path) -> None:
+    person = Person("allow_once")
+    result, _ = await plan(
+        project, person, FIX.replace("print(read_file", "print(1 / 0, read_file")
+    )
+    assert person.asked == []
+    assert "ZeroDivisionError" in result.messages[3].content
+    assert not (project / "new.py").exists()
+
+
+async def test_a_command_after_changes_is_left_for_the_next_step(project: Path) -> None:
+    person = Person("allow_once")
+    result, _ = await plan(
+        project,
+        person,
+        FIX.replace("print(read_file", 'run_command("touch done")\nprint(read_file'),
+    )
+    assert [request.tool for request in person.asked] == ["plan"]
+    assert result.messages[3].content.endswith("Not done yet, from here on: Run touch done.")
+    assert (project / "new.py").exists()
+    assert not (project / "done").exists()
+
+
+async def test_code_that_only_reads_runs_as_usual(project: Path) -> None:
+    person = Person("reject")
+    result, _ = await plan(
+        project,
+        person,
+        '```python\nn = 2\nprint(read_file("app.py"))\n```',
+        "```python\nprint(n)\n```",
+    )
+    assert person.asked == []
+    assert [run.stdout for run in result.runs] == ['count: int = "three"\n\n', "2\n"]
+
+
+@pytest.mark.parametrize(("outcome", "there"), [("allow_once", True), ("reject", False)])
+async def test_a_command_without_changes_before_it_is_asked_for_by_itself(
+    project: Path, outcome: Outcome, there: bool
+) -> None:
+    person = Person(outcome)
+    await plan(project, person, '```python\nprint(run_command("touch done"))\n```')
+    assert [request.command for request in person.asked] == ["touch done"]
+    assert (project / "done").exists() is there
