@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from punie_train.blas import preload
 from punie_train.models.prepare import prepare_base
 from punie_train.models.spec import KNOWN, BaseModelSpec, resolve_base
 
 __all__ = ["KNOWN", "BaseModelSpec", "prepare_base", "resolve_base"]
+
+# Submodules import parts of MLX in alphabetical order; the fast BLAS must be there before any of them.
+preload()

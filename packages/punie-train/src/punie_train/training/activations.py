@@ -1,7 +1,7 @@
 """The frozen layers' outputs for every row, computed once, in memory and past a budget on disk.
 
-Rows are computed in fixed groups of similar length, not in the batches training asks for, so that a row's
-values do not depend on when it is first needed: a resumed run continues with the same bits.
+Rows are computed before the first step, in fixed groups of similar length, not in the batches training
+asks for, so that a row's values never depend on the order: a resumed run continues with the same bits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from punie_train.mlx import mx
+from punie_train.progress import Progress
 from punie_train.training.network import Network
+from punie_train.training.parallel import Streams
 from punie_train.training.rows import Row
 
 GROUP = 8
@@ -33,32 +35,36 @@ class Activations:
         self._left = budget_bytes
         order = sorted(range(len(rows)), key=lambda row: (len(rows[row].tokens), row))
         self._groups = [order[at : at + GROUP] for at in range(0, len(order), GROUP)]
-        self._group_of = {row: group for group in self._groups for row in group}
         self._memory: dict[int, np.ndarray] = {}
         self._disk: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._file = None
 
+    def compute(self, streams: Streams, progress: Progress) -> None:
+        """Compute every row's outputs, groups in parallel streams."""
+        with progress.task("frozen layers", len(self._rows)) as task:
+            for at in range(0, len(self._groups), streams.count):
+                groups = self._groups[at : at + streams.count]
+                outputs = streams.map(
+                    lambda group: self._network.below([self._rows[row] for row in group]), groups
+                )
+                mx.eval(outputs)
+                for group, output in zip(groups, outputs, strict=True):
+                    self._keep(group, np.array(output))
+                    task.advance(len(group))
+
     def __getitem__(self, row: int) -> np.ndarray:
         """Return the (length, width) outputs of a row's own tokens."""
-        if row not in self._memory and row not in self._disk:
-            self._compute(self._group_of[row])
-        if row in self._memory:
-            return self._memory[row]
-        return self._read(row)
+        return self._memory[row] if row in self._memory else self._read(row)
 
-    def ready(self, row: int) -> bool:
-        """Return whether a row's outputs are there already."""
-        return row in self._memory or row in self._disk
-
-    def _compute(self, group: Sequence[int]) -> None:
-        outputs = self._network.below([self._rows[row] for row in group])
-        for row, output in zip(group, outputs, strict=True):
+    def _keep(self, group: Sequence[int], outputs: np.ndarray) -> None:
+        start = len(self._network.shared)
+        for row, padded in zip(group, outputs, strict=True):
+            output = padded[: len(self._rows[row].tokens) - start].copy()
             if output.nbytes <= self._left:
                 self._left -= output.nbytes
                 self._memory[row] = output
             else:
                 self._write(row, output)
-        mx.clear_cache()
 
     def _write(self, row: int, output: np.ndarray) -> None:
         if self._file is None:

@@ -113,7 +113,7 @@ class QuantizeConfig(_Strict):
     """Weights that share a scale."""
     scale_dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
     """Type of scales, biases and of what is not quantised."""
-    first_layers_bits: Literal[4, 5, 6, 8] | None = None
+    embedding_bits: Literal[4, 5, 6, 8] | None = None
     """Bits of embeddings and output, where they shall have more."""
     keep: dict[str, Literal[4, 5, 6, 8]] = {}
     """Bits of modules whose path contains the key, such as `down_proj = 6`; the longest key wins."""

@@ -27,7 +27,7 @@ from mlx.utils import tree_map
 
 from punie_train.artefacts import digest_file, whole_folder, write_json
 from punie_train.errors import TrainingError
-from punie_train.mlx import flat, load_arrays, mx
+from punie_train.mlx import BLAS, flat, load_arrays, mx
 from punie_train.models.loading import LoadedModel, load_base
 from punie_train.progress import Progress
 from punie_train.training.activations import Activations
@@ -146,11 +146,19 @@ class _Training:
         trainable = sum(value.size for value in flat(self.model.trainable_parameters()).values())
         self.progress.note(
             f"{len(self.rows)} rows, {self.steps} steps, {self.layers} layers, "
-            f"{trainable / 1e6:.2f}M trainable; {len(self.network.shared)} tokens shared by all rows"
+            f"{trainable / 1e6:.2f}M trainable; {len(self.network.shared)} tokens shared by all rows, BLAS {BLAS.name}"
             + (f"; going on after step {first}" if first else "")
         )
+        with self.streams.active():
+            self.activations.compute(self.streams, self.progress)
+            last = self._steps(first, metrics)
+        metrics.close()
+        self._finish(last)
+
+    def _steps(self, first: int, metrics: Metrics) -> int:
         self.model.train()
-        with self.streams.active(), self.progress.task("train", self.steps) as task:
+        step = first
+        with self.progress.task("train", self.steps) as task:
             task.advance(first)
             for step, batch in training_batches(
                 self.lengths, self.config.batch_size, self.config.seed, first + 1, self.steps
@@ -164,8 +172,7 @@ class _Training:
                     break
                 if step % self.config.save_every == 0 and step < self.steps:
                     self._save(step)
-        metrics.close()
-        self._finish(step=self.steps if first == self.steps else step)
+        return step
 
     # --- one step ------------------------------------------------------------------------------
 

@@ -111,8 +111,8 @@ class Network:
             self._frozen_below = (hidden, kept)
         return self._frozen_below
 
-    def below(self, rows: Sequence[Row]) -> list[np.ndarray]:
-        """Return each row's outputs of the frozen layers, without the shared tokens and without padding."""
+    def below(self, rows: Sequence[Row]) -> mx.array:
+        """Return (rows, length, width) outputs of the frozen layers for each row's own tokens, not evaluated."""
         _, kept = self._shared_below()
         start = len(self.shared)
         length = max(len(row.tokens) for row in rows) - start
@@ -120,9 +120,7 @@ class Network:
         for index, row in enumerate(rows):
             padded[index, : len(row.tokens) - start] = row.tokens[start:]
         hidden = self.model.model.embed_tokens(mx.array(padded))
-        hidden = self._run_rows(self.frozen, kept, hidden).astype(mx.float32)
-        whole = np.array(hidden)
-        return [whole[index, : len(row.tokens) - start].copy() for index, row in enumerate(rows)]
+        return self._run_rows(self.frozen, kept, hidden).astype(mx.float32)
 
     def shard(self, rows: Sequence[Row], below: Sequence[np.ndarray]) -> Shard:
         """Put rows and what `below` returned for them into arrays."""
