@@ -28,8 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from punie_train.evaluation.suite import Suite
 from support import ROOT
+
+from punie_train.evaluation.suite import Suite
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SHOP = ROOT / "examples/shop"
