@@ -149,6 +149,7 @@ class Run:
     async def start(self, session: AsyncMontySession, code: str) -> Any:
         """Run the code to its end and return its value."""
         self.worker = session.worker_pid
+        self.started = time.monotonic()
         snapshot = await self.advance(
             lambda: session.feed_start(code, print_callback=self.on_print, skip_type_check=True)
         )

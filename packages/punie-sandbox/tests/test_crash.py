@@ -1,0 +1,259 @@
+"""Crash proof: workers that die, host functions that misbehave, runs that are cancelled. The next run works."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from punie_sandbox import ExternalFunctions, Limits, Sandbox, Status
+from punie_sandbox.testing import TypeCheckResult
+
+
+def children() -> set[int]:
+    """Process ids of the running (not only un-reaped) children of this process."""
+    found = set()
+    for entry in Path("/proc").iterdir() if Path("/proc").is_dir() else ():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(") ")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == os.getpid() and fields[0] != "Z":
+                found.add(int(entry.name))
+    return found
+
+
+def hold(sandbox: Sandbox) -> int:
+    """The worker of the sandbox's session."""
+    session = sandbox._session
+    assert session is not None
+    assert session.worker is not None
+    return session.worker
+
+
+async def works_again(sandbox: Sandbox) -> bool:
+    return (await sandbox.run("1 + 1")).value == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_worker_that_dies_inside_a_call_is_a_named_outcome(number: signal.Signals) -> None:
+    """behaviour: crash.worker-dies"""
+
+    async def shoot() -> None:
+        os.kill(hold(sandbox), number)
+
+    async with Sandbox(ExternalFunctions([shoot])) as sandbox:
+        await sandbox.run("x = 1")
+        result = await sandbox.run("shoot()")
+        assert (result.status, result.state) == (Status.CRASHED, "lost")
+        assert "shoot()" in str(result.error)
+        assert await works_again(sandbox)
+        assert sandbox.names == frozenset()
+
+
+async def test_a_worker_that_dies_between_runs_is_noticed_and_replaced() -> None:
+    """behaviour: crash.worker-dies-idle"""
+    async with Sandbox(ExternalFunctions([])) as sandbox:
+        await sandbox.run("x = 1")
+        os.kill(hold(sandbox), signal.SIGKILL)
+        result = await sandbox.run("x")
+        assert (result.status, result.state) == (Status.CRASHED, "lost")
+        assert await works_again(sandbox)
+
+
+async def test_a_worker_that_dies_in_a_loop_is_a_named_outcome() -> None:
+    """behaviour: crash.worker-dies"""
+    async with Sandbox(ExternalFunctions([])) as sandbox:
+        await sandbox.run("1")
+        asyncio.get_running_loop().call_later(0.05, os.kill, hold(sandbox), signal.SIGKILL)
+        result = await sandbox.run("while True: pass")
+        assert result.status is Status.CRASHED
+        assert await works_again(sandbox)
+
+
+async def test_a_stopped_worker_ends_at_the_time_limit() -> None:
+    """behaviour: crash.worker-stopped"""
+    async with Sandbox(ExternalFunctions([]), limits=Limits(seconds=0.2)) as sandbox:
+        await sandbox.run("1")
+        asyncio.get_running_loop().call_later(0.05, os.kill, hold(sandbox), signal.SIGSTOP)
+        began = time.monotonic()
+        result = await sandbox.run("while True: pass")
+        assert result.status is Status.TIME_LIMIT
+        assert time.monotonic() - began < 5
+        assert await works_again(sandbox)
+
+
+async def test_a_dead_checker_is_replaced() -> None:
+    """behaviour: crash.checker-dies"""
+    async with Sandbox(ExternalFunctions([])) as sandbox:
+        await sandbox.check("1")
+        checker = await sandbox._workers.checker(sandbox.functions)
+        assert checker._worker is not None
+        os.kill(checker._worker, signal.SIGKILL)
+        assert await sandbox.check("nope") != ()
+        assert [d.code for d in await sandbox.check("nope2")] == ["unresolved-reference"]
+
+
+class Weird(Exception):
+    """An exception of the host that the sandbox does not know."""
+
+
+def raises_weird() -> None:
+    raise Weird("strange things")
+
+
+def raises_key_error() -> None:
+    raise KeyError("k")
+
+
+def raises_timeout() -> None:
+    raise TimeoutError("slow server")
+
+
+def raises_unicode() -> None:
+    b"\xff".decode()
+
+
+class Missing(FileNotFoundError):
+    """A host's own kind of a built-in exception."""
+
+
+def raises_missing() -> None:
+    raise Missing("no file")
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "message"),
+    [
+        (raises_weird, "RuntimeError", "Weird: strange things"),
+        (raises_key_error, "KeyError", "k"),
+        (raises_timeout, "TimeoutError", "slow server"),
+        (raises_unicode, "ValueError", "'utf-8' codec can't decode byte 0xff"),
+        (raises_missing, "FileNotFoundError", "no file"),
+    ],
+)
+async def test_exceptions_of_host_functions_reach_the_code_as_built_in_ones(
+    function: Callable[[], None], kind: str, message: str
+) -> None:
+    """behaviour: crash.host-raises"""
+    name = function.__name__
+    async with Sandbox(ExternalFunctions([function])) as sandbox:
+        caught = await sandbox.run(f"try:\n    {name}()\nexcept {kind} as e:\n    print(e)")
+        assert caught.status is Status.OK
+        assert message in caught.stdout
+        uncaught = await sandbox.run(f"x = 1\n{name}()")
+        assert uncaught.error is not None
+        assert (uncaught.status, uncaught.error.type, uncaught.error.line) == (Status.ERROR, kind, 2)
+
+
+async def test_a_hanging_host_function_is_ended_after_its_time() -> None:
+    """behaviour: crash.host-hangs"""
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    limits = Limits(call_seconds=0.05)
+    async with Sandbox(ExternalFunctions([hang]), limits=limits) as sandbox:
+        result = await sandbox.run("try:\n    hang()\nexcept TimeoutError as e:\n    print(e)")
+        assert (result.status, result.stdout) == (Status.OK, "hang() took longer than 0.05 s\n")
+        assert await works_again(sandbox)
+
+
+async def test_the_wall_clock_ends_a_run_inside_a_call() -> None:
+    """behaviour: limits.wall"""
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async with Sandbox(ExternalFunctions([hang]), limits=Limits(wall_seconds=0.1)) as sandbox:
+        result = await sandbox.run("hang()")
+        assert result.status is Status.WALL_LIMIT
+        assert "in hang()" in str(result.error)
+        assert await works_again(sandbox)
+
+
+@pytest.mark.parametrize(
+    "value", ["3", None, [3], 3.5, True, object(), float, TypeCheckResult], ids=lambda v: repr(v)[:20]
+)
+async def test_a_wrong_return_type_is_a_host_error_and_never_reaches_the_code(value: Any) -> None:
+    """behaviour: crash.host-wrong-type"""
+
+    def number() -> int:
+        return value
+
+    async with Sandbox(ExternalFunctions([number])) as sandbox:
+        result = await sandbox.run("try:\n    number()\nexcept Exception:\n    print('caught')")
+        assert (result.status, result.stdout) == (Status.HOST_ERROR, "")
+        assert "declared int" in str(result.error)
+        assert await works_again(sandbox)
+
+
+@pytest.mark.parametrize("code", ["while True: pass", "hang()", "while True: quick()"])
+async def test_a_cancelled_run_leaves_nothing_behind(code: str) -> None:
+    """behaviour: crash.cancelled"""
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async def quick() -> None:
+        return None
+
+    limits = Limits(calls=10**6)
+    async with Sandbox(ExternalFunctions([hang, quick]), limits=limits) as sandbox:
+        await sandbox.run("1")
+        worker = hold(sandbox)
+        task = asyncio.create_task(sandbox.run(code))
+        asyncio.get_running_loop().call_later(0.1, task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await works_again(sandbox)
+        assert worker not in children()
+
+
+async def test_closing_leaves_no_process() -> None:
+    """behaviour: crash.no-leak"""
+    before = children()
+    async with Sandbox(ExternalFunctions([])) as sandbox:
+        await sandbox.run("x = 1")
+        await sandbox.run("while True: print('x' * 10000)")
+        await sandbox.run("x = 1")
+    assert children() <= before
+
+
+async def test_an_exception_in_the_policy_reaches_the_caller_and_the_sandbox_lives_on() -> None:
+    """behaviour: crash.policy-raises"""
+
+    def policy(call: object) -> Any:
+        raise ZeroDivisionError("policy bug")
+
+    async with Sandbox(ExternalFunctions([raises_weird]), policy=policy) as sandbox:
+        with pytest.raises(ZeroDivisionError, match="policy bug"):
+            await sandbox.run("raises_weird()")
+        assert await works_again(sandbox)
+
+
+async def test_a_sync_host_function_does_not_block_the_event_loop() -> None:
+    """behaviour: host.sync-in-thread"""
+    import threading
+
+    here = threading.get_ident()
+
+    def where() -> int:
+        return threading.get_ident()
+
+    async with Sandbox(ExternalFunctions([where])) as sandbox:
+        assert (await sandbox.run("where()")).value != here
+
+
+def test_limits_must_be_positive() -> None:
+    """behaviour: limits.positive"""
+    with pytest.raises(ValueError, match="seconds must be positive"):
+        Limits(seconds=0)
+    with pytest.raises(ValueError, match="memory must be positive"):
+        replace(Limits(), memory=-1)
