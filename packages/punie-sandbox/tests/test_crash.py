@@ -149,7 +149,11 @@ async def test_exceptions_of_host_functions_reach_the_code_as_built_in_ones(
         assert message in caught.stdout
         uncaught = await sandbox.run(f"x = 1\n{name}()")
         assert uncaught.error is not None
-        assert (uncaught.status, uncaught.error.type, uncaught.error.line) == (Status.ERROR, kind, 2)
+        assert (uncaught.status, uncaught.error.type, uncaught.error.line) == (
+            Status.ERROR,
+            kind,
+            2,
+        )
 
 
 async def test_a_hanging_host_function_is_ended_after_its_time() -> None:
@@ -179,7 +183,9 @@ async def test_the_wall_clock_ends_a_run_inside_a_call() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["3", None, [3], 3.5, True, object(), float, TypeCheckResult], ids=lambda v: repr(v)[:20]
+    "value",
+    ["3", None, [3], 3.5, True, object(), float, TypeCheckResult],
+    ids=lambda v: repr(v)[:20],
 )
 async def test_a_wrong_return_type_is_a_host_error_and_never_reaches_the_code(value: Any) -> None:
     """behaviour: crash.host-wrong-type"""

@@ -40,7 +40,9 @@ async def test_a_question_pauses_the_run_and_names_the_call(project: MemoryProje
         result = await sandbox.run(CODE)
     assert result.status is Status.PENDING
     assert result.pending is not None
-    assert result.pending.call == Call(2, "write_file", {"path": "new.txt", "content": "3 files"}, "write")
+    assert result.pending.call == Call(
+        2, "write_file", {"path": "new.txt", "content": "3 files"}, "write"
+    )
     assert result.stdout == "before\n"
     assert "new.txt" not in project.files
 
@@ -51,7 +53,11 @@ async def test_an_allowed_call_goes_on_with_everything_as_it_was(project: Memory
         paused = await sandbox.run(CODE)
         assert paused.pending is not None
         result = await sandbox.resume(paused.pending.dump(), allow)
-        assert (result.status, result.value, result.stdout) == (Status.OK, "3 files", "before\nafter\n")
+        assert (result.status, result.value, result.stdout) == (
+            Status.OK,
+            "3 files",
+            "before\nafter\n",
+        )
         assert [call.name for call in result.calls] == ["list_files", "write_file", "read_file"]
         assert (await sandbox.run("before")).value == 3
 
@@ -89,7 +95,9 @@ async def test_one_run_can_pause_several_times(project: MemoryProject) -> None:
     assert project.files["c"] == "c"
 
 
-async def test_a_new_run_must_wait_until_the_question_is_answered_or_dropped(project: MemoryProject) -> None:
+async def test_a_new_run_must_wait_until_the_question_is_answered_or_dropped(
+    project: MemoryProject,
+) -> None:
     """behaviour: pause.blocks-runs"""
     async with Sandbox(project.functions(), policy=ask_for_writes) as sandbox:
         await sandbox.run("write_file('a', 'b')")
@@ -115,15 +123,23 @@ asyncio.run(main())
 """
 
 
-async def test_another_process_with_the_key_can_go_on(project: MemoryProject, tmp_path: Path) -> None:
+async def test_another_process_with_the_key_can_go_on(
+    project: MemoryProject, tmp_path: Path
+) -> None:
     """behaviour: pause.other-process"""
-    async with Sandbox(project.functions(), policy=ask_for_writes, signing_key=b"k" * 32) as sandbox:
+    async with Sandbox(
+        project.functions(), policy=ask_for_writes, signing_key=b"k" * 32
+    ) as sandbox:
         paused = await sandbox.run(CODE)
     assert paused.pending is not None
     blob = tmp_path / "paused"
     blob.write_bytes(paused.pending.dump())
     done = subprocess.run(
-        [sys.executable, "-c", RESUME, str(blob)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", RESUME, str(blob)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     data, written = json.loads(done.stdout)
     assert (data["status"], data["value"], data["stdout"]) == ("ok", "3 files", "before\nafter\n")

@@ -2,7 +2,16 @@
 
 import pytest
 
-from punie_sandbox import Call, ExternalFunctions, FileChange, PlanError, Preview, Sandbox, Status, deny
+from punie_sandbox import (
+    Call,
+    ExternalFunctions,
+    FileChange,
+    PlanError,
+    Preview,
+    Sandbox,
+    Status,
+    deny,
+)
 from punie_sandbox.testing import MemoryProject
 
 FIX = """\
@@ -16,7 +25,9 @@ read_file("NOTES.md")
 """
 
 
-async def test_a_plan_is_one_diff_and_changes_nothing(sandbox: Sandbox, project: MemoryProject) -> None:
+async def test_a_plan_is_one_diff_and_changes_nothing(
+    sandbox: Sandbox, project: MemoryProject
+) -> None:
     """behaviour: plan.diff"""
     before = project.snapshot()
     plan = await sandbox.plan(FIX)
@@ -24,13 +35,17 @@ async def test_a_plan_is_one_diff_and_changes_nothing(sandbox: Sandbox, project:
     assert project.files == before
     assert [change.path for change in plan.changes] == ["NOTES.md", "src/app.py", "src/models.py"]
     assert plan.changes[0] == FileChange("NOTES.md", None, "fixed\n")
-    assert plan.diff.startswith("--- /dev/null\n+++ b/NOTES.md\n@@ -0,0 +1 @@\n+fixed\n--- a/src/app.py\n")
+    assert plan.diff.startswith(
+        "--- /dev/null\n+++ b/NOTES.md\n@@ -0,0 +1 @@\n+fixed\n--- a/src/app.py\n"
+    )
     assert "-    return 'x'  # error: expected int, got str\n+    return 'x'\n" in plan.diff
 
 
 async def test_reads_see_planned_writes(sandbox: Sandbox) -> None:
     """behaviour: plan.reads-overlay"""
-    plan = await sandbox.plan("write_file('./a.txt', 'new')\nread_file('a.txt') + read_file('README.md')")
+    plan = await sandbox.plan(
+        "write_file('./a.txt', 'new')\nread_file('a.txt') + read_file('README.md')"
+    )
     assert plan.result.value == "new# Sample\n"
 
 
@@ -81,7 +96,9 @@ async def test_a_plan_leaves_the_variables_alone(sandbox: Sandbox) -> None:
 
 async def test_a_denied_read_is_denied_in_a_plan_too(project: MemoryProject) -> None:
     """behaviour: plan.policy"""
-    no_reads = lambda call: deny("no") if call.name == "read_file" else deny("writes are not asked for")  # noqa: E731
+    no_reads = lambda call: (
+        deny("no") if call.name == "read_file" else deny("writes are not asked for")
+    )  # noqa: E731
     async with Sandbox(project.functions(), policy=no_reads, preview=project.preview()) as sandbox:
         plan = await sandbox.plan("write_file('a', '1')\nread_file('README.md')")
     assert plan.result.error is not None
@@ -104,7 +121,9 @@ async def test_a_preview_must_render_like_the_sandbox(project: MemoryProject) ->
             await sandbox.plan("1")
 
 
-async def test_a_failed_write_says_what_was_written_before_it(sandbox: Sandbox, project: MemoryProject) -> None:
+async def test_a_failed_write_says_what_was_written_before_it(
+    sandbox: Sandbox, project: MemoryProject
+) -> None:
     """behaviour: plan.partial-apply"""
     plan = await sandbox.plan("write_file('a', '1')\nwrite_file('b', '2')")
     write = project.write_text
@@ -122,4 +141,6 @@ async def test_a_failed_write_says_what_was_written_before_it(sandbox: Sandbox, 
 async def test_a_missing_final_newline_is_said_in_the_diff(sandbox: Sandbox) -> None:
     """behaviour: plan.diff"""
     plan = await sandbox.plan("write_file('a', 'one')")
-    assert plan.diff == "--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+one\n\\ No newline at end of file\n"
+    assert (
+        plan.diff == "--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+one\n\\ No newline at end of file\n"
+    )

@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from punie_sandbox import Call, Decision, ExternalFunctions, ReplayError, RunResult, Sandbox, allow, deny
+from punie_sandbox import (
+    Call,
+    Decision,
+    ExternalFunctions,
+    ReplayError,
+    RunResult,
+    Sandbox,
+    allow,
+    deny,
+)
 from punie_sandbox.testing import MemoryProject
 
 SNIPPETS = {
@@ -40,7 +49,9 @@ async def test_traces_replay_byte_identically_without_the_host(project: MemoryPr
 
 async def test_a_trace_says_everything_a_run_was(sandbox: Sandbox) -> None:
     """behaviour: trace.json"""
-    result = await sandbox.run("write_file(content='y', path='x')\nprint(1)\ntypecheck('src/util.py', strict=False)")
+    result = await sandbox.run(
+        "write_file(content='y', path='x')\nprint(1)\ntypecheck('src/util.py', strict=False)"
+    )
     data = result.to_json()
     for call in data["calls"]:
         assert call.pop("duration") >= 0
@@ -82,7 +93,9 @@ async def test_a_trace_says_everything_a_run_was(sandbox: Sandbox) -> None:
     }
 
 
-async def test_a_trace_of_other_functions_is_refused(sandbox: Sandbox, project: MemoryProject) -> None:
+async def test_a_trace_of_other_functions_is_refused(
+    sandbox: Sandbox, project: MemoryProject
+) -> None:
     """behaviour: trace.functions-changed"""
     result = await sandbox.run("1")
     async with Sandbox(ExternalFunctions([project.read_file])) as other:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from pydantic_monty import (
     AsyncFunctionSnapshot,
     AsyncMonty,
     AsyncMontySession,
+    ExternalModule,
     MontyComplete,
     MontyCrashedError,
     MontyError,
@@ -32,6 +34,7 @@ from punie_sandbox._builtins import BUILTINS
 from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._hints import with_hint
 from punie_sandbox._idioms import find_idioms
+from punie_sandbox._modules import PROVIDED, stubs_of
 from punie_sandbox._source import parse
 from punie_sandbox.records import Diagnostic
 
@@ -40,6 +43,13 @@ __all__ = ["Checker"]
 _GATE = "punie_gate"
 _LIMITS: Any = {"max_feed_duration_secs": 10.0, "max_memory": 512 << 20, "max_suspensions": 10**9}
 _CACHE_SIZE = 256
+
+
+async def _module(name: str) -> ExternalModule:
+    return ExternalModule({}, stubs=stubs_of(name))
+
+
+_MODULES: Any = {name: functools.partial(_module, name) for name in PROVIDED}
 
 
 class Checker:
@@ -113,7 +123,7 @@ class Checker:
         snapshot = await session.feed_start(code, print_callback=lambda *_: None)
         while not isinstance(snapshot, MontyComplete):
             if isinstance(snapshot, AsyncFunctionSnapshot) and snapshot.is_os_function:
-                snapshot = await snapshot.resume_not_handled()
+                snapshot = await snapshot.resume_auto()
             elif isinstance(snapshot, AsyncFunctionSnapshot):
                 snapshot = await snapshot.resume({"exc_type": "RuntimeError", "message": _GATE})
             else:  # pragma: no cover - the gate is the first thing that can suspend
@@ -127,6 +137,7 @@ class Checker:
                 type_check=True,
                 type_check_stubs=self._stubs,
                 type_check_format="json",
+                external_modules=_MODULES,
             )
             self._session = await session.__aenter__()
             self._worker = self._session.worker_pid

@@ -146,6 +146,7 @@ class Sandbox:
                 raise SnapshotError(f"the paused run cannot be loaded: {error}") from error
             session.names = set(header["names"])
             session.suspending = frozenset(header["suspending"])
+            session.loaded = set(header["loaded"])
             run.worker, run.decided, self._pending = session.worker, decision, False
             return await self._finish(run, session, lambda: run.drive(snapshot))
 
@@ -202,7 +203,8 @@ class Sandbox:
             return self._result(run, Status.CHECK_FAILED, diagnostics=diagnostics)
 
         async def begin() -> Any:
-            return await run.start(await session.open(), run.code)
+            code = await session.prepare(run.code)
+            return await run.start(await session.open(), code)
 
         return await self._finish(run, session, begin)
 
@@ -237,6 +239,7 @@ class Sandbox:
             "code": run.code,
             "names": sorted(session.names),
             "suspending": sorted(session.suspending),
+            "loaded": sorted(session.loaded),
             "calls": [call.to_json() for call in run.calls],
             "stdout": "".join(run.stdout),
             "clock": run.clock,

@@ -12,6 +12,7 @@ from pydantic_monty import AsyncMontySession, MontyCrashedError, MontyError
 
 from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._idioms import suspending_names
+from punie_sandbox._modules import loading_code, provided_in, with_provided_imports
 from punie_sandbox._source import bound_names, parse
 from punie_sandbox._workers import Workers
 from punie_sandbox.limits import Limits
@@ -30,6 +31,7 @@ class Session:
         self._worker: int | None = None
         self.names: set[str] = set()
         self.suspending: frozenset[str] = frozenset()
+        self.loaded: set[str] = set()
 
     async def open(self) -> AsyncMontySession:
         """The live session; a new one has nothing but the ambient imports."""
@@ -38,6 +40,18 @@ class Session:
             await live.feed_run(AMBIENT, skip_type_check=True)
         assert self._live is not None
         return self._live
+
+    async def prepare(self, code: str) -> str:
+        """Load the provided modules that the snippet imports; returns the snippet that uses them."""
+        tree = parse(code)
+        wanted = provided_in(tree) if tree is not None else frozenset()
+        if tree is None or not wanted:
+            return code
+        live = await self.open()
+        for name in sorted(wanted - self.loaded):
+            await live.feed_run(loading_code(name), skip_type_check=True)
+            self.loaded.add(name)
+        return with_provided_imports(code, tree)
 
     async def _checkout(self) -> AsyncMontySession:
         limits: Any = {
@@ -65,7 +79,11 @@ class Session:
             state = await self._live.dump()
             live = await other._checkout()
             await live.load_session(state)
-            other.names, other.suspending = set(self.names), self.suspending
+            other.names, other.suspending, other.loaded = (
+                set(self.names),
+                self.suspending,
+                set(self.loaded),
+            )
         return other
 
     @property
@@ -81,7 +99,7 @@ class Session:
         """
         live, self._live = self._live, None
         worker, self._worker = self._worker, None
-        self.names, self.suspending = set(), frozenset()
+        self.names, self.suspending, self.loaded = set(), frozenset(), set()
         if live is None:
             return
         if kill and worker is not None:

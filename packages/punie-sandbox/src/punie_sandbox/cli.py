@@ -47,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="punie-sandbox", description="Run Python in a sandbox, with host functions.")
+    parser = argparse.ArgumentParser(
+        prog="punie-sandbox", description="Run Python in a sandbox, with host functions."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     check = commands.add_parser("check", help="type-check a snippet; nothing runs")
     check.set_defaults(command=_check)
@@ -59,9 +61,17 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("file", help="the snippet; - is standard input")
         command.add_argument("--json", action="store_true", help="print JSON")
     for command in (check, run, stubs):
-        command.add_argument("--functions", metavar="MODULE_OR_FILE", help="where the host functions are")
-    run.add_argument("--max-seconds", type=float, metavar="S", help="time for computing, host calls excluded")
-    run.add_argument("--plan", action="store_true", help="run on an overlay and print the diff; nothing is written")
+        command.add_argument(
+            "--functions", metavar="MODULE_OR_FILE", help="where the host functions are"
+        )
+    run.add_argument(
+        "--max-seconds", type=float, metavar="S", help="time for computing, host calls excluded"
+    )
+    run.add_argument(
+        "--plan",
+        action="store_true",
+        help="run on an overlay and print the diff; nothing is written",
+    )
     return parser
 
 
@@ -150,7 +160,9 @@ def _public(module: ModuleType) -> list[Any]:
     return [
         value
         for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+        if inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
     ]
 
 
@@ -181,7 +193,11 @@ def _print_result(file: str, result: RunResult) -> None:
 def _print_plan(arguments: argparse.Namespace, plan: Plan) -> None:
     if arguments.json:
         changes = [{"path": c.path, "before": c.before, "after": c.after} for c in plan.changes]
-        print(json.dumps({"result": plan.result.to_json(), "diff": plan.diff, "changes": changes}, indent=2))
+        print(
+            json.dumps(
+                {"result": plan.result.to_json(), "diff": plan.diff, "changes": changes}, indent=2
+            )
+        )
         return
     print(plan.diff, end="")
     _print_diagnostics(arguments.file, plan.result.diagnostics)

@@ -126,7 +126,9 @@ class MemoryProject:
         """Type-check a file or folder."""
         await asyncio.sleep(0)
         errors = [
-            TypeCheckError(file=file, line=number, message=line.partition("# error: ")[2], code="assignment")
+            TypeCheckError(
+                file=file, line=number, message=line.partition("# error: ")[2], code="assignment"
+            )
             for file, text in sorted(self.files.items())
             if file.startswith(path.rstrip("/"))
             for number, line in enumerate(text.splitlines(), 1)
