@@ -19,15 +19,18 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from punie_train.artefacts import digest_file, digest_folder, write_json
 from punie_train.errors import PhaseError
 from punie_train.phase import Phase, read_phase
+
+if TYPE_CHECKING:
+    from punie_train.models import BaseModelSpec
 
 SUITE_WORKSPACES = "suite-"
 """Prefix of the workspaces that only evaluation may see."""
@@ -156,7 +159,7 @@ class Run:
         from punie_train.models import resolve_base
 
         workspaces = self.root / "data/workspaces"
-        yield "base_model", resolve_base(self.model).identity
+        yield "base_model", base_identity(resolve_base(self.model))
         yield "mlx-lm", _versions("mlx", "mlx-lm")
         yield "tools", {**_versions("ty", "ruff", "pytest", "pydantic-monty"), **plugin_versions()}
         yield "contract", contract_digest(self.phase)
@@ -269,6 +272,21 @@ def differences(old: Any, new: Any, at: str = "") -> Iterator[str]:
             yield from differences(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
     elif old != new:
         yield f"{at}: {_short(old)} -> {_short(new)}"
+
+
+def base_identity(spec: BaseModelSpec) -> dict[str, Any]:
+    """Return what a base model is known by; of a local folder also its files' sizes and times.
+
+    A digest of a local folder's weights would read gigabytes at every `make`; the one of what was made
+    from it is recorded when the stage finishes.
+    """
+    identity: dict[str, Any] = asdict(spec)
+    if spec.kind == "folder":
+        files = sorted(path for path in Path(spec.origin).iterdir() if path.is_file())
+        identity["files"] = {
+            path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files
+        }
+    return identity
 
 
 def contract_digest(phase: Phase) -> str:
