@@ -36,6 +36,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SHOP = ROOT / "examples/shop"
 PROGRAMS = {"punie", "punie-tools", "punie-train", "make", "python", "cat"}
 """What a console block may run; anything else needs a `not run` comment."""
+TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+"""Plain text of a known width; unbuffered, so that both streams arrive in the order of a terminal."""
 
 _FENCE = re.compile(
     r"(?P<before>[^\n]*\n)?(?P<indent>[ ]*)(?P<ticks>`{3,})(?P<language>[a-z]*)(?P<rest>[^\n`]*)\n"
@@ -163,7 +165,7 @@ class Reader:
                 command,
                 shell=True,
                 cwd=self.shop,
-                env={**self.environment, "COLUMNS": "100", "NO_COLOR": "1"},
+                env={**self.environment, **TERMINAL},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
