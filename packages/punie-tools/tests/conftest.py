@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from punie_tools import LocalHost, Toolbox
 
 DATA = Path(__file__).parent / "data"

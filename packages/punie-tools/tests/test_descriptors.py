@@ -10,9 +10,14 @@ from pathlib import Path
 from punie_tools import LocalHost
 
 
+def open_descriptors() -> list[Path]:
+    """Return this process's open descriptors."""
+    return sorted(Path("/dev/fd").iterdir())
+
+
 async def test_children_at_once_leave_the_descriptors_of_others_open(tmp_path: Path) -> None:
     host = LocalHost(tmp_path)
-    before = sorted(Path("/dev/fd").iterdir())
+    before = open_descriptors()
     others: list[int] = []
 
     async def churn() -> None:
@@ -21,8 +26,8 @@ async def test_children_at_once_leave_the_descriptors_of_others_open(tmp_path: P
             await asyncio.sleep(0)
 
     children = [host.run([sys.executable, "-c", "print('x')"]) for _ in range(16)]
-    *done, _ = await asyncio.gather(*children, churn())
+    done, _ = await asyncio.gather(asyncio.gather(*children), churn())
     for descriptor in others:
         os.close(descriptor)  # raises OSError for one that somebody closed before us
     assert [completed.stdout for completed in done] == [b"x\n"] * 16
-    assert sorted(Path("/dev/fd").iterdir()) == before
+    assert open_descriptors() == before

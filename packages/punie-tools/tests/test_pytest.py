@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from punie_tools import Evidence, LocalHost, TestCase, TestResult, Toolbox, parse_pytest
 
-EVERYTHING = '''
+EVERYTHING = """
 import pytest
 
 def test_passes(): pass
@@ -48,13 +49,13 @@ def test_strict(): pass
 
 @pytest.mark.parametrize("value", ["a::b", "é", "new\\nline"])
 def test_each(value): pass
-'''
-SUBTESTS = '''
+"""
+SUBTESTS = """
 def test_parts(subtests):
     for i in range(4):
         with subtests.test(i=i):
             assert i % 2
-'''
+"""
 
 
 @pytest.fixture
@@ -161,7 +162,9 @@ async def test_only_a_run_in_which_something_was_checked_is_clean(
 ) -> None:
     (root / "test_good.py").write_text("def test(): pass\n")
     (root / "test_none.py").write_text("x = 1\n")
-    (root / "test_skipped.py").write_text("import pytest\npytest.skip('x', allow_module_level=True)")
+    (root / "test_skipped.py").write_text(
+        "import pytest\npytest.skip('x', allow_module_level=True)"
+    )
     (root / "conf").mkdir()
     (root / "conf" / "conftest.py").write_text("import no_such_module\n")
     paths = ["test_good.py", "test_none.py", "test_skipped.py", "none.py", "test_good.py::none"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from punie_tools import (
     Diagnostic,
     DiagnosticFix,
@@ -41,6 +43,11 @@ def record(**changes: object) -> dict:
     } | changes
 
 
+def names(root: Path) -> list[str]:
+    """Return what is in a directory."""
+    return sorted(path.name for path in root.iterdir())
+
+
 def document(*records: dict) -> bytes:
     return json.dumps(records).encode()
 
@@ -48,14 +55,17 @@ def document(*records: dict) -> bytes:
 def test_a_recorded_report_becomes_a_simple_view(recorded) -> None:
     result = parse_ruff(recorded["ruff"].stdout, b"", 1, ROOT)
     assert result.status == "findings"
-    assert LintViolation(
-        file="a.py",
-        line=1,
-        column=8,
-        code="F401",
-        message="`os` imported but unused",
-        fixable=True,
-    ) in result.violations
+    assert (
+        LintViolation(
+            file="a.py",
+            line=1,
+            column=8,
+            code="F401",
+            message="`os` imported but unused",
+            fixable=True,
+        )
+        in result.violations
+    )
     undefined = next(each for each in result.violations if each.code == "F821")
     assert (undefined.line, undefined.column, undefined.fixable) == (3, 20, False)
     assert result.violation_count == len(result.violations)
@@ -66,7 +76,7 @@ def test_the_shared_shape_keeps_everything() -> None:
     notebook = record(cell=3, filename="/w/n.ipynb", fix=None, url=None)
     unsafe = record(fix={"applicability": "unsafe", "edits": [], "message": None})
     report = parse_ruff_diagnostics(document(record(), notebook, unsafe), b"", 1, ROOT)
-    common = {
+    common: dict[str, Any] = {
         "tool": "ruff",
         "line": 1,
         "column": 8,
@@ -156,7 +166,7 @@ async def test_a_check_changes_nothing_whatever_the_project_says(
     (root / "a.py").write_text("import os\n")
     result = await toolbox.ruff_check("a.py")
     assert (result.violation_count, (root / "a.py").read_text()) == (1, "import os\n")
-    assert sorted(path.name for path in root.iterdir()) == ["a.py", "pyproject.toml"]
+    assert names(root) == ["a.py", "pyproject.toml"]
 
 
 async def test_the_toolbox_tells_clean_from_nothing_and_from_broken(
@@ -197,7 +207,12 @@ OLD = b"Would reformat: a.py\nWould reformat: dir/b.py\n2 files would be reforma
         (OLD, b"", 1, "findings"),
         (b"3 files already formatted\n", b"", 0, "clean"),
         (b"1 file already formatted\n", b"", 0, "clean"),
-        (b"warning", b"warning: No Python files found under the given path(s)", 0, "nothing_checked"),
+        (
+            b"warning",
+            b"warning: No Python files found under the given path(s)",
+            0,
+            "nothing_checked",
+        ),
         (b"", b"", 0, "unparsable"),
         (OLD, b"", 0, "unparsable"),
         (OLD[:-40], b"", 1, "unparsable"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from punie_tools import LocalHost, Toolbox, ToolMissingError
 from punie_tools._commands import command_argv, cut_text
 

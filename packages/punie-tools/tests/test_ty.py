@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from punie_tools import Evidence, LocalHost, Toolbox, TypeCheckError, TypeCheckResult, parse_ty
 
 NO_FILES = b"WARN No python files found under the given path(s)\n"

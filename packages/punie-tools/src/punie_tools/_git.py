@@ -18,7 +18,10 @@ __all__ = ["git_diff", "git_log", "git_status"]
 
 # A repository's own configuration may name programs to run; reading must not run them.
 _GIT = ("git", "--no-pager", "--literal-pathspecs", "-c", "core.fsmonitor=false")
-_STATUS = (*_GIT, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all")
+_STATUS = (
+    *(*_GIT, "status", "--porcelain=v2", "--branch", "-z"),
+    *("--untracked-files=all", "--find-renames", "--ignore-submodules=none"),
+)
 _DIFF = (
     *(*_GIT, "-c", "diff.ignoreSubmodules=none"),
     *("diff", "--exit-code", "--raw", "--numstat", "-z", "-M"),

@@ -71,7 +71,9 @@ class _Pipe:
 
     async def close(self) -> None:
         """Stop watching, and wait until the event loop has let go of the pipe."""
-        if self._transport is not None:
+        if self._transport is None:
+            os.close(self._read)
+        else:
             self._transport.close()
             await self.collector.closed.wait()
 

@@ -33,7 +33,13 @@ CLEAN, FINDINGS, NO_ANSWER = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    # Everything behind `--` is the tool's; argparse would take the two dashes away.
+    ours, tools = (
+        (words[: words.index("--")], words[words.index("--") :]) if "--" in words else (words, [])
+    )
+    options = _parser().parse_args(ours)
+    options.words = [*getattr(options, "words", []), *tools]
     try:
         return options.run(options)
     except ToolsError as error:

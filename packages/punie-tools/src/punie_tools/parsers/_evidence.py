@@ -54,10 +54,11 @@ class Evidence:
         )
 
     def told(self, verdict: Verdict) -> str | None:
-        """Return a verdict's reason with the workspace's own path taken out of it."""
-        if verdict.reason is None or self.root is None:
-            return verdict.reason
-        return verdict.reason.replace(f"{self.root}/", "")
+        """Return a verdict's reason as one line, the workspace's own path taken out of it."""
+        if verdict.reason is None:
+            return None
+        line = " ".join(verdict.reason.split())
+        return line if self.root is None else line.replace(f"{self.root}/", "")
 
     def run(self, stderr: bytes, exit_code: int | None) -> ToolRun:
         """Return what a result shows of this evidence."""

@@ -20,6 +20,7 @@ from punie_tools.results.tests import Outcome, TestCase, TestResult
 __all__ = ["parse_pytest"]
 
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_ANSWERS = frozenset({0, 1, 2})  # 2: interrupted, by a module that cannot be collected too
 _INTERNAL_ERROR, _USAGE_ERROR, _NOTHING_COLLECTED = 3, 4, 5
 _OUTCOMES: dict[str, Outcome] = {
     "passed": "passed",
@@ -181,7 +182,9 @@ def _judge(stream: _Stream, stderr: bytes, exit_code: int, evidence: Evidence) -
         return _incomplete(stream, stderr, exit_code)
     if exit_code == _NOTHING_COLLECTED:
         return Verdict("nothing_checked", "pytest collected no test; nothing was checked.")
-    if any(case.outcome in {"failed", "error", "subtest failed"} for case in stream.cases):
+    if exit_code in _ANSWERS and any(
+        case.outcome in {"failed", "error", "subtest failed"} for case in stream.cases
+    ):
         return Verdict("findings")
     return _unfailed(stream, stderr, exit_code)
 
@@ -201,7 +204,8 @@ def _incomplete(stream: _Stream, stderr: bytes, exit_code: int) -> Verdict:
 
 def _unfailed(stream: _Stream, stderr: bytes, exit_code: int) -> Verdict:
     if exit_code != 0:
-        reason = f"pytest failed (exit code {exit_code}) though no test did: {last_words(stderr)}."
+        known = " though no test did" if exit_code in _ANSWERS else ""
+        reason = f"pytest failed (exit code {exit_code}){known}: {last_words(stderr)}."
         return Verdict("tool_error", reason)
     if all(case.outcome == "skipped" for case in stream.cases):
         skipped = len(stream.cases)

@@ -35,7 +35,9 @@ class ToolRun(BaseModel):
     ] = None
     tool_version: Annotated[str | None, Field(description="Version of the tool.")] = None
     stderr_tail: Annotated[str, Field(description="The end of standard error.")] = ""
-    duration: Annotated[float | None, Field(description="Wall-clock seconds.")] = None
+    duration: Annotated[
+        float | None, Field(ge=0, allow_inf_nan=False, description="Wall-clock seconds.")
+    ] = None
 
 
 class ToolResult(BaseModel):

@@ -1,0 +1,131 @@
+"""The command line: JSON out, and exit codes that scripts can trust."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from punie_tools import EFFECTS, PARSERS, TypeCheckResult
+from punie_tools.cli import main
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch):
+    """A function that puts bytes on standard input."""
+
+    def put(data: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return put
+
+
+def test_list_names_every_tool_with_its_effect(capsys) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("(")[0] for line in lines] == list(EFFECTS)
+    assert any("git_log(path, count=10)" in line and " read " in line for line in lines)
+
+
+@pytest.mark.parametrize("tool", list(EFFECTS))
+def test_schema_prints_a_valid_schema(tool: str, capsys) -> None:
+    assert main(["schema", tool]) == 0
+    jsonschema.Draft202012Validator.check_schema(json.loads(capsys.readouterr().out))
+
+
+def test_run_prints_the_result_and_exits_by_its_status(root: Path, capsys) -> None:
+    (root / "bad.py").write_text("x: int = ''\n")
+    (root / "good.py").write_text("x: int = 1\n")
+    at = ["run", "--root", str(root), "typecheck"]
+    assert main([*at, "good.py"]) == 0
+    assert main([*at, "--path=bad.py"]) == 1
+    assert main([*at, "none.py"]) == 2
+    assert main([*at, "../x"]) == 2
+    out, err = capsys.readouterr()
+    decoder, results = json.JSONDecoder(), []
+    while out := out.lstrip():
+        value, end = decoder.raw_decode(out)
+        results.append(TypeCheckResult.model_validate(value).status)
+        out = out[end:]
+    assert results == ["clean", "findings", "tool_error"]
+    assert err.startswith("punie-tools: ../x is outside the workspace")
+
+
+def test_run_takes_values_of_every_type(root: Path, git, capsys) -> None:
+    (root / "a").write_text("a\n")
+    git("add", "a")
+    git("commit", "-qm", "one")
+    at = ["run", "--root", str(root)]
+    assert main([*at, "git_log", ".", "--count", "1"]) == 0
+    assert main([*at, "git_diff", ".", "--staged"]) == 0
+    assert main([*at, "git_diff", ".", "--staged=false"]) == 0
+    assert main([*at, "run_command", "echo", '["a b"]']) == 0
+    assert capsys.readouterr().out.endswith('"a b\\n"\n')
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["typecheck"], "typecheck(path) needs path"),
+        (["typecheck", "a", "b"], "too many arguments for typecheck(path)"),
+        (["typecheck", "--nope", "a"], "has no parameter 'nope'"),
+        (["typecheck", "--path"], "--path needs a value"),
+        (["git_log", ".", "--count", "ten"], "'ten' is no value for count"),
+        (["rm"], "there is no tool 'rm'"),
+    ],
+)
+def test_a_wrong_call_is_explained(words: list[str], said: str, capsys) -> None:
+    assert main(["run", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_words_after_two_dashes_are_values(root: Path, capsys) -> None:
+    assert main(["run", "--root", str(root), "write_file", "--", "f", "--flag"]) == 0
+    assert (root / "f").read_text() == "--flag"
+
+
+def test_parse_reads_a_tools_output(recording, feed, capsys) -> None:
+    feed(recording.stdout)
+    code = main(["parse", recording.tool, "--exit-code", str(recording.exit_code), "--root", "/w"])
+    result = json.loads(capsys.readouterr().out)
+    assert code == {"clean": 0, "findings": 1}[result["status"]]
+
+
+def test_parse_never_calls_a_failure_clean(feed, root: Path, capsys) -> None:
+    (root / "stderr").write_text("ty failed: no such rule\n")
+    for tool in PARSERS:
+        feed(b"")
+        arguments = ["parse", tool, "--exit-code", "2", "--stderr", str(root / "stderr")]
+        assert main(arguments) == 2
+        assert json.loads(capsys.readouterr().out)["success"] is False
+    assert main(["parse", "ty", "--exit-code", "2", "--stderr", str(root / "none")]) == 2
+
+
+def test_pretty_is_for_people(feed, recorded, capsys, monkeypatch) -> None:
+    feed(recorded["ruff"].stdout)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert main(["parse", "ruff", "--exit-code", "1", "--root", "/w", "--pretty"]) == 1
+    shown = capsys.readouterr().out
+    assert "\x1b[33mfindings\x1b[0m" in shown
+    assert "a.py:3:20" in shown
+    monkeypatch.delenv("FORCE_COLOR")
+    feed(b"[]")
+    assert main(["parse", "ruff", "--exit-code", "9", "--pretty"]) == 2
+    assert capsys.readouterr().out.startswith("tool_error  violation_count: 0")
+
+
+def test_pretty_does_not_let_output_steer_the_terminal(feed, recorded, capsys) -> None:
+    feed(recorded["ruff"].stdout.replace(b"imported but", rb"\u001b[2J"))
+    main(["parse", "ruff", "--exit-code", "1", "--pretty"])
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_the_installed_program_runs() -> None:
+    program = Path(sys.executable).with_name("punie-tools")
+    done = subprocess.run([program, "list"], capture_output=True, check=True)
+    assert b"typecheck(path)" in done.stdout
