@@ -44,6 +44,7 @@ _FENCE = re.compile(
     r"(?P<body>.*?)\n?(?P=indent)(?P=ticks)[ ]*(?=\n|$)",
     re.DOTALL,
 )
+_INCLUDE = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.MULTILINE)
 _NOT_RUN = re.compile(r"<!-- not run: (?P<reason>\S.{7,}) -->")
 
 
@@ -68,7 +69,8 @@ def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text(encoding="utf-8")
     for match in _FENCE.finditer(text):
         indent = match["indent"]
-        lines = [line.removeprefix(indent) for line in match["body"].split("\n")]
+        body = _INCLUDE.sub(lambda found: (ROOT / found["path"]).read_text(), match["body"])
+        lines = [line.removeprefix(indent) for line in body.split("\n")]
         reason = _NOT_RUN.search(match["before"] or "")
         yield Block(
             page,
