@@ -84,7 +84,7 @@ STAGES: Mapping[str, Stage] = {
 
 @dataclass(frozen=True)
 class Freshness:
-    """How a stage stands: `fresh`, `stale`, `missing` or `waiting`, and why."""
+    """How a stage stands: `fresh`, `stale`, `missing`, `running` or `waiting`, and why."""
 
     stage: str
     state: str
@@ -232,6 +232,17 @@ class Run:
         record = _read(self.done_path(stage))
         return record["output"] if record else None
 
+    def running(self) -> str | None:
+        """Return the stage a living process is working on, or None."""
+        status = _read(self.folder / "status.json")
+        if status is None or status["state"] != "running":
+            return None
+        try:
+            os.kill(status["pid"], 0)
+        except OSError:
+            return None
+        return status["stage"]
+
     def freshness(self) -> list[Freshness]:
         """Return how each stage stands, in the order they run."""
         rows: list[Freshness] = []
@@ -246,6 +257,8 @@ class Run:
     def _freshness(self, name: str, stage: Stage, unfinished: set[str]) -> Freshness:
         record = _read(self.done_path(name))
         if record is None:
+            if self.running() == name:
+                return Freshness(name, "running", "`make watch` follows it")
             partial = self.path(name).with_name(self.path(name).name + ".tmp").exists()
             return Freshness(
                 name, "missing", "interrupted; it will resume" if partial else "never made"

@@ -13,17 +13,11 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as RichProgress
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
 
 T = TypeVar("T")
 
@@ -76,7 +70,7 @@ class Progress:
     def __init__(
         self, stream: TextIO | None = None, status: Path | None = None, stage: str = ""
     ) -> None:
-        self._console = Console(file=stream or sys.stderr)
+        self._stream = stream or sys.stderr
         self._status = status
         self._stage = stage
         self._bar: RichProgress | None = None
@@ -86,16 +80,8 @@ class Progress:
     def task(self, name: str, total: int) -> Generator[Task]:
         """Run a task of `total` steps; the bar or the last line is written when the block ends."""
         task = Task(name, total, self._show)
-        if self._console.is_terminal:
-            self._bar = RichProgress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[figures]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=self._console,
-            )
+        if self._stream.isatty():
+            self._bar = _make_bar(self._stream)
             self._bar_id = self._bar.add_task(name, total=total, figures="")
             self._bar.start()
         try:
@@ -125,7 +111,10 @@ class Progress:
         self._print(text)
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, file=self._stream, flush=True)
 
     def _show(self, task: Task) -> None:
         if self._bar is not None and self._bar_id is not None:
@@ -157,3 +146,26 @@ class Progress:
         temporary = self._status.with_name(self._status.name + ".tmp")
         temporary.write_text(json.dumps(record))
         temporary.replace(self._status)
+
+
+def _make_bar(stream: TextIO) -> RichProgress:
+    # Imported late: `make` asks this program whether anything needs doing, and shows no bar for that.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+    )

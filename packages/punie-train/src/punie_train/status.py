@@ -13,7 +13,13 @@ from rich.table import Table
 from punie_train.errors import PhaseError
 from punie_train.graph import STAGES, Run
 
-STYLES = {"fresh": "green", "stale": "yellow", "missing": "red", "waiting": "yellow"}
+STYLES = {
+    "fresh": "green",
+    "stale": "yellow",
+    "missing": "red",
+    "running": "cyan",
+    "waiting": "yellow",
+}
 WATCH_SECONDS = 1.0
 
 
