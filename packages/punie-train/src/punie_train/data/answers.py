@@ -119,7 +119,7 @@ def _lines(runs: Runs) -> list[str]:
 def found(what: str) -> Callable[[Slots, Runs], str]:
     """How many lines or files a search found."""
 
-    def answer(slots: Slots, runs: Runs) -> str:
+    def answer(slots: Slots, runs: Runs) -> str:  # noqa: ARG001 - all answers are called alike
         lines = _lines(runs)
         if lines and lines[-1].startswith("[exit code"):
             _need(
@@ -173,7 +173,8 @@ def recovered_check(slots: Slots, runs: Runs) -> str:
 
 def head(slots: Slots, runs: Runs) -> str:
     """How many lines were shown."""
-    return f"Those are the first {len(runs[-1].stdout.rstrip(chr(10)).splitlines())} lines of {slots['path']}."
+    count = len(runs[-1].stdout.rstrip("\n").splitlines())
+    return f"Those are the first {count} lines of {slots['path']}."
 
 
 def counted(slots: Slots, runs: Runs) -> str:

@@ -14,13 +14,13 @@ from typing import Any
 from punie_train.artefacts import read_jsonl
 from punie_train.data.config import GenerateConfig, MergeConfig, contract_for
 from punie_train.data.likeness import LeakIndex, near_duplicates, suite_prompts
-from punie_train.data.records import contract_problems, shape_problems
+from punie_train.data.records import contract_problems, shape_problems, user_prompts
 from punie_train.data.splits import SPLITS, normalised, plain, split_of
 from punie_train.data.tokens import Tokenizer
 
 __all__ = ["audit", "audit_records", "render_audit"]
 
-Splits = Mapping[str, Sequence[Mapping[str, Any]]]
+Splits = Mapping[Any, Sequence[Mapping[str, Any]]]
 
 
 def audit(
@@ -111,11 +111,7 @@ def _repeated(rows: Rows) -> list[str]:
     ids: set[str] = set()
     found = []
     for split, record in rows:
-        questions = [
-            message["content"] for message in record["messages"]
-            if message["role"] == "user" and not message["content"].startswith(("```", "Error", "Not run", "Stopped"))
-        ]  # fmt: skip
-        key = " / ".join(map(plain, questions))
+        key = " / ".join(plain(prompt) for prompt in user_prompts(record))
         if key in seen:
             found.append(
                 f"{record['id']}: the prompt of {seen[key]} again: {record['prompt']!r} ({split})"

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from punie_tools import LocalHost, Toolbox
-
 from punie_train.data.workspaces import Scene, files_digest, materialise
 
 __all__ = ["Bench"]

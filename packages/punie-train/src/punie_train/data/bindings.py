@@ -244,7 +244,8 @@ def run_script(rng: Random, world: World) -> Binding | None:
     stage = world.stage(rng, added=0)
     names, snippets = world.sources.names, world.sources.snippets
     folder = rng.choice(("", "", "scripts/", "tools/", "jobs/", f"{rng.choice(names.parents)}/"))
-    path = f"{folder}{rng.choice(('hello', 'demo', 'main', 'check_env', 'show', 'task', 'seed', 'job', 'tick'))}.py"
+    stem = rng.choice(("hello", "demo", "main", "check_env", "show", "task", "seed", "job", "tick"))
+    path = f"{folder}{stem}.py"
     if path in stage.scene.files:
         return None
     scene = Scene(stage.scene.workspace, {path: f"print({rng.choice(snippets.texts)!r})\n"})
@@ -275,8 +276,8 @@ def suffix(rng: Random, world: World) -> Binding | None:
 
 
 _WORDS = (
-    "TODO", "import", "return", "dataclass", "self", "name", "list[str]", "None", "from", "class", "def", "str",
-    "path", "print", "version", "value", "float", "title", "raise", "for", "sum", "len", "json", "__main__",
+    "TODO", "import", "return", "dataclass", "self", "name", "None", "from", "class", "def", "str", "path",
+    "print", "version", "value", "float", "title", "raise", "for", "sum", "len", "json", "__main__",
 )  # fmt: skip
 
 
@@ -293,9 +294,9 @@ def text(rng: Random, world: World) -> Binding | None:
         for file, body in stage.scene.files.items()
         if file.startswith(prefix)
         for line in body.splitlines()
-        if word.replace("[", "").replace("]", "") in line
+        if word in line
     ]
-    if len(lines) > 12 or "[" in word:
+    if len(lines) > 12:
         return None
     return Binding(stage.scene, {"text": word, "dir": path}, {"dir": said})
 

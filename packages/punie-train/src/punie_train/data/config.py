@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+
 from punie_agent.contract import Contract, standard_functions
 from punie_tools import LocalHost, Toolbox
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 __all__ = ["GenerateConfig", "MergeConfig", "Quota", "contract_for"]
 
@@ -44,6 +45,8 @@ class GenerateConfig(BaseModel):
         tools: the functions the model is shown, in this order.
         counts: how many examples of each category go to train, valid and test.
         seed: chooses other names and files for the same phrasings.
+        ngram: prompts that share this many words in a row with a query of a frozen suite are passed over.
+        near_duplicate: MinHash similarity (0 to 1) from which an example is passed over as one too many.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +54,8 @@ class GenerateConfig(BaseModel):
     tools: tuple[str, ...] = ("typecheck", "read_file", "write_file", "run_command")
     counts: dict[str, Quota] = Field(default_factory=lambda: {**PHASE22, **TYPES})
     seed: int = 23
+    ngram: int = Field(default=6, ge=4)
+    near_duplicate: float = Field(default=0.95, gt=0.5, le=1)
 
 
 class MergeConfig(BaseModel):

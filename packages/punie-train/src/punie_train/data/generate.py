@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from punie_train.artefacts import write_jsonl
 from punie_train.data.config import GenerateConfig
+from punie_train.data.likeness import Alike, LeakIndex, suite_prompts
 from punie_train.data.play import play_all
 from punie_train.data.scenes import World
 from punie_train.data.sources import read_sources
@@ -19,7 +21,13 @@ __all__ = ["generate"]
 
 
 def generate(
-    config: GenerateConfig, *, sources: Path, workspaces: Path, out: Path, progress: Progress
+    config: GenerateConfig,
+    *,
+    sources: Path,
+    workspaces: Path,
+    out: Path,
+    progress: Progress,
+    suites: Sequence[Path] = (),
 ) -> None:
     """Draw the examples, execute each one, and write the records as JSON Lines.
 
@@ -29,14 +37,23 @@ def generate(
         workspaces: `data/workspaces`.
         out: the JSONL file.
         progress: told how many are done.
+        suites: frozen suites; prompts that give a query away are passed over.
 
     Raises:
         DataError: a source breaks a rule, or examples failed when they were run (each is listed).
     """
     world = World(read_sources(sources), read_workspaces(workspaces))
+    leaks = LeakIndex.of(suite_prompts(suites), config.ngram)
+    alike = Alike(config.near_duplicate)
+
+    def accept(task: Task) -> bool:
+        prompts = [each.prompt for each in task.exchanges]
+        done = [step for each in task.exchanges for step in each.steps or (each.answer,)]
+        return not any(map(leaks.leaked, prompts)) and alike.add(task.id, prompts, done) is None
+
     tasks: list[Task] = []
     for category, quota in config.counts.items():
-        tasks += draw(world, category, quota, seed=config.seed)
+        tasks += draw(world, category, quota, seed=config.seed, accept=accept)
     started = time.monotonic()
     records = asyncio.run(play_all(tasks, config, licence=world.sources.licence, progress=progress))
     write_jsonl(out, records)

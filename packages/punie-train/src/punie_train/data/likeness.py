@@ -1,8 +1,8 @@
 """Examples that are too much alike, and prompts that a frozen suite asks too.
 
-Near-duplicates: MinHash (datasketch) over character 4-grams of the prompt and of what is done about it; two
-requests for different files differ in both. Leaks: the same normalised prompt as a query, or `ngram` words in a
-row in common with one; shorter queries must not occur whole.
+Near-duplicates: MinHash (datasketch) over character 4-grams of the prompt and of what is done about it;
+two requests for different files differ in both. Leaks: the same normalised prompt as a query, or `ngram`
+words in a row in common with one; shorter queries must not occur whole.
 """
 
 from __future__ import annotations
@@ -14,36 +14,65 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from punie_train.data.records import user_prompts
 from punie_train.data.splits import plain
 from punie_train.errors import DataError
 
-__all__ = ["LeakIndex", "near_duplicates", "suite_prompts"]
+__all__ = ["Alike", "LeakIndex", "near_duplicates", "suite_prompts"]
 
 _PERMUTATIONS = 64
 _SHINGLE = 4
+
+
+class Alike:
+    """Remembers examples and finds one that a new one is nearly the same as.
+
+    Args:
+        threshold: Jaccard similarity (0 to 1) from which two count as the same.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        from datasketch import MinHashLSH
+
+        self.threshold = threshold
+        self._index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
+        self._shingles: dict[str, set[bytes]] = {}
+
+    def add(self, key: str, prompts: Sequence[str], done: Sequence[str]) -> str | None:
+        """Remember an example unless it is like one that is known; return that one's key, or None.
+
+        Args:
+            key: its name; a name that is known already counts as like itself.
+            prompts: what the user says in it.
+            done: its programs, or the answer where there are none.
+        """
+        from datasketch import MinHash
+
+        if key in self._shingles:
+            return key
+        own = _shingles(" ".join([*map(plain, prompts), *(text.strip() for text in done)]))
+        sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
+        sketch.update_batch(sorted(own))
+        for other in map(str, self._index.query(sketch)):
+            known = self._shingles[other]
+            if len(own & known) >= self.threshold * len(own | known):
+                return other
+        self._shingles[key] = own
+        self._index.insert(key, sketch)
+        return None
 
 
 def near_duplicates(
     records: Sequence[Mapping[str, Any]], threshold: float
 ) -> list[tuple[str, str]]:
     """Return pairs of ids of records that are nearly the same."""
-    from datasketch import MinHash, MinHashLSH  # noqa: PLC0415 - slow to import, only the merge needs it
-
-    index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
-    shingles: dict[str, set[bytes]] = {}
+    alike = Alike(threshold)
     pairs = []
     for record in records:
-        text = " ".join(
-            message["content"] for message in record["messages"] if message["role"] == "assistant"
-        )
-        own = _shingles(f"{plain(record['prompt'])} {text}")
-        sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
-        sketch.update_batch(sorted(own))
-        for other in index.query(sketch):
-            if len(own & shingles[other]) >= threshold * len(own | shingles[other]):
-                pairs.append((str(other), record["id"]))
-        shingles[record["id"]] = own
-        index.insert(record["id"], sketch)
+        done = [run["code"] for run in record["trace"]] or [record["messages"][-1]["content"]]
+        other = alike.add(record["id"], user_prompts(record), done)
+        if other is not None and other != record["id"]:
+            pairs.append((other, record["id"]))
     return pairs
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from punie_agent.contract import Contract, standard_functions
-from punie_agent.loop import TurnLimits, run_turn
 from punie_agent.events import CodeFinished, Event
+from punie_agent.loop import TurnLimits, run_turn
 from punie_agent.models import Message, ModelReply
 from punie_sandbox import RunResult, Sandbox
-
 from punie_train.data.answers import Refused, answer_for
 from punie_train.data.bench import Bench
 from punie_train.data.config import GenerateConfig

@@ -1,15 +1,17 @@
 """What a record must look like, and that it speaks of the contract it was made for.
 
-Covered: the shape (JSON Schema), the order of roles, that every code block was run with exactly that code and
-its result follows, that the programs call only tools of the contract with parameters they have, and that the
-check which the sandbox makes before a run (ty on the stubs) found nothing. Not covered: what is said in prose.
+Covered: the shape (JSON Schema), the order of roles, that every code block was run with exactly that code
+and its result follows, that the programs call only tools of the contract, and that the check which the
+sandbox makes before a run (ty on the stubs: parameters, fields, types) found nothing. Not covered: what is
+said in prose.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import jsonschema
@@ -17,7 +19,7 @@ import jsonschema
 from punie_agent.contract import Contract
 from punie_sandbox import RunResult
 
-__all__ = ["RECORD_SCHEMA", "contract_problems", "shape_problems"]
+__all__ = ["RECORD_SCHEMA", "contract_problems", "shape_problems", "user_prompts"]
 
 _TEXT = {"type": "string", "minLength": 1}
 
@@ -27,7 +29,8 @@ RECORD_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "required": [
-        "id", "category", "intent", "workspace", "files", "tools", "prompt", "messages", "trace", "source", "licence",
+        "id", "category", "intent", "workspace", "files", "tools", "prompt", "messages", "trace", "source",
+        "licence",
     ],
     "properties": {
         "id": _TEXT,
@@ -95,33 +98,46 @@ def contract_problems(record: Mapping[str, Any], contract: Contract) -> list[str
         problems.append("the system prompt is not the contract's")
     if tuple(record["tools"]) != contract.tools:
         problems.append(f"made for the tools {record['tools']}, not for {list(contract.tools)}")
-    runs = [RunResult.from_json(item) for item in record["trace"]]
-    codes = []
     messages = record["messages"]
-    for place, message in enumerate(messages):
-        reply = contract.parse(message["content"]) if message["role"] == "assistant" else None
-        if reply is None or reply.code is None:
-            continue
-        codes.append(reply.code)
-        if len(codes) > len(runs):
-            continue
-        run = runs[len(codes) - 1]
-        if run.code.strip() != reply.code.strip():
-            problems.append(f"program {len(codes)} is not the one that was run")
-        following = messages[place + 1]["content"] if place + 1 < len(messages) else ""
-        if following != contract.format_result(run):
-            problems.append(f"program {len(codes)} is not followed by its own result")
+    programs = _programs(messages, contract)
+    runs = [RunResult.from_json(item) for item in record["trace"]]
+    if len(programs) != len(runs):
+        problems.append(f"{len(programs)} programs but {len(runs)} runs")
+    for number, ((code, told), run) in enumerate(zip(programs, runs, strict=False), start=1):
+        if run.code.strip() != code.strip():
+            problems.append(f"program {number} is not the one that was run")
+        if told != contract.format_result(run):
+            problems.append(f"program {number} is not followed by its own result")
         if run.diagnostics:
-            problems.append(f"program {len(codes)} does not type check: {run.diagnostics[0]}")
-    if len(codes) != len(runs):
-        problems.append(f"{len(codes)} programs but {len(runs)} runs")
+            problems.append(f"program {number} does not type check: {run.diagnostics[0]}")
     if (
         messages[-1]["role"] != "assistant"
         or contract.parse(messages[-1]["content"]).code is not None
     ):
         problems.append("the last message is not a plain answer")
     return problems + [
-        problem for code in codes for problem in _unknown_calls(code, contract.tools)
+        each for code, _ in programs for each in _unknown_calls(code, contract.tools)
+    ]
+
+
+def _programs(messages: Sequence[Mapping[str, str]], contract: Contract) -> list[tuple[str, str]]:
+    """Return the programs of a conversation, each with the message that follows it."""
+    found = []
+    for place, message in enumerate(messages):
+        code = contract.parse(message["content"]).code if message["role"] == "assistant" else None
+        if code is not None:
+            following = messages[place + 1]["content"] if place + 1 < len(messages) else ""
+            found.append((code, following))
+    return found
+
+
+def user_prompts(record: Mapping[str, Any]) -> list[str]:
+    """Return what the user asked, without the messages that tell what a program printed."""
+    return [
+        message["content"]
+        for before, message in pairwise(record["messages"])
+        if message["role"] == "user"
+        and (before["role"] == "system" or "```" not in before["content"])
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
@@ -102,7 +103,7 @@ class World:
         names = self.sources.names
         text = module.text.strip("\n") + "\n"
         renames = {}
-        for name in re.findall(r"^class (\w+)", text, flags=re.M):
+        for name in re.findall(r"^class (\w+)", text, flags=re.MULTILINE):
             chance = rng.random()
             if chance < 0.35:
                 renames[name] = rng.choice(names.class_prefixes) + name
@@ -138,7 +139,10 @@ def _has_own_root(workspace: Workspace) -> bool:
 def _shadows(path: str, workspace: Workspace) -> bool:
     """Whether the module would hide one that the workspace imports, or the standard library's."""
     stem = path.rsplit("/", 1)[-1]
-    return any(file.rsplit("/", 1)[-1] == stem for file in workspace.files) or path in {"types.py"}
+    top = path.removeprefix("src/").split("/")[0].removesuffix(".py")
+    return top in sys.stdlib_module_names or any(
+        file.rsplit("/", 1)[-1] == stem for file in workspace.files
+    )
 
 
 def _right_files(workspace: Workspace) -> dict[str, str]:

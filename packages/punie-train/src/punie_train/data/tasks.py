@@ -4,10 +4,12 @@ Drawing is deterministic: an intent's n-th try with a phrasing depends on seed, 
 only, so a category can grow without changing what was drawn before.
 """
 
+# ruff: noqa: S311 - chance chooses examples here, it protects nothing
+
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -81,8 +83,22 @@ class Task:
         return f"{self.intent}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
 
-def draw(world: World, category: str, quota: Sequence[int], *, seed: int) -> list[Task]:
+def draw(
+    world: World,
+    category: str,
+    quota: Sequence[int],
+    *,
+    seed: int,
+    accept: Callable[[Task], bool],
+) -> list[Task]:
     """Draw the tasks of a category: as many for each split as the quota says, no prompt twice.
+
+    Args:
+        world: what tasks are made of.
+        category: which tasks.
+        quota: how many for train, valid and test.
+        seed: chooses other names and files.
+        accept: the last word on each, such as whether it is too much like another one.
 
     Raises:
         DataError: the sources do not have enough different prompts for the quota.
@@ -96,6 +112,8 @@ def draw(world: World, category: str, quota: Sequence[int], *, seed: int) -> lis
         key = " / ".join(plain(exchange.prompt) for exchange in task.exchanges)
         if left[task.split] and key not in seen:
             seen.add(key)
+            if not accept(task):
+                continue
             left[task.split] -= 1
             drawn.append(task)
     if missing := {split: count for split, count in left.items() if count}:
@@ -108,7 +126,7 @@ def draw(world: World, category: str, quota: Sequence[int], *, seed: int) -> lis
 
 def _candidates(world: World, category: str, seed: int) -> Iterator[Task]:
     """Yield candidates: intents by weight, phrasings in turn."""
-    streams = [(weight, stream) for weight, stream in _streams(world, category, seed)]
+    streams = _streams(world, category, seed)
     if not streams:
         known = sorted({task.category for task in world.sources.tasks.values()})
         raise DataError(

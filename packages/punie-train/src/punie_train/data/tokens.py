@@ -20,12 +20,13 @@ class Tokenizer:
     """The tokenizer of a base model folder."""
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
+        from transformers import AutoTokenizer
 
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         except (OSError, ValueError) as error:
             raise DataError(f"{folder}: no tokenizer that can be loaded: {error}.") from None
+        self._tokenizer = tokenizer
 
     def render(self, messages: Sequence[Mapping[str, str]], *, ask: bool = False) -> str:
         """Return the conversation as the chat template writes it; `ask` opens the model's turn."""
