@@ -17,7 +17,15 @@ from typing import Any
 
 from punie_train.errors import DataError
 
-__all__ = ["Edit", "Scene", "Symbol", "Workspace", "materialise", "read_workspaces"]
+__all__ = [
+    "Edit",
+    "Scene",
+    "Symbol",
+    "Workspace",
+    "materialise",
+    "read_workspaces",
+    "scene_files",
+]
 
 _IGNORED = {"__pycache__", ".ruff_cache", ".pytest_cache"}
 
@@ -176,3 +184,18 @@ def materialise(files: Mapping[str, str], folder: Path) -> None:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+
+
+def scene_files(record: Mapping[str, Any], workspaces: Mapping[str, Workspace]) -> dict[str, str]:
+    """Return the files that a record's programs acted on, text by path; none for a direct answer.
+
+    Raises:
+        DataError: the record names a workspace that is not there.
+    """
+    name = record["workspace"]
+    if name is None:
+        return {}
+    if name not in workspaces:
+        known = ", ".join(sorted(workspaces))
+        raise DataError(f"{record['id']}: no workspace {name!r}; there are {known}.")
+    return {**workspaces[name].files, **record["files"]}
