@@ -81,7 +81,7 @@ class CodeWatch:
 
     def raised(self, call_id: str, tool: str, error: BaseException) -> None:
         """An observed function raised."""
-        message = f"{type(error).__name__}: {error}"
+        message = f"{_as_seen(error)}: {error}"
         self._finish(call_id, tool, "allow", "failed", message)
 
     def close(self, result: RunResult | None) -> None:
@@ -108,6 +108,11 @@ class CodeWatch:
             return
         allowed = "allow" if decision == "allow" else "deny"
         self._emit(CallFinished(self.code_id, call_id, tool, allowed, summary, error, value))
+
+
+def _as_seen(error: BaseException) -> str:
+    """The exception's name in the sandbox, where only built-in types exist."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
 
 
 def observed(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from punie_agent import models
+from punie_agent import models, traces
 from punie_agent.cli._display import JsonDisplay, TextDisplay
-from punie_agent.cli._terminal import TerminalAsker, default_model, interruptible
+from punie_agent.cli._terminal import TerminalAsker, interruptible
 from punie_agent.errors import ConfigError
 from punie_agent.loop import TurnLimits, TurnResult, run_turn
 from punie_agent.models import Message
 from punie_agent.permissions import Mode
 from punie_agent.workbench import open_workbench
 
-__all__ = ["run"]
+__all__ = ["mode_of", "run"]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,12 +33,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _ask(prompt: str, folder: Path, options: argparse.Namespace) -> int:
-    model = models.resolve(options.model or default_model())
+    model = models.resolve(options.model or models.default_name())
     display = JsonDisplay() if options.json else TextDisplay()
     asker = None if options.json else TerminalAsker(display)
     try:
         async with (
-            open_workbench(folder, model, asker=asker, mode=_mode(options)) as bench,
+            open_workbench(folder, model, asker=asker, mode=mode_of(options)) as bench,
             interruptible() as cancel,
         ):
             result = await run_turn(
@@ -54,12 +54,14 @@ async def _ask(prompt: str, folder: Path, options: argparse.Namespace) -> int:
     finally:
         await models.close(model)
     display.finish()
+    traces.record(result, model=model.name, contract=bench.contract, project=folder)
     if options.json:
         print(json.dumps(_as_json(model.name, result), indent=2, ensure_ascii=False))
     return _exit_code(result)
 
 
-def _mode(options: argparse.Namespace) -> Mode:
+def mode_of(options: argparse.Namespace) -> Mode:
+    """The mode that --plan and --yes stand for."""
     if options.plan:
         return "plan"
     return "auto" if options.yes else "ask"

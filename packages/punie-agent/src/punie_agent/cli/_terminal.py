@@ -1,22 +1,20 @@
-"""What every interactive command needs of a terminal: questions, Ctrl-C, the default model."""
+"""What every interactive command needs of a terminal: questions, lines of input, Ctrl-C."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from punie_agent.models import registry
 from punie_agent.permissions import Outcome, PermissionDecision, PermissionRequest
 
 if TYPE_CHECKING:
     from punie_agent.cli._display import Display
 
-__all__ = ["TerminalAsker", "default_model", "interruptible"]
+__all__ = ["TerminalAsker", "interruptible", "read_line"]
 
 _ANSWERS: dict[str, Outcome] = {
     "y": "allow_once",
@@ -46,7 +44,7 @@ class TerminalAsker:
                 file=sys.stderr,
                 flush=True,
             )
-            line = await _read_line()
+            line = await read_line()
             if line is None:
                 return PermissionDecision("reject", "no answer")
             outcome = _ANSWERS.get(line.strip().lower()[:1])
@@ -54,7 +52,7 @@ class TerminalAsker:
                 return PermissionDecision(outcome)
 
 
-async def _read_line() -> str | None:
+async def read_line() -> str | None:
     """One line of standard input, None at its end, without blocking the loop and without a thread."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
@@ -82,14 +80,3 @@ async def interruptible() -> AsyncGenerator[asyncio.Event]:
         yield event
     finally:
         loop.remove_signal_handler(signal.SIGINT)
-
-
-def default_model() -> str:
-    """The model to use when none was named: $PUNIE_MODEL, the newest one made here, or `test`."""
-    named = os.environ.get("PUNIE_MODEL")
-    if named:
-        return named
-    made = registry.registered()
-    if not made:
-        return "test"
-    return max(made, key=lambda each: (each.folder / registry.DESCRIPTION).stat().st_mtime).name

@@ -5,7 +5,7 @@ Importing this package imports no adapter's libraries: `resolve` does, for the o
 
 from punie_agent.models._offline import OfflineModel
 from punie_agent.models._protocol import ChatModel, Image, Message, ModelReply, Role, Usage
-from punie_agent.models._resolve import choices, close, contract_for, resolve
+from punie_agent.models._resolve import choices, close, contract_for, default_name, resolve
 
 __all__ = [
     "ChatModel",
@@ -18,5 +18,6 @@ __all__ = [
     "choices",
     "close",
     "contract_for",
+    "default_name",
     "resolve",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["choices", "close", "contract_for", "resolve"]
+__all__ = ["choices", "close", "contract_for", "default_name", "resolve"]
 
 
 def resolve(name: str) -> ChatModel:
@@ -64,6 +65,19 @@ def choices() -> list[tuple[str, str]]:
 
     made = [(each.name, f"{each.base} trained in {each.phase}") for each in registry.registered()]
     return [*made, ("test", "offline, no weights: tries out a set-up")]
+
+
+def default_name() -> str:
+    """The model to use when none was named: $PUNIE_MODEL, the newest one made here, or `test`."""
+    from punie_agent.models import registry
+
+    named = os.environ.get("PUNIE_MODEL")
+    if named:
+        return named
+    made = registry.registered()
+    if not made:
+        return "test"
+    return max(made, key=lambda each: (each.folder / registry.DESCRIPTION).stat().st_mtime).name
 
 
 def contract_for(model: ChatModel, toolbox: Toolbox) -> Contract:

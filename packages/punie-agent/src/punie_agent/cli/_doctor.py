@@ -1,0 +1,151 @@
+"""`punie doctor`: is everything there, and does it work?"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from punie_agent.contract import Contract
+from punie_agent.errors import ModelUnavailableError
+from punie_agent.models import default_name, registry
+from punie_agent.paths import data_dir
+from punie_agent.workbench import toolbox_for
+from punie_sandbox import Sandbox
+from punie_tools import LocalHost
+
+__all__ = ["run"]
+
+State = Literal["ok", "warning", "problem"]
+_MARKS: dict[State, str] = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[/]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `fix` says what to do when it is not well."""
+
+    what: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look at everything; returns 1 when something is a problem."""
+    findings = [
+        *_versions(),
+        *_programs(),
+        _data_folder(),
+        *_models(),
+        asyncio.run(_sandbox(Path(options.cwd))),
+    ]
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for each in findings:
+            console.print(f"{_MARKS[each.state]} {each.what}: ", end="")
+            console.print(each.detail, markup=False)
+            if each.fix:
+                console.print(f"  → {each.fix}", markup=False)
+    return 1 if any(each.state == "problem" for each in findings) else 0
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("Python", "ok", f"{platform.python_version()} ({sys.executable})")
+    packages = (
+        "punie-agent",
+        "punie-sandbox",
+        "punie-tools",
+        "pydantic-ai-slim",
+        "agent-client-protocol",
+    )
+    for name in packages:
+        yield Finding(name, "ok", version(name))
+    try:
+        yield Finding("mlx-lm", "ok", version("mlx-lm"))
+    except PackageNotFoundError:
+        yield Finding(
+            "mlx-lm", "warning", "not installed", "pip install mlx-lm, to use local models"
+        )
+
+
+def _programs() -> Iterator[Finding]:
+    for name, use in (
+        ("ty", "typecheck"),
+        ("ruff", "ruff_check"),
+        ("pytest", "pytest_run"),
+        ("git", "git_status"),
+    ):
+        found = shutil.which(name) or _beside_python(name)
+        if found is not None:
+            yield Finding(name, "ok", found)
+        else:
+            fix = "install git" if name == "git" else f"uv add --dev {name}"
+            yield Finding(name, "warning", f"not found; {use} will say so", fix)
+
+
+def _beside_python(name: str) -> str | None:
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.is_file() else None
+
+
+def _data_folder() -> Finding:
+    folder = data_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Finding(
+            "data folder",
+            "problem",
+            f"{folder}: {error}",
+            "set PUNIE_DATA_DIR to a folder of yours",
+        )
+    return Finding("data folder", "ok", str(folder))
+
+
+def _models() -> Iterator[Finding]:
+    for name in registry.names():
+        try:
+            found = registry.find(name)
+        except ModelUnavailableError as error:
+            yield Finding(f"model {name}", "problem", str(error))
+            continue
+        yield _contract_of(found)
+    yield Finding("default model", "ok", default_name())
+
+
+def _contract_of(found: registry.Artefact) -> Finding:
+    what = f"model {found.name}"
+    if found.contract is None:
+        return Finding(what, "ok", f"{found.folder} (no contract of its own)")
+    contract = Contract.from_json(found.contract, toolbox_for(LocalHost(Path())))
+    if contract.digest() != found.contract_digest:
+        return Finding(
+            what, "warning", "trained with another contract than this Punie speaks", "make it again"
+        )
+    return Finding(what, "ok", f"{found.folder}, contract {contract.digest()[:19]}")
+
+
+async def _sandbox(folder: Path) -> Finding:
+    from punie_agent.contract import standard_functions
+
+    functions = standard_functions(toolbox_for(LocalHost(folder)))
+    async with Sandbox(functions) as sandbox:
+        result = await sandbox.run("print(6 * 7)")
+    if result.stdout.strip() == "42":
+        return Finding("sandbox", "ok", f"runs code, {len(functions)} functions")
+    return Finding("sandbox", "problem", f"{result.status}: {result.error}")
