@@ -69,14 +69,14 @@ class PunieAgent:
         stored = self._store.create(
             roots[0], additional_directories=roots[1:], model=self._models.default
         )
-        session = self._open(Session(stored, self.editor, self._models))
+        session = self._open(Session(stored, self.editor, self._models, request.mcp_servers or ()))
         return schema.NewSessionResponse(
             session_id=session.id, modes=session.modes(), config_options=list(session.options())
         )
 
     async def load_session(self, request: schema.LoadSessionRequest) -> schema.LoadSessionResponse:
         """Open a stored session and show the client everything that happened in it."""
-        session = self._reopen(request.session_id, request.cwd, request.additional_directories)
+        session = self._reopen(request)
         await session.replay()
         self._open(session)
         return schema.LoadSessionResponse(
@@ -87,7 +87,7 @@ class PunieAgent:
         self, request: schema.ResumeSessionRequest
     ) -> schema.ResumeSessionResponse:
         """Open a stored session for a client that still shows it."""
-        session = self._reopen(request.session_id, request.cwd, request.additional_directories)
+        session = self._reopen(request)
         session.history.load()
         self._open(session)
         return schema.ResumeSessionResponse(
@@ -98,7 +98,7 @@ class PunieAgent:
         """Start a session that begins with another one's past."""
         roots = _roots(request.cwd, request.additional_directories)
         stored = self._store.fork(request.session_id, roots[0], roots[1:])
-        session = Session(stored, self.editor, self._models)
+        session = Session(stored, self.editor, self._models, request.mcp_servers or ())
         session.history.load()
         self._open(session)
         return schema.ForkSessionResponse(
@@ -202,11 +202,12 @@ class PunieAgent:
             )
         return session
 
-    def _reopen(self, session_id: str, cwd: str, additional: list[str] | None) -> Session:
-        roots = _roots(cwd, additional)
-        session = self._sessions.get(session_id)
+    def _reopen(self, request: schema.LoadSessionRequest | schema.ResumeSessionRequest) -> Session:
+        roots = _roots(request.cwd, request.additional_directories)
+        session = self._sessions.get(request.session_id)
         if session is None:
-            session = Session(self._store.open(session_id), self.editor, self._models)
+            stored = self._store.open(request.session_id)
+            session = Session(stored, self.editor, self._models, request.mcp_servers or ())
         header = session.stored.header
         if (header.cwd, *header.additional_directories) != tuple(roots):
             session.stored.change(cwd=roots[0], additional_directories=tuple(roots[1:]))

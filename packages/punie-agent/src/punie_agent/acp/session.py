@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from punie_agent.acp.editor import Editor
+    from punie_agent.acp.mcp import ServerConfig
     from punie_agent.acp.models import Models
     from punie_agent.acp.store import StoredSession
     from punie_agent.acp.workspace import Kit, Workspace
@@ -47,11 +48,19 @@ _OUTCOMES = {
 class Session:
     """A conversation that an editor has open."""
 
-    def __init__(self, stored: StoredSession, editor: Editor, models: Models) -> None:
+    def __init__(
+        self,
+        stored: StoredSession,
+        editor: Editor,
+        models: Models,
+        servers: Sequence[ServerConfig] = (),
+    ) -> None:
         self.stored = stored
         self.history = History(stored)
         self._editor = editor
         self._models = models
+        self._servers = servers
+        self._notices: list[str] = []
         self._workspace: Workspace | None = None
         self._turns = asyncio.Lock()
         self._cancels: list[asyncio.Event] = []
@@ -261,6 +270,9 @@ class Session:
 
         workspace = await self._open_workspace()
         kit = kit or await workspace.kit(model)
+        if self._notices:
+            _say(stream, "\n".join([*self._notices, "", ""]))
+            self._notices.clear()
         narrator = Narrator(
             stream, prefix=f"{self.stored.header.turns}.", root=workspace.host.roots[0]
         )
@@ -294,7 +306,10 @@ class Session:
             workspace_type = await asyncio.to_thread(_import_workspace)
             header = self.stored.header
             roots = [header.cwd, *header.additional_directories]
-            self._workspace = workspace_type(self._editor, self.id, roots, _mode(header.mode))
+            self._workspace = workspace_type(
+                self._editor, self.id, roots, _mode(header.mode), self._servers
+            )
+            self._notices += await self._workspace.start()
         return self._workspace
 
     async def warm_up(self) -> None:

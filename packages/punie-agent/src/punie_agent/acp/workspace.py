@@ -11,17 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from punie_agent._watch import observed
 from punie_agent.acp.host import AcpHost, for_a_person
 from punie_agent.contract import Contract, standard_functions
 from punie_agent.models import contract_for
 from punie_agent.permissions import PermissionDecision, Permissions
-from punie_sandbox import Sandbox
+from punie_agent.planning import preview_for
+from punie_sandbox import ExternalFunctions, Sandbox
 from punie_tools import LocalHost, Toolbox, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from punie_agent.acp.editor import Editor
+    from punie_agent.acp.mcp import McpServers, ServerConfig
+    from punie_agent.events import Effect
     from punie_agent.models import ChatModel
     from punie_agent.permissions import Mode, PermissionRequest
 
@@ -60,7 +64,14 @@ class Workspace:
         opened_terminal: told of each terminal; set for each turn.
     """
 
-    def __init__(self, editor: Editor, session_id: str, roots: Sequence[str], mode: Mode) -> None:
+    def __init__(
+        self,
+        editor: Editor,
+        session_id: str,
+        roots: Sequence[str],
+        mode: Mode,
+        servers: Sequence[ServerConfig] = (),
+    ) -> None:
         self.ask: Callable[[PermissionRequest], Awaitable[PermissionDecision]] | None = None
         self.wrote: Callable[[Path, str | None, str], None] | None = None
         self.opened_terminal: Callable[[str], None] | None = None
@@ -71,6 +82,8 @@ class Workspace:
             self._ask, mode=mode, project=self.host.roots[0], host=self.host
         )
         self.toolbox = _Toolbox(self.host, plugins=load_plugins())
+        self._servers: McpServers | None = None
+        self._configs = servers
         self._kits: dict[str, Kit] = {}
         self._stack = AsyncExitStack()
 
@@ -84,22 +97,46 @@ class Workspace:
 
         Variables of the code live as long as the workspace, in the kit they were made in.
         """
-        contract = (
+        contract = self._with_servers(
             Contract(standard_functions(self.toolbox))
             if model is None
             else contract_for(model, self.toolbox)
         )
         key = contract.digest()
         if key not in self._kits:
-            sandbox = Sandbox(contract.functions, policy=self.permissions)
+            preview = preview_for(contract.functions, self.host)
+            sandbox = Sandbox(contract.functions, policy=self.permissions, preview=preview)
             await self._stack.enter_async_context(sandbox)
             self._kits[key] = Kit(contract, sandbox)
         return self._kits[key]
 
+    async def start(self) -> list[str]:
+        """Start the session's MCP servers, once; returns what a person should know about them."""
+        if self._servers is not None or not self._configs:
+            return []
+        from punie_agent.acp.mcp import McpServers
+
+        self._servers = McpServers(self._configs, str(self.host.roots[0]))
+        await self._servers.start()
+        return self._servers.problems
+
     async def close(self) -> None:
-        """End the sandboxes and everything running in them."""
+        """End the sandboxes, the MCP servers and everything running in them."""
         self._kits.clear()
         await self._stack.aclose()
+        if self._servers is not None:
+            await self._servers.close()
+
+    def _with_servers(self, contract: Contract) -> Contract:
+        """Add the MCP servers' functions; a model trained on a few tools keeps exactly those."""
+        extra = self._servers.functions if self._servers is not None else {}
+        if not extra or contract.style != "full":
+            return contract
+        ours = [observed(each) for each in (*self.toolbox.functions(), *extra.values())]
+        effects: dict[str, Effect] = {**self.toolbox.effects}
+        effects |= dict.fromkeys(extra, "execute")
+        functions = ExternalFunctions(ours, effects=effects, hide=frozenset({"run"}))
+        return Contract(functions, call_format=contract.call_format)
 
     async def _ask(self, request: PermissionRequest) -> PermissionDecision:
         if self.ask is None:

@@ -1,0 +1,200 @@
+"""MCP servers over stdio and http: their tools are typed functions, asked for like commands."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from punie_agent.acp.json_schema import identifier, parameters, result_type
+from punie_sandbox import ExternalFunctions
+
+SERVER = """
+import sys
+from typing import Literal
+from pydantic import BaseModel
+from mcp.server import MCPServer
+
+server = MCPServer("weather")
+
+class Day(BaseModel):
+    name: str
+    degrees: float
+
+class Forecast(BaseModel):
+    city: str
+    days: list[Day]
+
+@server.tool()
+def forecast(city: str, days: int = 2, unit: Literal["C", "F"] = "C") -> Forecast:
+    "Tell the weather of the next days."
+    return Forecast(city=city, days=[Day(name=f"day{n}", degrees=20.5 + n) for n in range(days)])
+
+@server.tool()
+def fail() -> str:
+    raise ValueError("no forecast today")
+
+if sys.argv[1:]:
+    server.run("streamable-http", port=int(sys.argv[1]))
+else:
+    server.run("stdio")
+"""
+CODE = """```python
+found = weather_forecast("Oslo", days=3)
+print(found.city, [day.degrees for day in found.days])
+```"""
+
+
+@pytest.fixture
+def server(tmp_path):
+    path = tmp_path / "server.py"
+    path.write_text(SERVER)
+    return path
+
+
+def _stdio(path):
+    return [{"name": "weather", "command": sys.executable, "args": [str(path)], "env": []}]
+
+
+async def test_a_tool_of_a_server_is_a_typed_function_that_is_asked_for(bench, chosen, server):
+    async with bench.agent(bench.scripted(CODE, "Warm.")) as agent:
+        agent.on["session/request_permission"] = chosen("allow_once")
+        session = await bench.session(agent, mcpServers=_stdio(server))
+        await bench.say(agent, session, "weather?")
+        assert "Oslo [20.5, 21.5, 22.5]" in str(agent.updates("tool_call_update")[-1])
+        [asked] = agent.received("session/request_permission")
+        assert asked["params"]["toolCall"]["kind"] == "execute"
+        assert asked["params"]["toolCall"]["rawInput"] == {"city": "Oslo", "days": 3}
+
+
+async def test_wrong_arguments_are_found_before_anything_runs(bench, server):
+    code = '```python\nweather_forecast("Oslo", unit="K")\n```'
+    async with bench.agent(bench.scripted(code, "Sorry.")) as agent:
+        session = await bench.session(agent, mcpServers=_stdio(server))
+        await bench.say(agent, session, "weather?")
+        assert agent.received("session/request_permission") == []
+        assert "check_failed" in str(agent.updates("tool_call_update")[-1])
+
+
+async def test_a_tools_own_error_is_an_exception_with_its_words(bench, chosen, server):
+    code = (
+        "```python\ntry:\n    weather_fail()\nexcept RuntimeError as e:\n    print('told:', e)\n```"
+    )
+    async with bench.agent(bench.scripted(code, "Sorry.")) as agent:
+        agent.on["session/request_permission"] = chosen("allow_once")
+        session = await bench.session(agent, mcpServers=_stdio(server))
+        await bench.say(agent, session, "weather?")
+        assert "told: Error executing tool fail" in str(agent.updates("tool_call_update")[-1])
+
+
+async def test_a_server_that_does_not_start_is_told_and_costs_nothing_else(bench):
+    missing = [{"name": "gone", "command": "/no/such/server", "args": [], "env": []}]
+    async with bench.agent(bench.scripted("Hello.")) as agent:
+        session = await bench.session(agent, mcpServers=missing)
+        assert await bench.say(agent, session, "hi") == "end_turn"
+        assert agent.said().startswith("The MCP server gone cannot be used: ")
+        assert agent.said().endswith("Hello.")
+
+
+async def test_servers_end_with_their_session(bench, chosen, server):
+    marked = server.read_text() + "\n"
+    server.write_text(
+        marked.replace(
+            "import sys\n", "import os, sys\nopen('server.pid','w').write(str(os.getpid()))\n", 1
+        )
+    )
+    async with bench.agent(bench.scripted(CODE, "Warm.")) as agent:
+        agent.on["session/request_permission"] = chosen("allow_once")
+        session = await bench.session(agent, mcpServers=_stdio(server))
+        await bench.say(agent, session, "weather?")
+        await agent.request("session/close", {"sessionId": session})
+        pid = int((bench.project / "server.pid").read_text())
+        with pytest.raises(ProcessLookupError):
+            import os
+
+            os.kill(pid, 0)
+
+
+async def test_a_server_over_http_works_the_same(bench, chosen, server):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, str(server), str(port)],
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(60):
+            while b"running on" not in await process.stderr.readline():
+                pass
+        http = [
+            {
+                "type": "http",
+                "name": "weather",
+                "url": f"http://127.0.0.1:{port}/mcp",
+                "headers": [],
+            }
+        ]
+        async with bench.agent(bench.scripted(CODE, "Warm.")) as agent:
+            agent.on["session/request_permission"] = chosen("allow_once")
+            session = await bench.session(agent, mcpServers=http)
+            await bench.say(agent, session, "weather?")
+            assert "Oslo [20.5, 21.5, 22.5]" in str(agent.updates("tool_call_update")[-1])
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+_names = st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=1, max_size=8)
+_schemas = st.recursive(
+    st.sampled_from(
+        [
+            {},
+            True,
+            {"type": "string"},
+            {"type": "integer"},
+            {"type": ["string", "null"]},
+            {"enum": ["a", 1, None]},
+            {"const": 2.5},
+            {"$ref": "#/$defs/none"},
+            {"$ref": "#"},
+            {"type": "strange"},
+        ]
+    ),
+    lambda inner: st.one_of(
+        inner.map(lambda s: {"type": "array", "items": s}),
+        st.lists(inner, min_size=1, max_size=3).map(lambda s: {"anyOf": s}),
+        st.dictionaries(_names, inner, max_size=3).map(
+            lambda p: {"type": "object", "properties": p, "required": list(p)[:1]}
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(_names, _schemas, max_size=4), _schemas)
+def test_any_schema_becomes_types_that_the_sandbox_can_show(properties, output):
+    document = {"type": "object", "properties": properties, "required": list(properties)[:2]}
+    given_names = [python for python, *_ in parameters(document, "tool")]
+    if len(set(given_names)) < len(given_names):
+        return
+
+    async def function():
+        """Do something."""
+
+    function.__annotations__["return"] = result_type(
+        output if isinstance(output, dict) else {}, "tool"
+    )
+    ExternalFunctions([function]).stubs()
+
+
+@given(st.text())
+def test_any_name_becomes_an_identifier(text):
+    name = identifier(text)
+    assert name.isidentifier()
+    assert not name.startswith("_")
