@@ -11,14 +11,15 @@ from acp import schema
 from acp.exceptions import RequestError
 
 from punie_agent.acp import commands
-from punie_agent.acp.editor import EditorError, UpdateStream
+from punie_agent.acp.asking import Person
+from punie_agent.acp.editor import UpdateStream
 from punie_agent.acp.history import History
 from punie_agent.acp.narrator import Narrator
 from punie_agent.acp.options import config_options, mode_state
 from punie_agent.acp.prompt import Prompt, read_prompt
 from punie_agent.acp.store import now
 from punie_agent.errors import AgentError
-from punie_agent.permissions import MODES, PermissionDecision
+from punie_agent.permissions import MODES
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -30,19 +31,13 @@ if TYPE_CHECKING:
     from punie_agent.acp.workspace import Kit, Workspace
     from punie_agent.loop import TurnResult
     from punie_agent.models import ChatModel
-    from punie_agent.permissions import Mode, PermissionRequest
+    from punie_agent.permissions import Mode
 
 __all__ = ["Session"]
 
 _MOST_WAITING = 16
 _GRACE = 10.0
 _TITLE = 80
-_OUTCOMES = {
-    "allow_once": ("Allow once", "allow_once"),
-    "allow_session": ("Allow for this session", "allow_always"),
-    "allow_always": ("Always allow in this project", "allow_always"),
-    "reject": ("Reject", "reject_once"),
-}
 
 
 class Session:
@@ -276,8 +271,9 @@ class Session:
         narrator = Narrator(
             stream, prefix=f"{self.stored.header.turns}.", root=workspace.host.roots[0]
         )
+        person = Person(self._editor, self.id, narrator, cancel)
         workspace.wrote, workspace.opened_terminal = narrator.wrote, narrator.opened_terminal
-        workspace.ask = lambda request: self._ask(request, narrator, cancel)
+        workspace.ask = person.ask
         workspace.permissions.session_rules = set(self.history.rules)
         said = Message("user", text, prompt.images)
         turn = asyncio.create_task(
@@ -320,38 +316,6 @@ class Session:
                     model = self._models.get(self.stored.header.model)
                     await (await self._open_workspace()).kit(model)
 
-    # -- permissions ------------------------------------------------------------------------
-
-    async def _ask(
-        self,
-        request: PermissionRequest,
-        narrator: Narrator,
-        cancel: asyncio.Event,
-    ) -> PermissionDecision:
-        """Ask the person; a cancel, a lost editor and anything unclear are a no."""
-        outcomes = ("allow_once", "reject") if request.tool == "plan" else tuple(_OUTCOMES)
-        card = narrator.permission_card(request)
-        question = asyncio.create_task(
-            self._editor.ask_permission(self.id, card, [_option(each) for each in outcomes])
-        )
-        stop = asyncio.create_task(cancel.wait())
-        try:
-            await asyncio.wait({question, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if not question.done():
-                return PermissionDecision("reject", "the turn was cancelled")
-            chosen = question.result()
-        except EditorError as error:
-            return PermissionDecision("reject", str(error))
-        finally:
-            question.cancel()
-            stop.cancel()
-        if chosen not in outcomes or cancel.is_set():
-            return PermissionDecision("reject", "nobody allowed it")
-        if chosen != "reject":
-            narrator.allowed(request.call_id or request.code_id)
-            return PermissionDecision(chosen)  # ty: ignore[invalid-argument-type]
-        return PermissionDecision("reject", "the user said no")
-
 
 async def _finished(turn: asyncio.Task[TurnResult], cancel: asyncio.Event) -> TurnResult | None:
     """Wait for a turn; None when it had to be stopped by force."""
@@ -385,11 +349,6 @@ def _mode(name: str) -> Mode:
             return mode
     known = ", ".join(MODES)
     raise RequestError.invalid_params({"reason": f"no mode {name!r}; there are: {known}"})
-
-
-def _option(outcome: str) -> schema.PermissionOption:
-    name, kind = _OUTCOMES[outcome]
-    return schema.PermissionOption(option_id=outcome, name=name, kind=kind)  # ty: ignore[invalid-argument-type]
 
 
 def _say(stream: UpdateStream, text: str) -> None:

@@ -1,0 +1,77 @@
+"""Asking the person at the editor for a permission, so that only a clear yes is a yes.
+
+A cancelled turn, a lost editor, an answer that was not offered: each is a rejection of that one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from acp import schema
+
+from punie_agent.acp.editor import EditorError
+from punie_agent.permissions import PermissionDecision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from acp.schema import PermissionOptionKind
+
+    from punie_agent.acp.editor import Editor
+    from punie_agent.acp.narrator import Narrator
+    from punie_agent.permissions import Outcome, PermissionRequest
+
+__all__ = ["Person"]
+
+_OPTIONS: Mapping[Outcome, tuple[str, PermissionOptionKind]] = {
+    "allow_once": ("Allow once", "allow_once"),
+    "allow_session": ("Allow for this session", "allow_always"),
+    "allow_always": ("Always allow in this project", "allow_always"),
+    "reject": ("Reject", "reject_once"),
+}
+_PLAN: tuple[Outcome, ...] = ("allow_once", "reject")
+
+
+class Person:
+    """Whoever sits at the editor during one turn."""
+
+    def __init__(
+        self, editor: Editor, session_id: str, narrator: Narrator, cancel: asyncio.Event
+    ) -> None:
+        self._editor = editor
+        self._session_id = session_id
+        self._narrator = narrator
+        self._cancel = cancel
+
+    async def ask(self, request: PermissionRequest) -> PermissionDecision:
+        """Show the card and wait for the answer, or for the end of the turn."""
+        offered = _PLAN if request.tool == "plan" else tuple(_OPTIONS)
+        try:
+            chosen = await self._answer(request, offered)
+        except EditorError as error:
+            return PermissionDecision("reject", str(error))
+        if self._cancel.is_set():
+            return PermissionDecision("reject", "the turn was cancelled")
+        for outcome in offered:
+            if chosen == outcome != "reject":
+                self._narrator.allowed(request.call_id or request.code_id)
+                return PermissionDecision(outcome)
+        said = "the user said no" if chosen == "reject" else "nobody allowed it"
+        return PermissionDecision("reject", said)
+
+    async def _answer(self, request: PermissionRequest, offered: tuple[Outcome, ...]) -> str | None:
+        """Return the id of the chosen option; None when there is none, or the turn was cancelled."""
+        card = self._narrator.permission_card(request)
+        options = [
+            schema.PermissionOption(option_id=each, name=_OPTIONS[each][0], kind=_OPTIONS[each][1])
+            for each in offered
+        ]
+        question = asyncio.create_task(self._editor.ask_permission(self._session_id, card, options))
+        stop = asyncio.create_task(self._cancel.wait())
+        try:
+            await asyncio.wait({question, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return question.result() if question.done() else None
+        finally:
+            question.cancel()
+            stop.cancel()
