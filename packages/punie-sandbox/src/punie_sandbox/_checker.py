@@ -14,7 +14,6 @@ import functools
 import json
 import os
 import signal
-from collections.abc import Iterable, Set
 from typing import Any
 
 from pydantic_monty import (
@@ -35,7 +34,7 @@ from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._hints import with_hint
 from punie_sandbox._idioms import find_idioms
 from punie_sandbox._modules import PROVIDED, stubs_of
-from punie_sandbox._source import parse
+from punie_sandbox._source import parse, read_source
 from punie_sandbox.records import Diagnostic
 
 __all__ = ["Checker"]
@@ -62,45 +61,41 @@ class Checker:
         self._session: AsyncMontySession | None = None
         self._worker: int | None = None
         self._turn = asyncio.Lock()
-        self._seen: dict[tuple[str, tuple[str, ...], frozenset[str]], tuple[Diagnostic, ...]] = {}
+        self._seen: dict[tuple[str, frozenset[str], frozenset[str]], tuple[Diagnostic, ...]] = {}
 
     async def check(
-        self, code: str, names: Iterable[str], suspending: Set[str] = frozenset()
+        self, code: str, names: frozenset[str], suspending: frozenset[str] = frozenset()
     ) -> tuple[Diagnostic, ...]:
-        """The findings for one snippet.
+        """The findings for one snippet; asked again, the answer is remembered.
 
         Args:
             code: the snippet.
             names: the variables that are alive.
             suspending: which of them are functions that call the host.
         """
-        key = (code, tuple(sorted(names)), frozenset(suspending))
+        key = (code, names, suspending)
+        if key in self._seen:
+            return self._seen[key]
         async with self._turn:
-            return await self._remembered(key, suspending)
-
-    async def _remembered(
-        self, key: tuple[str, tuple[str, ...], frozenset[str]], suspending: Set[str]
-    ) -> tuple[Diagnostic, ...]:
-        if key not in self._seen:
-            if len(self._seen) >= _CACHE_SIZE:
-                self._seen.pop(next(iter(self._seen)))
-            self._seen[key] = await self._check(key[0], key[1], suspending)
-        return self._seen[key]
+            found = await self._check(*key)
+        if len(self._seen) >= _CACHE_SIZE:
+            self._seen.pop(next(iter(self._seen)))
+        self._seen[key] = found
+        return found
 
     async def _check(
-        self, code: str, names: tuple[str, ...], suspending: Set[str]
+        self, code: str, names: frozenset[str], suspending: frozenset[str]
     ) -> tuple[Diagnostic, ...]:
-        tree = parse(code)
-        idioms = find_idioms(tree, self._functions, suspending) if tree else []
+        idioms = find_idioms(read_source(code), self._functions, suspending)
         types = [
-            with_hint(found, self._functions) for found in await self._check_types(code, names)
+            with_hint(d, self._functions) for d in await self._check_types(code, sorted(names))
         ]
         lines = {found.line for found in idioms}
         # what a line's idiom explains, the type checker and the parser need not say again
         found = [*idioms, *(d for d in types if d.line not in lines)]
         return tuple(sorted(found, key=lambda d: (d.line, d.column)))
 
-    async def _check_types(self, code: str, names: tuple[str, ...]) -> list[Diagnostic]:
+    async def _check_types(self, code: str, names: list[str]) -> list[Diagnostic]:
         prefix = "".join([f"{_GATE}()\n", AMBIENT, *(f"{name} = {_GATE}()\n" for name in names)])
         offset = prefix.count("\n")
         try:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from punie_sandbox._functions import ExternalFunctions
-from punie_sandbox._source import bound_names
+from punie_sandbox._source import Source, binds
 from punie_sandbox.records import Diagnostic
 
 __all__ = ["find_idioms", "suspending_names"]
@@ -34,40 +34,38 @@ class _Context:
 
 
 def find_idioms(
-    tree: ast.Module, functions: ExternalFunctions, suspending: Set[str]
+    source: Source, functions: ExternalFunctions, suspending: Set[str]
 ) -> list[Diagnostic]:
     """The findings in a snippet, in the order of the text.
 
     Args:
-        tree: the snippet.
+        source: the snippet.
         functions: what it can call.
         suspending: functions of earlier snippets of the session that call the host.
     """
-    calls_host = suspending_names(tree, functions, suspending)
-    context = _Context(functions, calls_host, bound_names(tree))
-    found = [*_shadowing(tree, functions), *_annotation_names(tree, context)]
-    for node in ast.walk(tree):
+    if source.tree is None:
+        return []
+    calls_host = suspending_names(source, functions, suspending)
+    context = _Context(functions, calls_host, source.bound)
+    found = [*_shadowing(source.tree, functions), *_annotation_names(source.tree, context)]
+    for node in ast.walk(source.tree):
         found.extend(_syntax(node))
         found.extend(_calls(node, context))
     return sorted(set(found), key=lambda diagnostic: (diagnostic.line, diagnostic.column))
 
 
-def suspending_names(
-    tree: ast.Module, functions: ExternalFunctions, earlier: Set[str]
-) -> frozenset[str]:
+def suspending_names(source: Source, functions: ExternalFunctions, earlier: Set[str]) -> Set[str]:
     """Names of functions that call the host when they are called: host functions and what calls them."""
-    names = set(functions.names) | set(earlier)
-    definitions = [
-        n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
+    names = {*functions.names, *earlier}
+    waiting = list(source.functions)
     grown = True
     while grown:
         grown = False
-        for definition in definitions:
+        for definition in waiting:
             if definition.name not in names and _calls_one_of(definition, names):
                 names.add(definition.name)
                 grown = True
-    return frozenset(names)
+    return names
 
 
 def _calls_one_of(node: ast.AST, names: Set[str]) -> bool:
@@ -104,26 +102,12 @@ def _shadowing(tree: ast.Module, functions: ExternalFunctions) -> Iterator[Diagn
                 and n.id in functions
             )
             continue
-        for name in _binds(node):
+        for name in sorted(binds(node)):
             if name in functions:
                 yield _shadows(node, name)
         if isinstance(node, (ast.Lambda, ast.ClassDef, ast.comprehension)):
             continue
         todo.extend((child, declared) for child in ast.iter_child_nodes(node))
-
-
-def _binds(node: ast.AST) -> list[str]:
-    match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-            return [name]
-        case ast.ClassDef(name=name) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-            return [name]
-        case ast.ExceptHandler(name=str(name)) | ast.MatchMapping(rest=str(name)):
-            return [name]
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            return [alias.asname or alias.name.partition(".")[0] for alias in names]
-        case _:
-            return []
 
 
 def _shadows(node: ast.AST, name: str) -> Diagnostic:

@@ -463,11 +463,7 @@ def _record_lowered(record: Record) -> Lowered:
             return _build(record.origin, data)
         raise TypeError(f"expected {record.name}, got {type(value).__name__}")
 
-    def encode(value: Any) -> Any:
-        return {
-            f.name: (f.type.encode(v) if f.type.encode else v)
-            for f, v in zip(record.fields, value, strict=True)
-        }
+    encode = _lazily(lambda: _encode_record(record))
 
     def decode(data: Any) -> Any:
         return record.value_type(
@@ -491,6 +487,19 @@ def _lazily(make: Callable[[], Convert]) -> Convert:
         return made[0](value)
 
     return convert
+
+
+def _encode_record(record: Record) -> Convert:
+    names = [field.name for field in record.fields]
+    converts = [(field.name, field.type.encode) for field in record.fields if field.type.encode]
+
+    def encode(value: Any) -> Any:
+        data = dict(zip(names, value, strict=True))
+        for name, convert in converts:
+            data[name] = convert(data[name])
+        return data
+
+    return encode
 
 
 def _down_record(record: Record) -> Convert:

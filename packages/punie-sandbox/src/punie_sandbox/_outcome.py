@@ -20,7 +20,7 @@ _LIMIT_MESSAGES = {
 
 def outcome_of(run: Run, error: Stopped | MontyError) -> tuple[Status, RunError]:
     """The status and the error of a run that did not reach its end."""
-    stop = run.stop or (error if isinstance(error, Stopped) else None)
+    stop = error if isinstance(error, Stopped) else run.stop
     if stop is not None:
         return stop.status, RunError(stop.status.value, f"{stop.message}; {_done(run)}")
     if isinstance(error, MontyCrashedError):

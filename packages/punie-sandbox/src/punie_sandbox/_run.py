@@ -26,7 +26,7 @@ from pydantic_monty import (
 )
 
 from punie_sandbox._functions import ExternalFunction, ExternalFunctions, HostContractError
-from punie_sandbox._size import too_deep_or_large, written_size
+from punie_sandbox._size import written_size
 from punie_sandbox.errors import CannotPreviewError
 from punie_sandbox.limits import Limits
 from punie_sandbox.records import Call, CallRecord, Decision, Policy, Status
@@ -35,6 +35,7 @@ __all__ = ["Paused", "Run", "Stopped"]
 
 
 _MAX_SUSPENSIONS = 100_000
+_MAX_DEPTH = 200
 _CLOCKS: Mapping[str, Callable[[float, datetime.tzinfo | None], Any]] = {
     "time.time": lambda now, _: now,
     "datetime.now": lambda now, zone: (
@@ -94,6 +95,7 @@ class Run:
     settled: dict[int, dict[str, Any]] = field(default_factory=dict)
     record_of: dict[int, int] = field(default_factory=dict)
     clock: list[float] = field(default_factory=list)
+    watchdog: asyncio.TimerHandle | None = None
     asked: int = 0
     crossed: int = 0
 
@@ -130,16 +132,28 @@ class Run:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.worker, signal.SIGKILL)
 
-    async def advance(self, resume: Callable[[], Awaitable[Any]]) -> Any:
+    async def advance(self, resume: Awaitable[Any]) -> Any:
         """Let the sandboxed code go on until its next suspension, within the wall clock."""
+        if self.watchdog is None:
+            self.watch()
+        return await resume
+
+    def watch(self) -> None:
+        """Arm the watchdog for what is left of the wall clock.
+
+        Raises:
+            Stopped: nothing is left.
+        """
         remaining = self.remaining
         if remaining <= 0:
             raise self._wall()
-        watchdog = asyncio.get_running_loop().call_later(remaining, self.halt, self._wall())
-        try:
-            return await resume()
-        finally:
-            watchdog.cancel()
+        self.watchdog = asyncio.get_running_loop().call_later(remaining, self.halt, self._wall())
+
+    def unwatch(self) -> None:
+        """Disarm the watchdog: the run is over, or a person is asked."""
+        if self.watchdog is not None:
+            self.watchdog.cancel()
+            self.watchdog = None
 
     def _wall(self) -> Stopped:
         return Stopped(Status.WALL_LIMIT, f"took longer than {self.limits.wall_seconds:g} s")
@@ -150,9 +164,14 @@ class Run:
         """Run the code to its end and return its value."""
         self.worker = session.worker_pid
         self.started = time.monotonic()
-        snapshot = await self.advance(
-            lambda: session.feed_start(code, print_callback=self.on_print, skip_type_check=True)
-        )
+        self.watch()
+        try:
+            snapshot = await session.feed_start(
+                code, print_callback=self.on_print, skip_type_check=True
+            )
+        except BaseException:
+            self.unwatch()
+            raise
         return await self.drive(snapshot)
 
     async def drive(self, snapshot: Any) -> Any:
@@ -174,6 +193,7 @@ class Run:
             self.cross(value)
             return value
         finally:
+            self.unwatch()
             for task in self.tasks.values():
                 task.cancel()
 
@@ -185,21 +205,21 @@ class Run:
             if snapshot.is_os_function:
                 return await self._answer_system(snapshot)
             answer = await self._call(snapshot)
-            return await self.advance(lambda: snapshot.resume(answer))
+            return await self.advance(snapshot.resume(answer))
         if isinstance(snapshot, AsyncNameLookupSnapshot):
             function = self.functions.get(snapshot.variable_name)
             if function is None:
-                return await self.advance(snapshot.resume)
-            return await self.advance(lambda: snapshot.resume(value=_named(function.name)))
+                return await self.advance(snapshot.resume())
+            return await self.advance(snapshot.resume(value=_named(function.name)))
         assert isinstance(snapshot, AsyncFutureSnapshot)
         answers = await self._gathered(snapshot.pending_call_ids)
-        return await self.advance(lambda: snapshot.resume(answers))
+        return await self.advance(snapshot.resume(answers))
 
     async def _answer_system(self, snapshot: AsyncFunctionSnapshot) -> Any:
         """The clock is the host's, and recorded; nothing else of the system exists."""
         read = _CLOCKS.get(str(snapshot.function_name))
         if read is None:
-            return await self.advance(snapshot.resume_not_handled)
+            return await self.advance(snapshot.resume_not_handled())
         now = self.now()
         self.clock.append(now)
         zone = (
@@ -208,22 +228,29 @@ class Run:
             else None
         )
         value = read(now, zone)
-        return await self.advance(lambda: snapshot.resume({"return_value": value}))
+        return await self.advance(snapshot.resume({"return_value": value}))
 
     def now(self) -> float:
         """Seconds since 1970; a replay overrides it."""
         return time.time()
 
-    def cross(self, value: Any) -> None:
-        """Count a value that goes to the host or into the sandbox.
+    def cross(self, *values: Any) -> None:
+        """Count values that come from the sandbox, before anything walks them.
 
         Raises:
-            Stopped: too much has crossed, or the value cannot be walked.
+            Stopped: too much has come, or a value is nested too deeply.
         """
-        refused = too_deep_or_large(value, self.limits.data - self.crossed)
-        if refused is not None:
-            raise Stopped(Status.DATA_LIMIT, refused)
-        self.crossed += written_size(value)[0]
+        for value in values:
+            size, depth = written_size(value)
+            self.crossed += size
+            if self.crossed > self.limits.data:
+                raise Stopped(
+                    Status.DATA_LIMIT, f"passed more than {self.limits.data} bytes to the host"
+                )
+            if depth > _MAX_DEPTH:
+                raise Stopped(
+                    Status.DATA_LIMIT, f"passed a value nested more than {_MAX_DEPTH} levels deep"
+                )
 
     async def _gathered(self, pending: list[int]) -> dict[int, Any]:
         settled = {number: self.settled.pop(number) for number in pending if number in self.settled}
@@ -252,9 +279,10 @@ class Run:
         if len(self.calls) >= self.limits.calls:
             raise Stopped(Status.CALL_LIMIT, f"made more than {self.limits.calls} host calls")
         number = len(self.calls) + 1
-        self.cross((snapshot.args, snapshot.kwargs))
+        args, kwargs = snapshot.args, snapshot.kwargs
+        self.cross(*args, *kwargs.values())
         try:
-            positional, named, shown = function.bind(snapshot.args, snapshot.kwargs)
+            positional, named, shown = function.bind(args, kwargs)
         except (TypeError, ValueError) as error:
             record = CallRecord(
                 number, function.name, {}, function.effect, "invalid", error=_text(error)
@@ -297,10 +325,13 @@ class Run:
             return decision
         if self.policy is None or (self.planning and call.effect == "write"):
             return Decision("allow")  # the writes of a plan are approved together, as its diff
+        answer = self.policy(call)
+        if not inspect.isawaitable(answer):
+            return answer
         began = time.monotonic()
+        self.unwatch()  # a person may be asked, and people take their time
         try:
-            answer = self.policy(call)
-            return await answer if inspect.isawaitable(answer) else answer
+            return await answer
         finally:
             self.waited += time.monotonic() - began
 
@@ -312,7 +343,6 @@ class Run:
         try:
             value = await _invoke(function, positional, named, limit)
             lowered = function.lower_result(value)
-            self.cross(lowered)
         except Stopped:
             raise
         except CannotPreviewError as error:

@@ -95,7 +95,7 @@ class Sandbox:
     @property
     def names(self) -> frozenset[str]:
         """The variables that are alive."""
-        return frozenset(self._open_session().names)
+        return self._open_session().names
 
     def stubs(self) -> str:
         """The stubs: exactly what the model is shown and the checker sees."""
@@ -144,7 +144,7 @@ class Sandbox:
             except MontyError as error:
                 await session.drop(kill=True)
                 raise SnapshotError(f"the paused run cannot be loaded: {error}") from error
-            session.names = set(header["names"])
+            session.names = frozenset(header["names"])
             session.suspending = frozenset(header["suspending"])
             session.loaded = set(header["loaded"])
             run.worker, run.decided, self._pending = session.worker, decision, False

@@ -13,7 +13,7 @@ from pydantic_monty import AsyncMontySession, MontyCrashedError, MontyError
 from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._idioms import suspending_names
 from punie_sandbox._modules import loading_code, provided_in, with_provided_imports
-from punie_sandbox._source import bound_names, parse
+from punie_sandbox._source import Source, read_source
 from punie_sandbox._workers import Workers
 from punie_sandbox.limits import Limits
 
@@ -29,7 +29,7 @@ class Session:
         self._limits = limits
         self._live: AsyncMontySession | None = None
         self._worker: int | None = None
-        self.names: set[str] = set()
+        self.names: frozenset[str] = frozenset()
         self.suspending: frozenset[str] = frozenset()
         self.loaded: set[str] = set()
 
@@ -43,15 +43,15 @@ class Session:
 
     async def prepare(self, code: str) -> str:
         """Load the provided modules that the snippet imports; returns the snippet that uses them."""
-        tree = parse(code)
-        wanted = provided_in(tree) if tree is not None else frozenset()
-        if tree is None or not wanted:
+        source = read_source(code)
+        wanted = provided_in(source)
+        if source.tree is None or not wanted:
             return code
         live = await self.open()
         for name in sorted(wanted - self.loaded):
             await live.feed_run(loading_code(name), skip_type_check=True)
             self.loaded.add(name)
-        return with_provided_imports(code, tree)
+        return with_provided_imports(code, source.tree)
 
     async def _checkout(self) -> AsyncMontySession:
         limits: Any = {
@@ -80,7 +80,7 @@ class Session:
             live = await other._checkout()
             await live.load_session(state)
             other.names, other.suspending, other.loaded = (
-                set(self.names),
+                self.names,
                 self.suspending,
                 set(self.loaded),
             )
@@ -99,7 +99,7 @@ class Session:
         """
         live, self._live = self._live, None
         worker, self._worker = self._worker, None
-        self.names, self.suspending, self.loaded = set(), frozenset(), set()
+        self.names, self.suspending, self.loaded = frozenset(), frozenset(), set()
         if live is None:
             return
         if kill and worker is not None:
@@ -110,25 +110,29 @@ class Session:
 
     def remember(self, code: str) -> None:
         """The snippet ran to its end: its names are alive."""
-        tree = parse(code)
-        if tree is not None:
-            self.names |= bound_names(tree)
-            self.suspending = suspending_names(tree, self._functions, self.suspending) & self.names
+        source = read_source(code)
+        if source.bound:
+            self.names |= source.bound
+            self._learn_functions(source)
+
+    def _learn_functions(self, source: Source) -> None:
+        if source.functions or self.suspending:
+            earlier = self.suspending - source.bound
+            known = suspending_names(source, self._functions, earlier)
+            self.suspending = frozenset(known & self.names)
 
     async def remember_assigned(self, code: str) -> bool:
         """The snippet failed: find out which of its names were bound before. False if the session is dead."""
-        tree = parse(code)
-        if tree is None or self._live is None:
-            return self._live is not None
-        alive: set[str] = set()
-        for name in sorted(bound_names(tree) - self.names):
+        source = read_source(code)
+        if self._live is None:
+            return False
+        for name in sorted(source.bound - self.names):
             try:
                 await self._live.feed_run(f"{name}\nNone", skip_type_check=True)
             except MontyCrashedError:
                 return False
             except MontyError:
                 continue
-            alive.add(name)
-        self.names |= alive
-        self.suspending = suspending_names(tree, self._functions, self.suspending) & self.names
+            self.names |= {name}
+        self._learn_functions(source)
         return True

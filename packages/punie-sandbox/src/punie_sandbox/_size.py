@@ -10,10 +10,23 @@ from typing import Any
 
 from pydantic_monty import MontyClassProxy
 
-__all__ = ["too_deep_or_large", "written_size"]
+__all__ = ["written_size"]
 
 _ITEM = 8
-_MAX_DEPTH = 200
+_SCALARS = {type(None), bool, float}
+
+
+def written_size(value: Any) -> tuple[int, int]:
+    """Bytes (about) and depth of the value with all sharing written out."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        return len(value) + _ITEM, 0
+    if kind in _SCALARS:
+        return _ITEM, 0
+    if kind is int:
+        return value.bit_length() // 8 + _ITEM, 0
+    children = _children(value)
+    return (_ITEM, 0) if children is None else _structure(value, children)
 
 
 def _children(value: Any) -> list[Any] | None:
@@ -26,41 +39,29 @@ def _children(value: Any) -> list[Any] | None:
     return None
 
 
-def written_size(value: Any) -> tuple[int, int]:
-    """Bytes (about) and depth of the value with all sharing written out."""
-    if isinstance(value, (str, bytes)):
-        return len(value) + _ITEM, 0
-    if _children(value) is None:
-        return (value.bit_length() // 8 if isinstance(value, int) else 0) + _ITEM, 0
+def _structure(value: Any, children: list[Any]) -> tuple[int, int]:
+    """Sizes bottom up, each object once; no recursion, because the nesting is the sandbox's choice."""
     sizes: dict[int, tuple[int, int]] = {}
-    stack: list[tuple[Any, list[Any] | None]] = [(value, None)]
+    stack: list[tuple[Any, list[Any]]] = [(value, children)]
     kept: list[Any] = []  # objects made on the way stay alive, so that their ids stay theirs
     while stack:
-        node, children = stack.pop()
-        if children is None:
-            if id(node) in sizes:
-                continue
-            children = _children(node)
-            if children is None:
-                sizes[id(node)] = written_size(node)
-                kept.append(node)
-                continue
-            kept.append(children)
-            stack.append((node, children))
-            stack.extend((child, None) for child in children if id(child) not in sizes)
-            continue
-        parts = [sizes.get(id(child), (0, 0)) for child in children]
-        size = _ITEM + sum(part[0] for part in parts)
-        sizes[id(node)] = size, 1 + max((part[1] for part in parts), default=0)
-        kept.append(node)
+        node, parts = stack[-1]
+        open_parts = False
+        size, depth = _ITEM, 0
+        for part in parts:
+            known = sizes.get(id(part))
+            if known is None:
+                inner = _children(part)
+                if inner is not None:
+                    stack.append((part, inner))
+                    kept.append(inner)
+                    open_parts = True
+                    continue
+                known = written_size(part)
+            size += known[0]
+            depth = max(depth, known[1])
+        if not open_parts:
+            stack.pop()
+            kept.append(node)
+            sizes[id(node)] = size, depth + 1
     return sizes[id(value)]
-
-
-def too_deep_or_large(value: Any, limit: int) -> str | None:
-    """Why a value may not cross, or None if it may."""
-    size, depth = written_size(value)
-    if size > limit:
-        return f"the value is larger than {limit} bytes"
-    if depth > _MAX_DEPTH:
-        return f"the value is nested more than {_MAX_DEPTH} levels deep"
-    return None

@@ -1,10 +1,42 @@
-"""What the source of a snippet says by itself: the names it binds at module level."""
+"""What the source of a snippet says by itself."""
 
 from __future__ import annotations
 
 import ast
+import functools
+from dataclasses import dataclass
 
-__all__ = ["bound_names", "parse"]
+__all__ = ["Source", "bound_names", "parse", "read_source"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A snippet, read once.
+
+    Attributes:
+        code: the text.
+        tree: the syntax tree, None where Python cannot parse it.
+        bound: names that running it may bind.
+        functions: the functions it defines, nested ones too.
+    """
+
+    code: str
+    tree: ast.Module | None
+    bound: frozenset[str]
+    functions: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]
+
+
+@functools.lru_cache(maxsize=512)
+def read_source(code: str) -> Source:
+    """Read a snippet; asked again, the answer is remembered."""
+    tree = parse(code)
+    if tree is None:
+        return Source(code, None, frozenset(), ())
+    nodes = ast.walk(tree)
+    functions = tuple(
+        node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    )
+    return Source(code, tree, frozenset(bound_names(tree)), functions)
 
 
 def parse(code: str) -> ast.Module | None:
@@ -21,23 +53,31 @@ def bound_names(tree: ast.Module) -> set[str]:
     todo: list[ast.AST] = list(tree.body)
     while todo:
         node = todo.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found.add(node.name)
-            continue
-        if isinstance(node, ast.Lambda):
-            continue
         if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             found |= {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
             continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            found |= {(alias.asname or alias.name.partition(".")[0]) for alias in node.names}
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found.add(node.name)
-        elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
-            found.add(node.name)
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            found.add(node.rest)
-        todo.extend(ast.iter_child_nodes(node))
+        found |= binds(node)
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            todo.extend(ast.iter_child_nodes(node))
     return found - {"*"}
+
+
+def binds(node: ast.AST) -> set[str]:
+    """Names that this very node binds or unbinds."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+            return {name}
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case (
+            ast.MatchAs(name=str(name))
+            | ast.MatchStar(name=str(name))
+            | ast.MatchMapping(rest=str(name))
+        ):
+            return {name}
+        case ast.ExceptHandler(name=str(name)):
+            return {name}
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return {alias.asname or alias.name.partition(".")[0] for alias in names}
+        case _:
+            return set()

@@ -18,7 +18,7 @@ class Limits:
         stdout: printed text, in bytes of UTF-8.
         wall_seconds: time from start to end, host calls included, waiting for a person excluded.
         call_seconds: time one host call may take; a longer one raises TimeoutError in the sandboxed code.
-        data: values passed to host calls, results of host calls and the run's value, together, in bytes.
+        data: what the code passes to host calls and leaves as its value, together, in bytes.
         recursion: depth of the sandbox's call stack.
     """
 

@@ -38,7 +38,7 @@ class Status(enum.StrEnum):
     CALL_LIMIT = "call_limit"
     STDOUT_LIMIT = "stdout_limit"
     DATA_LIMIT = "data_limit"
-    """More data crossed between sandbox and host than may."""
+    """The code passed more data to the host than it may."""
     CRASHED = "crashed"
     """The worker process died; the next run starts a new one."""
     PENDING = "pending"

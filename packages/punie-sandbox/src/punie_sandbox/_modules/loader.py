@@ -7,6 +7,8 @@ import functools
 from collections.abc import Iterable
 from importlib import resources
 
+from punie_sandbox._source import Source
+
 __all__ = ["PROVIDED", "loading_code", "provided_in", "stubs_of", "with_provided_imports"]
 
 PROVIDED = frozenset(
@@ -93,10 +95,11 @@ def _signature(node: ast.FunctionDef, indent: str) -> str:
     return f"{indent}def {node.name}({ast.unparse(node.args)}){returns}: ..."
 
 
-def provided_in(tree: ast.Module) -> frozenset[str]:
+@functools.lru_cache(maxsize=512)
+def provided_in(source: Source) -> frozenset[str]:
     """The provided modules that a snippet imports."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(source.tree) if source.tree else ():
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -135,6 +138,4 @@ def _assignments(node: ast.Import | ast.ImportFrom) -> str:
         )
     assert node.module is not None
     pairs = [(alias.name, alias.asname or alias.name) for alias in node.names]
-    if pairs == [("*", "*")]:
-        pairs = [(public, public) for public in _public(node.module)]
     return "; ".join(f"{bound} = {_PREFIX}{node.module}.{public}" for public, bound in pairs)
