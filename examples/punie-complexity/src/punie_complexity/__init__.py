@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ast
 
-from pydantic import BaseModel, Field, computed_field
 from punie_tools import Host, ToolResult, tool
+from pydantic import BaseModel, Field, computed_field
 
 __all__ = ["ComplexityResult", "FunctionComplexity", "complexity"]
 
