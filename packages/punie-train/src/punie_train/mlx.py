@@ -27,7 +27,7 @@ ON_CPU = not (mx.metal.is_available() or mx.cuda.is_available())
 if ON_CPU and os.environ.get("MLX_DISABLE_COMPILE") != "0":
     mx.disable_compile()
 
-__all__ = ["BLAS", "ON_CPU", "flat", "load_arrays", "mx", "nn"]
+__all__ = ["BLAS", "ON_CPU", "flat", "load_arrays", "mx", "nn", "number"]
 
 
 def flat(tree: Any) -> dict[str, mx.array]:
@@ -38,3 +38,8 @@ def flat(tree: Any) -> dict[str, mx.array]:
 def load_arrays(path: Path) -> dict[str, mx.array]:
     """Return the arrays of a safetensors file by name."""
     return cast("dict[str, mx.array]", mx.load(str(path)))
+
+
+def number(value: mx.array) -> float:
+    """Return a real scalar array as a number."""
+    return cast("float", value.item())

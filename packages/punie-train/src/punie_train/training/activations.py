@@ -68,7 +68,9 @@ class Activations:
 
     def _write(self, row: int, output: np.ndarray) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="punie-activations-")
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115 - closed by `close`
+                prefix="punie-activations-"
+            )
         at = self._file.seek(0, 2)
         self._file.write(output.tobytes())
         self._disk[row] = (at, output.shape)
@@ -77,9 +79,9 @@ class Activations:
         at, shape = self._disk[row]
         assert self._file is not None
         self._file.seek(at)
-        return np.frombuffer(
-            self._file.read(int(np.prod(shape)) * 4), dtype=np.float32
-        ).reshape(shape)
+        return np.frombuffer(self._file.read(int(np.prod(shape)) * 4), dtype=np.float32).reshape(
+            shape
+        )
 
     def close(self) -> None:
         """Give the memory and the temporary file back."""

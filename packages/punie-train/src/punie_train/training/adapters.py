@@ -55,7 +55,9 @@ def _parameters(model: Any, config: TrainConfig) -> dict[str, Any]:
         # DoRA has no form for the stacked experts.
         keys = [key for key in keys if "switch_mlp" not in key]
     if not keys:
-        raise TrainingError(f"[train] keys: the model's layers have none of {', '.join(config.keys)}.")
+        raise TrainingError(
+            f"[train] keys: the model's layers have none of {', '.join(config.keys)}."
+        )
     return {"rank": config.rank, "scale": config.scale, "dropout": config.dropout, "keys": keys}
 
 
@@ -100,7 +102,9 @@ def read_adapter(model: Any, folder: Path) -> Any:
     shapes = {name: value.shape for name, value in flat(model.parameters()).items()}
     wrong = [name for name, value in weights.items() if shapes.get(name) != value.shape]
     if wrong:
-        raise TrainingError(f"{folder}: {wrong[0]} does not fit the base model; was it trained on another?")
+        raise TrainingError(
+            f"{folder}: {wrong[0]} does not fit the base model; was it trained on another?"
+        )
     model.load_weights(list(weights.items()), strict=False)
     model.eval()
     return model

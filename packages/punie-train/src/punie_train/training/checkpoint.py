@@ -1,8 +1,8 @@
 """Everything a training needs to go on as if it had not been interrupted, in one file written whole.
 
-Covered: trained weights, optimizer state, random state, step, best loss so far. The learning rate and the
-order of rows follow from the step. Not covered: the activation cache, which is computed again to the same
-bits.
+Covered: trained weights, optimizer state, step, best loss so far. The learning rate, the order of rows
+and the random numbers of dropout follow from the step. Not covered: the activation cache, which is
+computed again to the same bits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ class Checkpoint:
         figures: numbers to go on with, such as the best loss.
         weights: trained weights by name.
         optimizer: the optimizer's state tree.
-        random: the random generator's state.
     """
 
     step: int
@@ -39,19 +38,16 @@ class Checkpoint:
     figures: Mapping[str, float]
     weights: dict[str, mx.array]
     optimizer: Any
-    random: list[mx.array]
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint over the one before; a crash leaves one or the other, whole."""
     arrays = {f"weights.{name}": value for name, value in checkpoint.weights.items()}
     arrays |= {f"optimizer.{name}": value for name, value in flat(checkpoint.optimizer).items()}
-    arrays |= {f"random.{index}": value for index, value in enumerate(checkpoint.random)}
     head = {"step": checkpoint.step, "run": checkpoint.run, "figures": dict(checkpoint.figures)}
-    with whole_file(folder / FILE) as temporary:
-        # MLX appends the suffix when it is missing, so the file is written through a handle.
-        with temporary.open("wb") as handle:
-            mx.save_safetensors(handle, arrays, metadata={"punie": json.dumps(head)})
+    # MLX appends the suffix when it is missing, so the file is written through a handle.
+    with whole_file(folder / FILE) as temporary, temporary.open("wb") as handle:
+        mx.save_safetensors(handle, arrays, metadata={"punie": json.dumps(head)})
 
 
 def read_checkpoint(folder: Path, run: str) -> Checkpoint | None:
@@ -75,12 +71,10 @@ def read_checkpoint(folder: Path, run: str) -> Checkpoint | None:
             if name.startswith(prefix)
         }
 
-    random = part("random.")
     return Checkpoint(
         step=head["step"],
         run=head["run"],
         figures=head["figures"],
         weights=part("weights."),
         optimizer=tree_unflatten(list(part("optimizer.").items())),
-        random=[random[str(index)] for index in range(len(random))],
     )

@@ -21,7 +21,7 @@ DEFAULT_KEYS = (*ATTENTION_KEYS, *MLP_KEYS, *EXPERT_KEYS)
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class TrainConfig(_Strict):
@@ -91,7 +91,9 @@ class TrainConfig(_Strict):
     def _router_is_never_adapted(self) -> TrainConfig:
         routers = [key for key in self.keys if key.endswith(("mlp.gate", ".router"))]
         if routers:
-            raise ValueError(f"{routers[0]} is the router of a mixture of experts; it is not adapted")
+            raise ValueError(
+                f"{routers[0]} is the router of a mixture of experts; it is not adapted"
+            )
         return self
 
 

@@ -14,7 +14,7 @@ import math
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from punie_train.mlx import ON_CPU, mx
 
@@ -28,16 +28,20 @@ def exp(x: mx.array) -> mx.array:
 
 
 @mx.custom_function
-def softmax(scores: mx.array) -> mx.array:
-    """Return the softmax over the last axis."""
+def _softmax(scores: mx.array) -> mx.array:
     weights = exp(scores - mx.max(scores, axis=-1, keepdims=True))
     return weights * mx.reciprocal(mx.sum(weights, axis=-1, keepdims=True))
 
 
-@softmax.vjp
+@_softmax.vjp
 def _softmax_vjp(_: Any, cotangent: mx.array, output: mx.array) -> mx.array:
     product = cotangent * output
     return product - output * mx.sum(product, axis=-1, keepdims=True)
+
+
+def softmax(scores: mx.array) -> mx.array:
+    """Return the softmax over the last axis."""
+    return cast("mx.array", _softmax(scores))
 
 
 @mx.custom_function
@@ -56,7 +60,7 @@ def _gated_vjp(primals: Any, cotangents: Any, outputs: Any) -> tuple[mx.array, m
 
 def swiglu(gate: mx.array, x: mx.array) -> mx.array:
     """Return silu(gate) · x."""
-    return _gated(gate, x)[0]
+    return cast("tuple[mx.array, mx.array]", _gated(gate, x))[0]
 
 
 def additive_mask(queries: int, keys: int) -> mx.array:
@@ -70,7 +74,7 @@ def attention(
     values: mx.array,
     cache: Any = None,
     scale: float = 1.0,
-    mask: mx.array | str | None = None,
+    mask: Any = None,
     sinks: mx.array | None = None,
 ) -> mx.array:
     """Return scaled dot-product attention with grouped queries; the signature is mlx-lm's."""

@@ -17,7 +17,7 @@ from mlx.utils import tree_unflatten
 
 from punie_train.artefacts import whole_folder, write_json
 from punie_train.errors import TrainingError
-from punie_train.mlx import flat, mx
+from punie_train.mlx import flat, mx, number
 from punie_train.models.loading import LoadedModel, load_base
 from punie_train.progress import Progress
 from punie_train.training.adapters import read_adapter
@@ -32,9 +32,7 @@ PROBES = (
 """Texts whose logits are compared at every position."""
 
 
-def fuse(
-    config: FuseConfig, *, base: Path, adapter: Path, out: Path, progress: Progress
-) -> None:
+def fuse(config: FuseConfig, *, base: Path, adapter: Path, out: Path, progress: Progress) -> None:
     """Write the fused model's folder, whole or not at all.
 
     Args:
@@ -60,7 +58,9 @@ def fuse(
             f"{adapter}: the fused model's logits differ from the adapter model's by {difference:.2g} "
             f"(allowed {config.tolerance:g}); it is not written."
         )
-    progress.note(f"fused: logits differ by {difference:.1e} (the adapter moved them by {moved:.2g})")
+    progress.note(
+        f"fused: logits differ by {difference:.1e} (the adapter moved them by {moved:.2g})"
+    )
     dtype = getattr(mx, config.dtype)
     with whole_folder(out) as folder:
         loaded.model.set_dtype(dtype)
@@ -102,8 +102,8 @@ def probe_logits(loaded: LoadedModel) -> list[mx.array]:
 
 def largest_difference(one: list[mx.array], other: list[mx.array]) -> float:
     """Return the largest absolute difference between two models' logits."""
-    differences = [mx.max(mx.abs(a - b)).item() for a, b in zip(one, other, strict=True)]
-    return float(max(differences))
+    differences = [number(mx.max(mx.abs(a - b))) for a, b in zip(one, other, strict=True)]
+    return max(differences)
 
 
 def _floating(config: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,7 +25,7 @@ from mlx.utils import tree_map
 
 from punie_train.artefacts import digest_file, whole_folder, write_json
 from punie_train.errors import TrainingError
-from punie_train.mlx import BLAS, flat, load_arrays, mx
+from punie_train.mlx import BLAS, flat, load_arrays, mx, number
 from punie_train.models.loading import LoadedModel, load_base
 from punie_train.progress import Progress
 from punie_train.training.activations import Activations
@@ -36,6 +34,7 @@ from punie_train.training.batches import split_evenly, steps_per_epoch, training
 from punie_train.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from punie_train.training.config import TrainConfig
 from punie_train.training.fastmath import fast_math
+from punie_train.training.memory import peak_gigabytes
 from punie_train.training.metrics import Metrics
 from punie_train.training.network import Network, value_and_gradient
 from punie_train.training.parallel import Streams, add
@@ -145,8 +144,8 @@ class _Training:
         metrics = Metrics(self.folder, first, self.config.track)
         trainable = sum(value.size for value in flat(self.model.trainable_parameters()).values())
         self.progress.note(
-            f"{len(self.rows)} rows, {self.steps} steps, {self.layers} layers, "
-            f"{trainable / 1e6:.2f}M trainable; {len(self.network.shared)} tokens shared by all rows, BLAS {BLAS.name}"
+            f"{len(self.rows)} rows, {self.steps} steps, {self.layers} layers, {trainable / 1e6:.2f}M "
+            f"trainable; {len(self.network.shared)} tokens shared by all rows, BLAS {BLAS.name}"
             + (f"; going on after step {first}" if first else "")
         )
         with self.streams.active():
@@ -178,6 +177,8 @@ class _Training:
 
     def _step(self, step: int, batch: Sequence[int]) -> dict[str, float]:
         started = time.monotonic()
+        # Dropout depends on the step, not on the steps before it: a resumed run draws the same numbers.
+        mx.random.seed(self.config.seed + step * self.group.size() + self.group.rank())
         mine = sorted(batch, key=lambda row: (self.lengths[row], row))[
             self.group.rank() :: self.group.size()
         ]
@@ -201,8 +202,8 @@ class _Training:
         rate = learning_rate(step, self.steps, self.config)
         self.optimizer.learning_rate = rate
         self.optimizer.update(self.model, gradient)
-        mx.eval(self.model.trainable_parameters(), self.optimizer.state, loss, norm, mx.random.state)
-        mean = loss.item() / supervised
+        mx.eval(self.model.trainable_parameters(), self.optimizer.state, loss, norm)
+        mean = number(loss) / supervised
         if not math.isfinite(mean):
             raise TrainingError(
                 f"the loss became {mean} at step {step}; lower learning_rate or set clip_norm."
@@ -216,7 +217,7 @@ class _Training:
         return {
             "loss": mean,
             "learning_rate": rate,
-            "gradient_norm": float(norm.item()),
+            "gradient_norm": number(norm),
             "tokens_per_second": tokens / seconds,
             "supervised_tokens": supervised,
             "seconds": seconds,
@@ -263,7 +264,7 @@ class _Training:
             shards = self._shards(self.valid, order[at : at + size], len(self.rows))
             sums = self.streams.map(self.network.loss, shards)
             mx.eval(sums)
-            loss += sum(part.item() for part in sums)
+            loss += sum(number(part) for part in sums)
         self.model.train()
         return loss / sum(len(row.supervised) for row in self.valid)
 
@@ -287,9 +288,7 @@ class _Training:
         }
         write_checkpoint(
             self.folder,
-            Checkpoint(
-                step, self.digest, figures, self._weights(), self.optimizer.state, list(mx.random.state)
-            ),
+            Checkpoint(step, self.digest, figures, self._weights(), self.optimizer.state),
         )
 
     def _resume(self) -> int:
@@ -301,10 +300,12 @@ class _Training:
             return 0
         self.model.load_weights(list(found.weights.items()), strict=False)
         self.optimizer.state = found.optimizer
-        mx.random.state[:] = found.random
         figures = found.figures
         self.best, self.best_step = figures["best"], int(figures["best_step"])
-        self.total.tokens, self.total.supervised = int(figures["tokens"]), int(figures["supervised"])
+        self.total.tokens, self.total.supervised = (
+            int(figures["tokens"]),
+            int(figures["supervised"]),
+        )
         self.total.seconds = figures["seconds"]
         return found.step
 
@@ -338,9 +339,3 @@ class _Training:
                 "ranks": self.group.size(),
             },
         )
-
-
-def peak_gigabytes() -> float:
-    """Return the peak resident memory of this process, in GB."""
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): kilobytes on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

@@ -6,7 +6,7 @@ it is computed chunk by chunk beside the loss and the logits are never kept.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from punie_train.mlx import ON_CPU, mx
 from punie_train.training.fastmath import exp
@@ -52,9 +52,7 @@ def _loss_and_gradient(
 
 
 @_loss_and_gradient.vjp
-def _loss_vjp(
-    primals: Any, cotangents: Any, outputs: Any
-) -> tuple[mx.array, mx.array, mx.array]:
+def _loss_vjp(primals: Any, cotangents: Any, outputs: Any) -> tuple[mx.array, mx.array, mx.array]:
     hidden, weight, targets = primals
     gradient = (cotangents[0] * outputs[1]).astype(hidden.dtype)
     return gradient, mx.zeros_like(weight), mx.zeros_like(targets)
@@ -68,4 +66,5 @@ def summed_loss(hidden: mx.array, weight: mx.array, targets: mx.array) -> mx.arr
         weight: (vocabulary, width), the output layer.
         targets: (positions,) token ids.
     """
-    return _loss_and_gradient(hidden, mx.stop_gradient(weight), targets)[0]
+    result = _loss_and_gradient(hidden, mx.stop_gradient(weight), targets)
+    return cast("tuple[mx.array, mx.array]", result)[0]

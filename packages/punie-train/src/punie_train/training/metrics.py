@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,12 @@ class Metrics:
 class _TensorBoard:
     def __init__(self, folder: Path) -> None:
         try:
-            from tensorboardX import SummaryWriter
+            writer = import_module("tensorboardX").SummaryWriter
         except ImportError:
             raise TrainingError(
                 'track = ["tensorboard"] needs the extra: pip install "punie-train[tensorboard]".'
             ) from None
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        self._writer = writer(str(folder / "tensorboard"))
 
     def write(self, step: int, figures: dict[str, float]) -> None:
         for name, value in figures.items():
@@ -60,7 +61,7 @@ class _TensorBoard:
 class _Wandb:
     def __init__(self, folder: Path) -> None:
         try:
-            import wandb
+            wandb = import_module("wandb")
         except ImportError:
             raise TrainingError(
                 'track = ["wandb"] needs the extra: pip install "punie-train[wandb]".'

@@ -112,7 +112,7 @@ class Network:
         return self._frozen_below
 
     def below(self, rows: Sequence[Row]) -> mx.array:
-        """Return (rows, length, width) outputs of the frozen layers for each row's own tokens, not evaluated."""
+        """Return (rows, length, width) outputs of the frozen layers for the rows' own tokens, lazily."""
         _, kept = self._shared_below()
         start = len(self.shared)
         length = max(len(row.tokens) for row in rows) - start

@@ -73,7 +73,9 @@ def make_row(
         before = _render(tokenizer, messages[:index], prompt=True)
         after = _render(tokenizer, messages[: index + 1], prompt=False)
         if not (before.startswith(done) and after.startswith(before)):
-            raise DataError(f"{where}: the chat template rewrites earlier turns; such are not covered.")
+            raise DataError(
+                f"{where}: the chat template rewrites earlier turns; such are not covered."
+            )
         turn, rest = _split_end(after[len(before) :], tokenizer)
         tokens += tokenizer.encode(before[len(done) :], add_special_tokens=False)
         learned = tokenizer.encode(turn, add_special_tokens=False)

@@ -1,0 +1,99 @@
+"""A training killed at any step and started again ends with the weights of one that was not."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from punie_train.mlx import load_arrays, mx
+from punie_train.progress import Progress
+from punie_train.training import TrainConfig, train
+
+CONFIG = {
+    "iterations": 8,
+    "num_layers": 2,
+    "batch_size": 4,
+    "save_every": 2,
+    "evaluate_every": 3,
+    "dropout": 0.1,
+    "streams": 2,
+}
+
+KILLED_AT = """
+import json, os, signal, sys
+from pathlib import Path
+from punie_train.progress import Progress, Task
+from punie_train.training import TrainConfig, train
+
+class Deadly(Task):
+    pass
+
+base, data, out, config, step = sys.argv[1:]
+advance = Task.advance
+
+def die(task, steps=1, **figures):
+    advance(task, steps, **figures)
+    if task.name == "train" and task.done >= int(step):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Task.advance = die
+train(TrainConfig(**json.loads(config)), base=Path(base), data=Path(data), out=Path(out), progress=Progress())
+"""
+
+
+@pytest.mark.parametrize("step", [1, 5])
+def test_killed_training_goes_on_to_the_same_weights(
+    step: int, tiny_llama: Path, records: Path, tmp_path: Path
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    train(TrainConfig(**CONFIG), base=tiny_llama, data=records, out=whole, progress=_quiet())
+    arguments = [str(tiny_llama), str(records), str(killed), json.dumps(CONFIG), str(step)]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert not killed.exists()
+
+    train(TrainConfig(**CONFIG), base=tiny_llama, data=records, out=killed, progress=_quiet())
+
+    expected = load_arrays(whole / "adapters.safetensors")
+    found = load_arrays(killed / "adapters.safetensors")
+    assert expected.keys() == found.keys()
+    assert all(mx.array_equal(expected[name], found[name]).item() for name in expected)
+    assert _losses(whole) == _losses(killed)
+
+
+def test_a_checkpoint_of_another_configuration_is_not_used(
+    tiny_llama: Path, records: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "adapter"
+    arguments = [str(tiny_llama), str(records), str(out), json.dumps(CONFIG), "5"]
+    subprocess.run([sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True)
+    other = {**CONFIG, "learning_rate": 1e-4}
+    stream = io.StringIO()
+
+    train(
+        TrainConfig(**other),
+        base=tiny_llama,
+        data=records,
+        out=out,
+        progress=Progress(stream=stream),
+    )
+
+    assert "going on after" not in stream.getvalue()
+    assert [step for step, _ in _losses(out)] == list(range(1, 9))
+
+
+def _losses(folder: Path) -> list[tuple[int, float]]:
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [(line["step"], line["loss"]) for line in lines if "loss" in line]
+
+
+def _quiet() -> Progress:
+    return Progress(stream=io.StringIO())
