@@ -89,7 +89,12 @@ class Output:
     """A text, ready to be searched for facts."""
 
     def __init__(self, text: str) -> None:
-        self.words = words(text)
+        self.words: list[str] = []
+        self._line: list[int] = []
+        for number, line in enumerate(text.splitlines()):
+            found = words(line)
+            self.words += found
+            self._line += [number] * len(found)
 
     def says(self, facts: Sequence[Fact]) -> list[Fact]:
         """Return the facts the text does not say; empty when it says them all."""
@@ -165,11 +170,21 @@ class Output:
             if word != wanted[0]:
                 continue
             length = _common(self.words[index : index + len(wanted)], wanted)
-            if length == len(wanted) or (
-                length >= 3 and len(" ".join(wanted[:length])) >= MIN_PREFIX_CHARACTERS
-            ):
+            if length == len(wanted) or self._is_cut(index, length, wanted):
                 spans.append(_Span(index, index + length))
         return spans
+
+    def _is_cut(self, start: int, length: int, wanted: Sequence[str]) -> bool:
+        """Whether a text that agrees in its first words was cut there, at the end of its line."""
+        if length < 3 or len(" ".join(wanted[:length])) < MIN_PREFIX_CHARACTERS:
+            return False
+        after = start + length
+        if self._same_line(after, start) and wanted[length].startswith(self.words[after].rstrip("….")):
+            after += 1
+        return not self._same_line(after, start)
+
+    def _same_line(self, one: int, other: int) -> bool:
+        return one < len(self.words) and self._line[one] == self._line[other]
 
 
 def says_everything(shown: str, known: Iterable[Any]) -> bool:

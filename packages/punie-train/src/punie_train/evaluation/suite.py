@@ -9,6 +9,7 @@ checks that need only the file. Not covered: whether the reference solutions pas
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from punie_train.errors import EvaluationError
 
+_PLACEHOLDER = re.compile(r"@([a-z_]+)@")
 STANDARD_TOOLS = ("typecheck", "read_file", "write_file", "run_command")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -190,20 +192,67 @@ class Suite(_Strict):
 
 
 def load_suite(path: Path) -> Suite:
-    """Read a suite.
+    """Read a suite, its kinds expanded.
 
     Raises:
         EvaluationError: the file is missing, is not TOML or breaks the format; the message names each key.
     """
     try:
         with path.open("rb") as handle:
-            return Suite.model_validate(tomllib.load(handle))
+            return Suite.model_validate(expand_kinds(tomllib.load(handle)))
     except FileNotFoundError:
         raise EvaluationError(f"{path}: there is no such suite; give the path of a TOML file.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EvaluationError(f"{path}: not valid TOML ({error}).") from None
     except ValidationError as error:
         raise EvaluationError(explain(path, error)) from None
+    except ValueError as error:
+        raise EvaluationError(f"{path}: {error}.") from None
+
+
+def expand_kinds(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a suite's data with every query of a kind written out.
+
+    A suite may name kinds, each a table with keys of a query whose texts hold `@NAME@`. A query with
+    `kind = "..."` takes the kind's keys, `@NAME@` replaced by `vars.NAME`, and puts its own over them.
+
+    Raises:
+        ValueError: a kind is not there, or a name has no value.
+    """
+    kinds = data.get("kinds")
+    if not isinstance(kinds, dict):
+        return data
+    queries = [
+        _expanded(query, kinds) if isinstance(query, dict) and "kind" in query else query
+        for query in data.get("queries", [])
+    ]
+    return {**{key: value for key, value in data.items() if key != "kinds"}, "queries": queries}
+
+
+def _expanded(query: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
+    name, where = query["kind"], f"query {query.get('id')!r}"
+    if name not in kinds:
+        raise ValueError(f"{where}: there is no kind {name!r}; there are {', '.join(kinds)}")
+    values = query.get("vars", {})
+
+    def replace(found: re.Match[str]) -> str:
+        if found[1] not in values:
+            raise ValueError(f"{where}: kind {name!r} needs vars.{found[1]}")
+        return str(values[found[1]])
+
+    def filled(value: Any) -> Any:
+        match value:
+            case str():
+                return _PLACEHOLDER.sub(replace, value)
+            case list():
+                return [filled(part) for part in value]
+            case dict():
+                return {key: filled(part) for key, part in value.items()}
+            case _:
+                return value
+
+    own = {key: value for key, value in query.items() if key not in {"kind", "vars"}}
+    return {**filled(kinds[name]), **own}
 
 
 def explain(path: Path, error: ValidationError) -> str:

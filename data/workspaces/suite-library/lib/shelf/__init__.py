@@ -1,0 +1,1 @@
+"""Books, loans and fines."""

@@ -1,0 +1,1 @@
+"""Lamps, tides and the keepers' log."""

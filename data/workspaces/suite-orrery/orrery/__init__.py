@@ -1,0 +1,1 @@
+"""A mechanical model of the planets."""
