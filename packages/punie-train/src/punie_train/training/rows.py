@@ -70,6 +70,8 @@ def make_row(
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
+        if index == 0:
+            raise DataError(f"{where}: begins with the assistant's turn; nothing was asked.")
         before = _render(tokenizer, messages[:index], prompt=True)
         after = _render(tokenizer, messages[: index + 1], prompt=False)
         if not (before.startswith(done) and after.startswith(before)):

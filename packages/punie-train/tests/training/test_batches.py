@@ -1,0 +1,50 @@
+"""The order of rows is a function of seed and epoch; every row is used once an epoch."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from punie_train.training.batches import (
+    epoch_batches,
+    split_evenly,
+    steps_per_epoch,
+    training_batches,
+)
+
+LENGTHS = st.lists(st.integers(min_value=1, max_value=500), min_size=1, max_size=80)
+
+
+@given(lengths=LENGTHS, size=st.integers(1, 12), epoch=st.integers(0, 3))
+def test_each_epoch_uses_every_row_once(lengths: list[int], size: int, epoch: int) -> None:
+    batches = epoch_batches(lengths, size, seed=1, epoch=epoch)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    assert all(len(batch) <= size for batch in batches)
+    # Only the last batch of the shuffled rows may be short.
+    assert sum(len(batch) < size for batch in batches) <= 1
+    assert len(batches) == steps_per_epoch(len(lengths), size)
+
+
+@given(lengths=LENGTHS, size=st.integers(1, 12), first=st.integers(1, 40))
+def test_a_run_that_starts_later_sees_the_same_batches(
+    lengths: list[int], size: int, first: int
+) -> None:
+    whole = dict(training_batches(lengths, size, 5, 1, 60))
+    assert dict(training_batches(lengths, size, 5, first, 60)) == {
+        step: batch for step, batch in whole.items() if step >= first
+    }
+
+
+def test_epochs_differ_and_rows_of_similar_length_are_together() -> None:
+    lengths = [10, 500] * 32
+    assert epoch_batches(lengths, 8, 1, 0) != epoch_batches(lengths, 8, 1, 1)
+    padded = [max(lengths[row] for row in batch) * len(batch) for batch in epoch_batches(lengths, 8, 1, 0)]
+    assert sum(padded) / sum(lengths) < 1.1
+
+
+@given(lengths=LENGTHS, parts=st.integers(1, 5))
+def test_parts_hold_every_row_and_are_never_more_than_asked(lengths: list[int], parts: int) -> None:
+    runs = split_evenly(range(len(lengths)), lengths, parts)
+    assert sorted(row for run in runs for row in run) == list(range(len(lengths)))
+    assert 1 <= len(runs) <= parts
+    assert all(runs)
