@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,18 @@ from pathlib import Path
 import pytest
 
 from punie_agent.contract import Contract, standard_functions
+from punie_agent.contract._compact import compacted
 from punie_agent.errors import ContractError
-from punie_sandbox import CallRecord, Diagnostic, RunError, RunResult, Sandbox, Status
-from punie_tools import LocalHost, Toolbox
+from punie_sandbox import (
+    CallRecord,
+    Diagnostic,
+    ExternalFunctions,
+    RunError,
+    RunResult,
+    Sandbox,
+    Status,
+)
+from punie_tools import LocalHost, Toolbox, TypeCheckResult
 
 TOOLS = ["typecheck", "read_file", "write_file", "run_command"]
 Golden = Callable[[str, str], None]
@@ -170,3 +180,66 @@ async def test_a_real_type_check_reaches_the_code_with_its_fields(contract: Cont
         run = await sandbox.run('r = typecheck("app.py")\nprint(r.error_count, r.errors[0].line)')
     assert run.stdout == "1 1\n"
     assert [type(call) for call in run.calls] == [CallRecord]
+
+
+def tool_named(name: str) -> Callable[..., object]:
+    def tool(path: str, depth: int = 1) -> TypeCheckResult:
+        """Do one of many things."""
+        raise AssertionError(path, depth)
+
+    tool.__name__ = name
+    return tool
+
+
+async def test_a_grown_toolbox_shows_the_rest_in_one_line_each_and_describes_it_on_demand(
+    project: Path,
+) -> None:
+    standard = standard_functions(Toolbox(LocalHost(project)))
+    grown = ExternalFunctions(
+        [*(each.call for each in standard), *(tool_named(f"tool_number_{n}") for n in range(60))],
+        effects=standard.effects,
+        hide=standard.hide,
+    )
+    contract = Contract(grown)
+    assert len(contract.system_prompt) < 2_500 * 4
+    assert "def typecheck(path: str) -> TypeCheckResult" in contract.system_prompt
+    assert "# tool_number_59(path, depth=1)" in contract.system_prompt
+    assert "def tool_number_59" not in contract.system_prompt
+    async with Sandbox(contract.functions) as sandbox:
+        run = await sandbox.run('print(describe("tool_number_59"))')
+    assert "def tool_number_59(path: str, depth: int = 1) -> TypeCheckResult" in run.stdout
+    assert "class TypeCheckError:" in run.stdout
+    assert "describe" not in contract.to_json()["tools"]
+
+
+def test_the_shown_stubs_declare_what_the_checker_sees(project: Path) -> None:
+    functions = standard_functions(Toolbox(LocalHost(project)))
+    shown, checked = (declared(text) for text in (compacted(functions.stubs()), functions.stubs()))
+    assert shown == checked
+
+
+def declared(stubs: str) -> dict[str, object]:
+    """Fields and signatures by name, with named Literals put back in their places."""
+    module = ast.parse(stubs)
+    aliases = {
+        ast.unparse(node.targets[0]): ast.unparse(node.value)
+        for node in module.body
+        if isinstance(node, ast.Assign)
+    }
+    found: dict[str, object] = {}
+    for node in module.body:
+        if isinstance(node, ast.ClassDef):
+            fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+            found[node.name] = [
+                (
+                    ast.unparse(each.target),
+                    aliases.get(ast.unparse(each.annotation), ast.unparse(each.annotation)),
+                )
+                for each in fields
+            ]
+        elif isinstance(node, ast.FunctionDef):
+            found[node.name] = (
+                ast.unparse(node.args),
+                ast.unparse(node.returns) if node.returns else "",
+            )
+    return found

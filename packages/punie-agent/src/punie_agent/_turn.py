@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
+from punie_agent._compaction import compact
 from punie_agent._watch import CodeWatch
 from punie_agent.contract import ProseStream
+from punie_agent.errors import ModelError
 from punie_agent.events import (
     CodeFinished,
     CodeStarted,
+    Compacted,
     OnEvent,
     Retried,
     TextDelta,
@@ -33,6 +37,8 @@ __all__ = ["Turn"]
 _NUDGE = "Your message was empty. Answer in plain text, or act with a code block."
 _TOO_LONG = "Your message was cut off because it was too long, so nothing ran. Write shorter code."
 _GIVE_UP = "The code failed several times. Answer in plain text now, without code."
+_PATIENCE = 2
+_PAUSE_SECONDS = 0.5
 _CANCELLED = "(cancelled by the user)"
 
 
@@ -97,18 +103,43 @@ class Turn:
         self._say(f"{said}\n{_CANCELLED}".strip())
 
     async def _ask(self) -> ModelReply:
-        self._stream = ProseStream(self._contract.tools)
-        answer = await self._model.reply(
-            self.messages,
-            on_text=self._on_text,
-            on_thought=lambda text: self._emit(ThoughtDelta(text)),
-            max_tokens=self._limits.reply_tokens,
-        )
+        self._make_room()
+        answer = await self._answer()
         spent = answer.usage if answer.usage.requests else answer.usage + Usage(requests=1)
         self.usage += spent
         held = answer.usage.input_tokens + answer.usage.output_tokens
         self._emit(UsageReport(self.usage, held or None, self._model.context_limit))
         return answer
+
+    async def _answer(self) -> ModelReply:
+        """One answer of the model; a passing trouble is tried again while nothing has been shown."""
+        for attempt in itertools.count(1):
+            self._stream = ProseStream(self._contract.tools)
+            try:
+                return await self._model.reply(
+                    self.messages,
+                    on_text=self._on_text,
+                    on_thought=lambda text: self._emit(ThoughtDelta(text)),
+                    max_tokens=self._limits.reply_tokens,
+                )
+            except ModelError as error:
+                if not error.transient or attempt > _PATIENCE or self._stream.shown:
+                    raise
+                self._emit(Retried(str(error)))
+                await asyncio.sleep(_PAUSE_SECONDS * attempt)
+        raise AssertionError("the loop above only ends by returning or raising")
+
+    def _make_room(self) -> None:
+        """Shorten the conversation before it fills the model's context."""
+        limit = self._model.context_limit
+        if limit is None:
+            return
+        before = len(self.messages)
+        room = max(limit - (self._limits.reply_tokens or min(1024, limit // 4)), limit // 2)
+        kept = compact(self.messages, room)
+        if kept != self.messages:
+            self.messages = kept
+            self._emit(Compacted(before, len(kept)))
 
     def _on_text(self, piece: str) -> None:
         assert self._stream is not None

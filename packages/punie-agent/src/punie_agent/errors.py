@@ -31,7 +31,15 @@ class ContractError(AgentError):
 
 
 class ModelError(AgentError):
-    """A model gave no usable reply."""
+    """A model gave no usable reply.
+
+    Attributes:
+        transient: asking again soon may help: the connection broke, the server is overloaded.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
 
 
 class ModelUnavailableError(ModelError):

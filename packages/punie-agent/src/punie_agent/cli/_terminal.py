@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -52,17 +54,49 @@ class TerminalAsker:
                 return PermissionDecision(outcome)
 
 
+class LineInput:
+    """Lines of standard input, without blocking the loop and without a thread that outlives it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._buffer = b""
+        self._ended = False
+
+    async def line(self) -> str | None:
+        """The next line without its end; None at the end of input."""
+        while b"\n" not in self._buffer and not self._ended:
+            await self._readable()
+            piece = os.read(self._descriptor, 65536)
+            self._ended = not piece
+            self._buffer += piece
+        if not self._buffer:
+            return None
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode(errors="replace")
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        try:
+            loop.add_reader(
+                self._descriptor, lambda: None if ready.done() else ready.set_result(None)
+            )
+        except PermissionError:  # a regular file, which can always be read
+            return
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._descriptor)
+
+
+@functools.cache
+def _standard_input() -> LineInput:
+    return LineInput(sys.stdin.fileno())
+
+
 async def read_line() -> str | None:
-    """One line of standard input, None at its end, without blocking the loop and without a thread."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    descriptor = sys.stdin.fileno()
-    loop.add_reader(descriptor, lambda: None if ready.done() else ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_reader(descriptor)
-    return sys.stdin.readline() or None
+    """The next line of standard input; None at its end."""
+    return await _standard_input().line()
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from punie_agent.contract import _output, _parse
 from punie_agent.contract._brief import brief_signatures, function_names
+from punie_agent.contract._compact import DESCRIBE, compacted, describer, listed, split_by_budget
 from punie_agent.contract._prompt import CallFormat, Style, system_prompt
 from punie_agent.errors import ContractError
 
@@ -28,7 +29,8 @@ class Contract:
     """How a model is spoken to, and how its answers are read.
 
     Args:
-        functions: what the model's code may call; the stubs are rendered from them.
+        functions: what the model's code may call; the stubs are rendered from them. When there are too
+            many for a full prompt, the contract's own `functions` has `describe` besides them.
         style: "full" for general models, "brief" for models trained on these functions.
         call_format: how code is written in a message: "fenced" (a ```python block), "xml" (Qwen's
             tool call), or "native" (the provider's tool calling; messages hold fenced blocks).
@@ -48,15 +50,15 @@ class Contract:
         if call_format not in get_args(CallFormat):
             known = ", ".join(get_args(CallFormat))
             raise ContractError(f"no call format {call_format!r}; there are: {known}")
-        self.functions = functions
         self.style: Style = style
         self.call_format: CallFormat = call_format
-        self.stubs: str = functions.stubs()
+        self.functions, shown = _disclosed(functions) if style == "full" else (functions, "")
+        self.stubs: str = self.functions.stubs()
         self.tools: tuple[str, ...] = function_names(self.stubs)
         self.system_prompt: str = system_prompt(
             style=style,
             call_format=call_format,
-            stubs=self.stubs.strip(),
+            stubs=shown,
             signatures=brief_signatures(self.stubs),
         )
 
@@ -104,7 +106,7 @@ class Contract:
             "version": _VERSION,
             "style": self.style,
             "call_format": self.call_format,
-            "tools": list(self.tools),
+            "tools": [name for name in self.tools if name != DESCRIBE],
         }
 
     @classmethod
@@ -129,6 +131,26 @@ class Contract:
             style=data.get("style", "full"),
             call_format=data.get("call_format", "fenced"),
         )
+
+
+def _disclosed(functions: ExternalFunctions) -> tuple[ExternalFunctions, str]:
+    """The functions and the stubs that a full prompt shows; with `describe` when not all fit."""
+    from punie_sandbox import ExternalFunctions as Functions
+
+    names = list(functions.names)
+    shown, rest = split_by_budget(functions.stubs, names)
+    if not rest:
+        return functions, compacted(functions.stubs())
+    calls = [function.call for function in functions]
+    more = Functions(
+        [*calls, describer(functions.stubs, rest)],
+        effects=functions.effects,
+        hide=functions.hide,
+        awaited=functions.awaited,
+    )
+    text = compacted(more.stubs([*shown, DESCRIBE]))
+    note = f'# More functions; print({DESCRIBE}("NAME")) shows the rest of each:'
+    return more, f"{text}\n\n{note}\n{listed(functions.stubs(rest))}"
 
 
 def standard_functions(toolbox: Toolbox, names: Sequence[str] | None = None) -> ExternalFunctions:

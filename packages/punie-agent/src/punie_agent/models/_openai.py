@@ -23,6 +23,7 @@ __all__ = ["OpenAIModel", "alternating"]
 
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 600.0  # a long prompt on a slow machine answers late
+_OVERLOADED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTEXT_KEYS = (
     "max_model_len",
     "context_length",
@@ -93,7 +94,8 @@ class OpenAIModel:
         async for event in self._events(body):
             answer.take(event)
         if not answer.complete:
-            raise ModelError(f"the model at {self.url} stopped in the middle of its answer")
+            message = f"the model at {self.url} stopped in the middle of its answer"
+            raise ModelError(message, transient=True)
         return answer.reply()
 
     async def aclose(self) -> None:
@@ -160,7 +162,10 @@ class OpenAIModel:
             ) as response:
                 if not response.is_success:
                     text = (await response.aread()).decode(errors="replace")
-                    raise ModelError(f"{self.url} answered {response.status_code}: {_short(text)}")
+                    raise ModelError(
+                        f"{self.url} answered {response.status_code}: {_short(text)}",
+                        transient=response.status_code in _OVERLOADED,
+                    )
                 async for line in response.aiter_lines():
                     event = _event(line)
                     if event is not None:
@@ -169,7 +174,8 @@ class OpenAIModel:
             raise self._unreachable(error) from error
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
-            raise ModelError(f"the connection to {self.url} broke: {reason}") from error
+            message = f"the connection to {self.url} broke: {reason}"
+            raise ModelError(message, transient=True) from error
 
     def _unreachable(self, error: Exception) -> ModelUnavailableError:
         reason = str(error) or type(error).__name__

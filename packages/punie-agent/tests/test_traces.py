@@ -1,0 +1,170 @@
+"""Traces: off by default, redacted, and ready for training."""
+
+from __future__ import annotations
+
+import json
+import resource
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from punie_agent import traces
+from punie_agent._redact import redacted
+from punie_agent.cli import main
+from punie_agent.errors import TraceError
+from punie_agent.loop import run_turn
+from punie_agent.models import Message
+from punie_agent.permissions import Mode
+from punie_agent.testing import ScriptedModel
+from punie_agent.workbench import open_workbench
+from punie_sandbox import RunResult
+
+
+async def turn(project: Path, *script: str, mode: Mode = "auto") -> Path | None:
+    model = ScriptedModel(script)
+    async with open_workbench(project, model, mode=mode) as bench:
+        result = await run_turn(
+            model=model,
+            contract=bench.contract,
+            sandbox=bench.sandbox,
+            messages=[Message("user", "Read it, my key is sk-abcdefghijklmnop1234")],
+            permissions=bench.permissions,
+        )
+    return traces.record(result, model="scripted", contract=bench.contract, project=project)
+
+
+READ = '```python\nprint(read_file("app.py"))\n```'
+
+
+async def test_nothing_is_stored_until_it_is_switched_on(project: Path) -> None:
+    assert await turn(project, READ, "Read.") is None
+    assert list(traces.stored()) == []
+
+
+async def test_a_turn_is_stored_with_its_conversation_runs_and_outcome(project: Path) -> None:
+    traces.enable()
+    assert await turn(project, READ, "Read.") is not None
+    (trace,) = traces.stored()
+    assert trace.data["prompt"] == "Read it, my key is [redacted]"
+    assert trace.data["outcome"] == {
+        "verdict": "accepted",
+        "stop_reason": "end_turn",
+        "denied_calls": 0,
+        "tests_passed_after": None,
+    }
+    assert [message["role"] for message in trace.data["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+    ]
+    assert RunResult.from_json(trace.data["runs"][0]).stdout == 'count: int = "three"\n\n'
+    assert traces.read(trace.id) == trace
+
+
+async def test_a_denied_call_makes_the_turn_rejected(project: Path) -> None:
+    traces.enable()
+    await turn(project, '```python\nwrite_file("a", "b")\n```', "No.", mode="ask")
+    assert [trace.verdict for trace in traces.stored()] == ["rejected"]
+
+
+async def test_a_failing_last_run_makes_the_turn_failed(project: Path) -> None:
+    traces.enable()
+    await turn(project, "```python\nprint(1 / 0)\n```", "It failed.")
+    assert [trace.verdict for trace in traces.stored()] == ["failed"]
+
+
+async def test_a_turn_without_code_is_not_stored(project: Path) -> None:
+    traces.enable()
+    assert await turn(project, "Just so.") is None
+
+
+async def test_switching_off_keeps_what_is_stored(project: Path) -> None:
+    traces.enable()
+    await turn(project, READ, "Read.")
+    traces.disable()
+    assert await turn(project, READ, "Read.") is None
+    assert len(list(traces.stored())) == 1
+
+
+async def test_a_trace_that_cannot_be_written_is_only_a_warning(
+    project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    traces.enable()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))  # as on a disk that is full
+    try:
+        stored = await turn(project, READ, "Read.")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert stored is None
+    assert "the trace was not stored" in caplog.text
+    assert list(traces.stored()) == []
+
+
+def test_damaged_traces_are_left_out_and_named(
+    data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    traces.enable()
+    (data_dir / "traces" / "bad.json").write_text("{")
+    (data_dir / "traces" / "old.json").write_text('{"version": 0}')
+    assert list(traces.stored()) == []
+    assert "bad.json cannot be read" in caplog.text
+    assert "old.json is not a trace of version 1" in caplog.text
+    with pytest.raises(TraceError, match="there is no trace 'nope'"):
+        traces.read("nope")
+
+
+async def test_export_writes_the_chosen_ones_as_json_lines(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    traces.enable()
+    await turn(project, READ, "Read.")
+    await turn(project, "```python\nprint(1 / 0)\n```", "It failed.")
+    out = tmp_path / "out.jsonl"
+    assert main(["trace", "export", str(out)]) == 0
+    (line,) = out.read_text().splitlines()
+    assert json.loads(line)["outcome"]["verdict"] == "accepted"
+    assert main(["trace", "export", "-", "--outcome", "all"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-abcdefghijklmnop1234",
+        "sk-ant-api03-abcdefghijklmnop1234",
+        "ghp_abcdefghijklmnopqrstuvwx1234",
+        "glpat-abcdefghijklmnopqrst",
+        "xoxb-1234567890-abcdef",
+        "hf_abcdefghijklmnopqrstuvwx",
+        "AKIAABCDEFGHIJKLMNOP",
+        "eyJhbGciOiJI.eyJzdWIiOiIx.abc",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_well_known_keys_are_redacted(secret: str) -> None:
+    assert redacted({"a": [f"x {secret} y"]}) == {"a": ["x [redacted] y"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Authorization: Bearer abcdefghijklmnop", "Authorization: Bearer [redacted]"),
+        ("postgres://me:hunter22@db/x", "postgres://me:[redacted]@db/x"),
+        ('DB_PASSWORD = "hunter22"', 'DB_PASSWORD = "[redacted]"'),
+        ("api_key: abcdef123", "api_key: [redacted]"),
+        ("secretary = Ann", "secretary = Ann"),
+        ("def token(self): return 1", "def token(self): return 1"),
+    ],
+)
+def test_values_that_are_named_secret_are_redacted_and_code_is_not(text: str, kept: str) -> None:
+    assert redacted(text) == kept
+
+
+@given(st.text())
+def test_redacting_twice_changes_nothing_more(text: str) -> None:
+    assert redacted(redacted(text)) == redacted(text)
