@@ -6,28 +6,37 @@ raises for what it was asked wrongly: a path outside the workspace, a file that 
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from punie_tools import _checks, _git
 from punie_tools._commands import command_argv, command_text, cut_text
+from punie_tools._daemon import Daemon
+from punie_tools._navigation import Navigator, unanswered
 from punie_tools._runner import Runner
-from punie_tools.errors import PluginError, UnknownToolError
+from punie_tools._ty_server import TyServer
+from punie_tools.errors import PluginError, ServerError, ToolMissingError, UnknownToolError
 from punie_tools.paths import contain, display
 from punie_tools.plugins import Effect, Plugin
 
 # Not under TYPE_CHECKING: hosts such as a sandbox read the annotations of the tools at run time.
 from punie_tools.results import (
+    DocumentSymbolsResult,
+    FindReferencesResult,
     GitDiffResult,
     GitLogResult,
     GitStatusResult,
+    GotoDefinitionResult,
+    HoverResult,
     LintResult,
     TestResult,
     TypeCheckResult,
+    WorkspaceSymbolsResult,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from punie_tools.host import Host
 
@@ -44,6 +53,11 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "git_status": "read",
         "git_diff": "read",
         "git_log": "read",
+        "goto_definition": "read",
+        "find_references": "read",
+        "hover": "read",
+        "document_symbols": "read",
+        "workspace_symbols": "read",
     }
 )
 """What each tool does to the world, in the documented order of the tools.
@@ -67,6 +81,7 @@ class Toolbox:
         timeout: float = 600.0,
         output_chars: int = 100_000,
         plugins: Mapping[str, Plugin] | None = None,
+        daemon: bool = False,
     ) -> None:
         """Open a toolbox.
 
@@ -75,6 +90,8 @@ class Toolbox:
             timeout: Seconds after which a tool or command is ended.
             output_chars: Characters of a file or a command's output that are returned as text.
             plugins: Third parties' tools, as `load_plugins()` finds them; none by default.
+            daemon: Keep a `ty server` running: repeated `typecheck(".")` and questions about
+                symbols are then answered at once. Such a toolbox must be closed.
 
         Raises:
             PluginError: A plug-in has the name of one of the toolbox's own tools.
@@ -86,6 +103,18 @@ class Toolbox:
         self._timeout = timeout
         self._output_chars = output_chars
         self._runner = Runner(host, timeout)
+        self._daemon = Daemon(self._runner) if daemon else None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End what the toolbox keeps running; it can be used again."""
+        if self._daemon is not None:
+            await self._daemon.close()
 
     def functions(self, names: Sequence[str] | None = None) -> list[Callable[..., Awaitable[Any]]]:
         """Return the tools as bound methods, in the documented order or in that of `names`.
@@ -130,6 +159,8 @@ class Toolbox:
 
     async def typecheck(self, path: str) -> TypeCheckResult:
         """Type-check a file or directory with ty."""
+        if self._daemon is not None and self._runner.argument(path) == ".":
+            return await self._daemon.typecheck()
         return await _checks.typecheck(self._runner, path)
 
     async def ruff_check(self, path: str) -> LintResult:
@@ -151,3 +182,61 @@ class Toolbox:
     async def git_log(self, path: str, count: int = 10) -> GitLogResult:
         """Return the newest commits that touch a path."""
         return await _git.git_log(self._runner, path, count)
+
+    async def goto_definition(
+        self, file_path: str, line: int, column: int, symbol: str
+    ) -> GotoDefinitionResult:
+        """Return where the symbol at a place is defined."""
+        try:
+            async with self._navigator() as navigator:
+                return await navigator.definition(file_path, line, column, symbol)
+        except (ServerError, ToolMissingError) as error:
+            return unanswered(GotoDefinitionResult, error, symbol=symbol)
+
+    async def find_references(
+        self, file_path: str, line: int, column: int, symbol: str
+    ) -> FindReferencesResult:
+        """Return where the symbol at a place is used, its definition included."""
+        try:
+            async with self._navigator() as navigator:
+                return await navigator.references(file_path, line, column, symbol)
+        except (ServerError, ToolMissingError) as error:
+            return unanswered(FindReferencesResult, error, symbol=symbol)
+
+    async def hover(self, file_path: str, line: int, column: int, symbol: str) -> HoverResult:
+        """Return the type and documentation of the symbol at a place."""
+        try:
+            async with self._navigator() as navigator:
+                return await navigator.hover(file_path, line, column, symbol)
+        except (ServerError, ToolMissingError) as error:
+            return unanswered(HoverResult, error, symbol=symbol)
+
+    async def document_symbols(self, file_path: str) -> DocumentSymbolsResult:
+        """Return the classes, functions and variables a file defines."""
+        try:
+            async with self._navigator() as navigator:
+                return await navigator.document_symbols(file_path)
+        except (ServerError, ToolMissingError) as error:
+            return unanswered(DocumentSymbolsResult, error, file=file_path)
+
+    async def workspace_symbols(self, query: str) -> WorkspaceSymbolsResult:
+        """Return the symbols of the workspace whose names match a query."""
+        try:
+            async with self._navigator() as navigator:
+                return await navigator.workspace_symbols(query)
+        except (ServerError, ToolMissingError) as error:
+            return unanswered(WorkspaceSymbolsResult, error, query=query)
+
+    @asynccontextmanager
+    async def _navigator(self) -> AsyncGenerator[Navigator]:
+        """Lend the running server, or one that lives as long as the question."""
+        if self._daemon is not None:
+            yield Navigator(self._runner, await self._daemon.server())
+            return
+        server = await TyServer.start(
+            self.host, timeout=self._runner.timeout, whole_workspace=False
+        )
+        try:
+            yield Navigator(self._runner, server)
+        finally:
+            await server.close()

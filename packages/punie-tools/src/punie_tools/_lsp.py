@@ -1,0 +1,170 @@
+"""A language server protocol client over standard streams: just what the tools need.
+
+Covered: requests, notifications, the server's own requests, a server that dies, hangs or writes
+nonsense (every waiting request then fails with `ServerError`). Not covered: cancelling requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from punie_tools._process import kill_group
+from punie_tools.errors import ServerError
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+__all__ = ["LspClient"]
+
+_MAX_BODY = 512 * 1024 * 1024
+_MAX_HEADER_LINES = 32
+_EXIT_GRACE_S = 2.0
+_METHOD_NOT_FOUND = -32601
+
+
+class LspClient:
+    """One conversation with one server process."""
+
+    def __init__(self, process: Process, *, timeout: float) -> None:
+        """Begin reading from a process with piped streams.
+
+        Args:
+            process: The server; it leads its own process group.
+            timeout: Seconds after which an unanswered request fails.
+        """
+        self._process = process
+        self._timeout = timeout
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._last_id = 0
+        self._failure: ServerError | None = None
+        self._reader = asyncio.create_task(self._read())
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can still be answered."""
+        return self._failure is None
+
+    async def request(self, method: str, params: object) -> Any:
+        """Return the result of a request.
+
+        Raises:
+            ServerError: The server refused, died, hung or broke the protocol.
+        """
+        self._last_id += 1
+        number = self._last_id
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            await self._send({"id": number, "method": method, "params": params})
+            return await asyncio.wait_for(answer, self._timeout)
+        except TimeoutError:
+            self._fail(f"the language server did not answer {method} in {self._timeout:g} s")
+            raise ServerError(str(self._failure)) from None
+        finally:
+            self._waiting.pop(number, None)
+
+    async def notify(self, method: str, params: object) -> None:
+        """Send a notification.
+
+        Raises:
+            ServerError: The server is gone.
+        """
+        await self._send({"method": method, "params": params})
+
+    async def close(self) -> None:
+        """End the conversation and the process, politely first."""
+        if self.alive:
+            with contextlib.suppress(ServerError, TimeoutError):
+                await asyncio.wait_for(self.request("shutdown", None), _EXIT_GRACE_S)
+                await self.notify("exit", None)
+                await asyncio.wait_for(self._process.wait(), _EXIT_GRACE_S)
+        self._fail("the language server was closed")
+        if self._process.returncode is None:
+            kill_group(self._process.pid)
+        self._reader.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._reader
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._process.wait()
+
+    async def _send(self, message: dict[str, object]) -> None:
+        if self._failure is not None:
+            raise ServerError(str(self._failure))
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            await stdin.drain()
+        except (ConnectionError, RuntimeError) as error:
+            self._fail(f"the language server is gone ({error})")
+            raise ServerError(str(self._failure)) from error
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                await self._take(await self._message())
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self._fail("the language server died")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            self._fail(f"the language server broke the protocol ({error})")
+        except ServerError:
+            pass  # it was gone when we answered it; the failure is noted
+
+    async def _message(self) -> dict[str, Any]:
+        stdout = self._process.stdout
+        assert stdout is not None
+        length = None
+        for _ in range(_MAX_HEADER_LINES):
+            line = await stdout.readuntil(b"\r\n")
+            if line == b"\r\n":
+                break
+            name, _, value = line.partition(b":")
+            if name.strip().lower() == b"content-length":
+                length = int(value)
+        if length is None or not 0 <= length <= _MAX_BODY:
+            raise ValueError(f"a message of length {length}")
+        message = json.loads(await stdout.readexactly(length))
+        if not isinstance(message, dict):
+            raise TypeError("a message that is not an object")
+        return message
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        if "method" in message:
+            if "id" in message:
+                await self._send({"id": message["id"], **_reply(message)})
+            return
+        answer = self._waiting.get(message["id"])
+        if answer is None or answer.done():
+            return
+        if "error" in message:
+            said = message["error"].get("message", "no reason given")
+            answer.set_exception(ServerError(f"the language server refused: {said}"))
+        else:
+            answer.set_result(message.get("result"))
+
+    def _fail(self, reason: str) -> None:
+        if self._failure is None:
+            self._failure = ServerError(reason)
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(ServerError(str(self._failure)))
+
+
+def _reply(message: dict[str, Any]) -> dict[str, object]:
+    """Return the answer to a request of the server's: no settings, and yes to what it tells us."""
+    method = message["method"]
+    if method == "workspace/configuration":
+        return {"result": [{} for _ in message["params"]["items"]]}
+    if method in {
+        "client/registerCapability",
+        "client/unregisterCapability",
+        "window/workDoneProgress/create",
+        "workspace/diagnostic/refresh",
+    }:
+        return {"result": None}
+    return {"error": {"code": _METHOD_NOT_FOUND, "message": f"{method} is not supported"}}
