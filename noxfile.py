@@ -6,6 +6,7 @@ what `uv.lock` pins, and packages always as the wheels users would get, never fr
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tomllib
@@ -118,7 +119,9 @@ def tests(session: nox.Session, package: str) -> None:
 def integration(session: nox.Session) -> None:
     """Test what crosses packages: all wheels together, the make graph, editors' clients."""
     install_wheels(session, tuple(PACKAGES))
-    session.install("nox[uv]", "packaging", "pypiserver", "twine", "--constraint", str(constraints()))
+    session.install(
+        "nox[uv]", "packaging", "pypiserver", "twine", "--constraint", str(constraints())
+    )
     arguments = ["tests", "-q", *session.posargs]
     if shutil.which("npm") is None:
         session.warn(
@@ -239,6 +242,10 @@ def docs(session: nox.Session) -> None:
     session.run(
         "mkdocs", "build", "--strict", "--site-dir", str(site), *session.posargs, env=environment
     )
+    loaded = re.compile(r"""<(?:script|link|img)\b[^>]*\b(?:src|href)=["']?https?://[^>]*>""")
+    for page in site.rglob("*.html"):
+        if found := loaded.findall(page.read_text(encoding="utf-8")):
+            session.error(f"{page.relative_to(site)} loads from elsewhere: {found[0]}")
 
 
 def _environment() -> dict[str, str | None]:
