@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from punie_agent.testing import ScriptedModel
 
+from punie_agent.testing import ScriptedModel
 from punie_train.evaluation.arena import Arena
 from punie_train.evaluation.play import LoadedSuite, open_suite, play_query
 from punie_train.evaluation.scores import QueryScore, queries_by_id

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-FIX = '''
+FIX = """
 result = typecheck("factory.py")
 print(result.error_count)
 print(read_file("factory.py"))
-'''
+"""
 
 RIGHT = {
     "path spelt otherwise, length of the list": (
@@ -19,15 +19,19 @@ RIGHT = {
     "value of the last expression": ("A1", '\ntypecheck("src/punie/agent/").error_count', "Done."),
     "as JSON": (
         "A1",
-        '\nr = typecheck("src/punie/agent/")\n'
-        'print(json.dumps([{"line": e.line, "message": e.message} for e in r.errors], indent=2))',
+        (
+            '\nr = typecheck("src/punie/agent/")\n'
+            'print(json.dumps([{"line": e.line, "message": e.message} for e in r.errors], indent=2))'
+        ),
         "See above.",
     ),
     "counted by file, total last": (
         "A1",
-        '\nr = typecheck("src/punie/agent")\nfiles = {}\nfor e in r.errors:\n'
-        "    files[e.file] = files.get(e.file, 0) + 1\n"
-        'for name, n in files.items():\n    print(name, n)\nprint("total", r.error_count)',
+        (
+            '\nr = typecheck("src/punie/agent")\nfiles = {}\nfor e in r.errors:\n'
+            "    files[e.file] = files.get(e.file, 0) + 1\n"
+            'for name, n in files.items():\n    print(name, n)\nprint("total", r.error_count)'
+        ),
         "There are three type errors.",
     ),
     "looks around first": (
@@ -49,7 +53,7 @@ RIGHT = {
     ),
     "a table": (
         "A2",
-        '\nfor e in typecheck("config.py").errors:\n    print(f"| {e.line:>4} | {e.code:<28} | {e.column} |")',
+        '\nfor e in typecheck("config.py").errors:\n    print(f"| {e.line:>4} | {e.code:<28} |")',
         "Done.",
     ),
     "upper case and cut": (
@@ -68,8 +72,10 @@ RIGHT = {
     ),
     "a definition with bullets": (
         "A3",
-        "`Protocol` gives you **structural subtyping**:\n\n- any class with matching methods conforms\n"
-        "- no base class or registration is needed\n- `@runtime_checkable` allows `isinstance`",
+        (
+            "`Protocol` gives you **structural subtyping**:\n\n- any class with matching methods conforms\n"
+            "- no base class or registration is needed\n- `@runtime_checkable` allows `isinstance`"
+        ),
     ),
     "cat": ("A4", '\nprint(run_command("cat src/punie/results.py"))', "There it is."),
     "grep with context": (
@@ -84,19 +90,25 @@ RIGHT = {
     ),
     "a comparison with bullets": (
         "A5",
-        "- TypeCheckResult: the outcome of a whole run, with success, error_count and the list of errors.\n"
-        "- TypeCheckError: a single diagnostic with file, line, column, code and message.",
+        (
+            "- TypeCheckResult: the outcome of a whole run: success, error_count, the list of errors.\n"
+            "- TypeCheckError: a single diagnostic with file, line, column, code and message."
+        ),
     ),
     "last line first": (
         "B1",
-        '\nfor e in sorted(typecheck("stubs.py").errors, key=lambda e: -e.line):\n'
-        '    print(f"L{e.line} {e.message}")',
+        (
+            '\nfor e in sorted(typecheck("stubs.py").errors, key=lambda e: -e.line):\n'
+            '    print(f"L{e.line} {e.message}")'
+        ),
         "Sorted from the bottom.",
     ),
     "indented records": (
         "B1",
-        '\nr = typecheck("stubs.py")\nfor number, e in enumerate(r.errors, 1):\n'
-        '    print(f"{number}. {e.file}")\n    print(f"     line: {e.line}")\n    print(f"     what: {e.message}")',
+        (
+            '\nr = typecheck("stubs.py")\nfor number, e in enumerate(r.errors, 1):\n'
+            '    print(f"{number}. {e.file}")\n    print(f"  line: {e.line}")\n    print(f"  {e.message}")'
+        ),
         "Done.",
     ),
     "joined, in two programs": (
@@ -112,8 +124,10 @@ RIGHT = {
     ),
     "names without suffix": (
         "B2",
-        '\na = typecheck("stubs.py")\nb = typecheck("typed_tools.py")\n'
-        'print("stubs:", len(a.errors), "typed_tools:", len(b.errors))',
+        (
+            '\na = typecheck("stubs.py")\nb = typecheck("typed_tools.py")\n'
+            'print("stubs:", len(a.errors), "typed_tools:", len(b.errors))'
+        ),
         "Done.",
     ),
     "the whole file written anew, with another default": (
@@ -149,12 +163,17 @@ print(typecheck("factory.py").success)
     ),
     "one thing after the other": (
         "B3",
-        '\nr = typecheck("factory.py")\nprint(r.error_count)\ns = read_file("factory.py")\n'
-        's = s.replace("retries: int = None", "retries: int | None = None")\nwrite_file("factory.py", s)\n'
-        'print(typecheck("factory.py").error_count)',
-        '\ns = read_file("factory.py").replace("(name: str) -> int", "(name: str) -> str")\n'
-        'print(write_file("factory.py", s))\nprint(typecheck("factory.py").error_count)\n'
-        'print(run_command("python -m pytest -q tests/test_factory.py"))',
+        (
+            '\nr = typecheck("factory.py")\nprint(r.error_count)\ns = read_file("factory.py")\n'
+            's = s.replace("retries: int = None", "retries: int | None = None")\n'
+            'write_file("factory.py", s)\n'
+            'print(typecheck("factory.py").error_count)'
+        ),
+        (
+            '\ns = read_file("factory.py").replace("(name: str) -> int", "(name: str) -> str")\n'
+            'print(write_file("factory.py", s))\nprint(typecheck("factory.py").error_count)\n'
+            'print(run_command("python -m pytest -q tests/test_factory.py"))'
+        ),
         "All errors are fixed.",
     ),
     "a loop that stops": (
@@ -199,19 +218,33 @@ print(typecheck("count.py").error_count)
 ''',
         "Done.",
     ),
-    "line by line": ("C1", '\nfor line in read_file("./README.md").split("\\n"):\n    print(line)', "Done."),
-    "a command line": ("C2", "\nprint(run_command(\"find src/punie -type f -name '*.py'\"))", "Done."),
+    "line by line": (
+        "C1",
+        '\nfor line in read_file("./README.md").split("\\n"):\n    print(line)',
+        "Done.",
+    ),
+    "a command line": (
+        "C2",
+        "\nprint(run_command(\"find src/punie -type f -name '*.py'\"))",
+        "Done.",
+    ),
     "a recursive listing": ("C2", '\nprint(run_command("ls", ["-R", "src/punie"]))', "Done."),
     "sorted, one list": (
         "C2",
         '\nfound = run_command("find", ["src/punie", "-name", "*.py"])\nprint(sorted(found.split()))',
         "Five or more.",
     ),
-    "context around a class": ("C4", '\nprint(run_command("grep -rn -A 7 \'class AgentConfig\' ."))', "Done."),
+    "context around a class": (
+        "C4",
+        "\nprint(run_command(\"grep -rn -A 7 'class AgentConfig' .\"))",
+        "Done.",
+    ),
     "a recommendation in one sentence": (
         "C5",
-        "I would take pytest for its plain assert statements, its fixtures and its plugins, unless no "
-        "dependency is allowed: then the built-in one with TestCase classes.",
+        (
+            "I would take pytest for its plain assert statements, its fixtures and its plugins, unless no "
+            "dependency is allowed: then the built-in one with TestCase classes."
+        ),
     ),
 }
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from punie_agent.testing import ScriptedModel
-
 from punie_train.evaluation.arena import Arena
 from punie_train.evaluation.play import LoadedSuite, play_suite, reference_model
 from punie_train.evaluation.suite import Query
 
-PROSE = "Of course. Let me know if there is anything else that you would like me to do for you today."
+PROSE = (
+    "Of course. Let me know if there is anything else that you would like me to do for you today."
+)
 
 
 async def outcome(
@@ -22,7 +23,9 @@ async def outcome(
     return {category.id: category.ok for category in score.categories}
 
 
-async def test_the_reference_solutions_pass_every_query(checklist: LoadedSuite, arena: Arena) -> None:
+async def test_the_reference_solutions_pass_every_query(
+    checklist: LoadedSuite, arena: Arena
+) -> None:
     model = reference_model(checklist, arena.contract())
 
     score = await play_suite(checklist, arena, model, at_once=2)
@@ -38,13 +41,21 @@ async def test_the_reference_solutions_pass_every_query(checklist: LoadedSuite, 
 
 
 async def test_an_empty_model_fails_every_category(checklist: LoadedSuite, arena: Arena) -> None:
-    assert await outcome(checklist, arena, lambda query: [""]) == {"A": False, "B": False, "C": False}
+    assert await outcome(checklist, arena, lambda query: [""]) == {
+        "A": False,
+        "B": False,
+        "C": False,
+    }
 
 
 async def test_a_model_that_never_uses_tools_fails_every_category(
     checklist: LoadedSuite, arena: Arena
 ) -> None:
-    assert await outcome(checklist, arena, lambda query: [PROSE]) == {"A": False, "B": False, "C": False}
+    assert await outcome(checklist, arena, lambda query: [PROSE]) == {
+        "A": False,
+        "B": False,
+        "C": False,
+    }
 
 
 async def test_a_model_that_answers_well_but_never_uses_tools_fails(

@@ -39,9 +39,16 @@ WRONG = {
         "finished",
     ),
     "prose without a program": (("A1", "I checked src/punie/agent/ and found 3 errors."), "calls"),
-    "the text of the file": (("A2", '\nprint(read_file("config.py"))', "These are the errors."), "calls"),
+    "the text of the file": (
+        ("A2", '\nprint(read_file("config.py"))', "These are the errors."),
+        "calls",
+    ),
     "lines without messages": (
-        ("A2", '\nfor e in typecheck("config.py").errors:\n    e.message\n    print(e.line)', "Done."),
+        (
+            "A2",
+            '\nfor e in typecheck("config.py").errors:\n    e.message\n    print(e.line)',
+            "Done.",
+        ),
         "facts",
     ),
     "only codes of another file": (
@@ -49,14 +56,19 @@ WRONG = {
         "calls",
     ),
     "the question again": (
-        ("A3", "What is a Protocol in Python typing? A Protocol in Python typing is a Protocol for typing."),
+        (
+            "A3",
+            "What is a Protocol in Python typing? A Protocol in Python typing is a Protocol for typing.",
+        ),
         "about the question",
     ),
     "the neighbour's definition": (
         (
             "A3",
-            "It cannot be instantiated; subclasses must override its abstract methods, and you inherit "
-            "from it explicitly with abc.ABC.",
+            (
+                "It cannot be instantiated; subclasses must override its abstract methods, and you inherit "
+                "from it explicitly with abc.ABC."
+            ),
         ),
         "about the question",
     ),
@@ -68,12 +80,18 @@ WRONG = {
         ),
         "no code",
     ),
-    "a loop": (("A3", "Structural subtyping compares methods and attributes. " * 12), "about the question"),
+    "a loop": (
+        ("A3", "Structural subtyping compares methods and attributes. " * 12),
+        "about the question",
+    ),
     "a class from memory": (
         (
             "A4",
-            '\nprint("class TypeCheckResult:\\n success: bool\\n error_count: int\\n warning_count: int = 0\\n'
-            ' errors: list[TypeCheckError] = field(default_factory=list)\\n parse_error: str | None = None")',
+            (
+                '\nprint("class TypeCheckResult:\\n success: bool\\n error_count: int\\n'
+                " warning_count: int = 0\\n errors: list[TypeCheckError] = field(default_factory=list)\\n"
+                ' parse_error: str | None = None")'
+            ),
             "There it is.",
         ),
         "calls",
@@ -83,14 +101,19 @@ WRONG = {
         "facts",
     ),
     "nothing about either": (
-        ("A5", "One is a mutable list, the other is an immutable tuple that can be a dictionary key."),
+        (
+            "A5",
+            "One is a mutable list, the other is an immutable tuple that can be a dictionary key.",
+        ),
         "about the question",
     ),
     "messages beside the wrong lines": (
         (
             "B1",
-            '\nr = typecheck("stubs.py")\nlines = [e.line for e in r.errors]\n'
-            "for line, e in zip(lines[1:] + lines[:1], r.errors):\n    print(line, e.message)",
+            (
+                '\nr = typecheck("stubs.py")\nlines = [e.line for e in r.errors]\n'
+                "for line, e in zip(lines[1:] + lines[:1], r.errors):\n    print(line, e.message)"
+            ),
             "Done.",
         ),
         "facts",
@@ -100,23 +123,35 @@ WRONG = {
         "facts",
     ),
     "columns for lines": (
-        ("B1", '\nfor e in typecheck("stubs.py").errors:\n    e.line\n    print(e.column, e.message)', "Done."),
+        (
+            "B1",
+            '\nfor e in typecheck("stubs.py").errors:\n    e.line\n    print(e.column, e.message)',
+            "Done.",
+        ),
         "facts",
     ),
     "lines here, messages there": (
         (
             "B1",
-            '\nr = typecheck("stubs.py")\nprint([e.line for e in r.errors])\nprint([e.message for e in r.errors])',
+            (
+                '\nr = typecheck("stubs.py")\nprint([e.line for e in r.errors])\n'
+                "print([e.message for e in r.errors])"
+            ),
             "Done.",
         ),
         "facts",
     ),
-    "one of two files": (("B2", '\nprint("stubs.py", typecheck("stubs.py").error_count)', "Done."), "calls"),
+    "one of two files": (
+        ("B2", '\nprint("stubs.py", typecheck("stubs.py").error_count)', "Done."),
+        "calls",
+    ),
     "counts exchanged": (
         (
             "B2",
-            '\na = typecheck("stubs.py")\nb = typecheck("typed_tools.py")\n'
-            'print("stubs.py:", b.error_count)\nprint("typed_tools.py:", a.error_count)',
+            (
+                '\na = typecheck("stubs.py")\nb = typecheck("typed_tools.py")\n'
+                'print("stubs.py:", b.error_count)\nprint("typed_tools.py:", a.error_count)'
+            ),
             "Done.",
         ),
         "facts",
@@ -133,8 +168,9 @@ WRONG = {
         (
             "B3",
             READ,
-            '\ns = read_file("factory.py").replace("= None) -> Agent:", "= None) -> Agent:  # type: ignore")\n'
-            's = s.replace("greeting=make_greeting(name))", "greeting=make_greeting(name))  # type: ignore")\n'
+            '\ns = read_file("factory.py")\n'
+            's = s.replace("= None) -> Agent:", "= None) -> Agent:  # type: ignore")\n'
+            's = s.replace("make_greeting(name))", "make_greeting(name))  # type: ignore")\n'
             's = s.replace("am {name}.\\"", "am {name}.\\"  # type: ignore")\n' + WRITE + VERIFY,
             "Fixed.",
         ),
@@ -144,7 +180,9 @@ WRONG = {
         (
             "B3",
             READ,
-            "\n" + FIXED + 's = s.replace("from dataclasses", "from typing import Any\\nfrom dataclasses")\n'
+            "\n"
+            + FIXED
+            + 's = s.replace("from dataclasses", "from typing import Any\\nfrom dataclasses")\n'
             's = s.replace("int | None = None", "Any = None")\n' + WRITE + VERIFY,
             "Fixed.",
         ),
@@ -160,7 +198,16 @@ WRONG = {
         "kept",
     ),
     "behaviour broken": (
-        ("B3", READ, "\n" + FIXED.replace("am", "am") + 's = s.replace("retries = 3", "retries = 0")\n' + WRITE + VERIFY, "Fixed."),
+        (
+            "B3",
+            READ,
+            "\n"
+            + FIXED.replace("am", "am")
+            + 's = s.replace("retries = 3", "retries = 0")\n'
+            + WRITE
+            + VERIFY,
+            "Fixed.",
+        ),
         "tests",
     ),
     "another file touched": (
@@ -172,13 +219,19 @@ WRONG = {
         (
             "B3",
             READ,
-            '\ns = read_file("factory.py").replace("int = None", "int | None = None")\n' + WRITE + VERIFY,
+            '\ns = read_file("factory.py").replace("int = None", "int | None = None")\n'
+            + WRITE
+            + VERIFY,
             "Fixed.",
         ),
         "type-checks",
     ),
     "all of them": (
-        ("B4", '\nfor e in typecheck("config.py").errors:\n    print(e.line, e.message)', "The first one is on top."),
+        (
+            "B4",
+            '\nfor e in typecheck("config.py").errors:\n    print(e.line, e.message)',
+            "The first one is on top.",
+        ),
         "nothing else",
     ),
     "the last one": (
@@ -188,8 +241,10 @@ WRONG = {
     "a constant": (
         (
             "B5",
-            '\nwrite_file("count.py", "def error_count(result: object) -> int:\\n    return 0\\n")\n'
-            'print(typecheck("count.py").error_count)',
+            (
+                '\nwrite_file("count.py", "def error_count(result: object) -> int:\\n    return 0\\n")\n'
+                'print(typecheck("count.py").error_count)'
+            ),
             "Done.",
         ),
         "works",
@@ -197,20 +252,30 @@ WRONG = {
     "an import that leads nowhere": (
         (
             "B5",
-            '\nwrite_file("count.py", "from tools import TypeCheckResult\\n\\n\\n'
-            'def error_count(result: TypeCheckResult) -> int:\\n    return result.error_count\\n")\n'
-            'print(typecheck("count.py").error_count)',
+            (
+                '\nwrite_file("count.py", "from tools import TypeCheckResult\\n\\n\\n'
+                'def error_count(result: TypeCheckResult) -> int:\\n    return result.error_count\\n")\n'
+                'print(typecheck("count.py").error_count)'
+            ),
             "Done.",
         ),
         "type-checks",
     ),
     "shown and not written": (
-        ("B5", '\nprint("def error_count(result):\\n    return result.error_count")', "There it is."),
+        (
+            "B5",
+            '\nprint("def error_count(result):\\n    return result.error_count")',
+            "There it is.",
+        ),
         "calls",
     ),
     "its length": (("C1", '\nprint(len(read_file("README.md")))', "Done."), "facts"),
     "a copy nobody wanted": (
-        ("C1", '\ntext = read_file("README.md")\nprint(text)\nwrite_file("COPY.md", text)', "Done."),
+        (
+            "C1",
+            '\ntext = read_file("README.md")\nprint(text)\nwrite_file("COPY.md", text)',
+            "Done.",
+        ),
         "no other calls",
     ),
     "the top of the tree": (("C2", '\nprint(run_command("ls", ["src/punie"]))', "Done."), "facts"),
@@ -223,7 +288,10 @@ WRONG = {
         "facts",
     ),
     "one side only, and another question": (
-        ("C5", "A fixture prepares what a test needs, is requested by parameter name, and yield tears it down."),
+        (
+            "C5",
+            "A fixture prepares what a test needs, is requested by parameter name, and yield tears it down.",
+        ),
         "about the question",
     ),
     "no answer": (("C3", ""), "about the question"),

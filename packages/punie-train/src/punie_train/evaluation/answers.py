@@ -12,6 +12,7 @@ ones fails.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import tomllib
@@ -34,18 +35,33 @@ MIN_DISTINCTIVE_WORDS = 3
 MIN_WORDS = 8
 MAX_WORDS = 700
 
-_STOP = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below between
-    both but by can could did do does doing done down each either else etc even every few for from further get
-    gets give gives had has have having he her here him his how however i if in instead into is it its itself
-    just know let like made make makes many may me might more most much must my need needs no nor not of off
-    often on once one only or other our out over own part per same she should since so some such than that the
-    their them then there these they thing things this those through to too two under until up upon us use
-    used uses using very via was way we well were what when where whether which while who whom whose why will
-    with within without would yes yet you your e.g i.e""".split()
-)
+_STOP_WORDS = """
+    a about above after again all also am an and any are as at be because been before being below
+    between both but by can could did do does doing done down each either else etc even every few
+    for from further get gets give gives had has have having he her here him his how however i if
+    in instead into is it its itself just know let like made make makes many may me might more
+    most much must my need needs no nor not of off often on once one only or other our out over
+    own part per same she should since so some such than that the their them then there these they
+    thing things this those through to too two under until up upon us use used uses using very via
+    was way we well were what when where whether which while who whom whose why will with within
+    without would yes yet you your e.g i.e
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
-_SUFFIXES = ("ations", "ation", "ingly", "ments", "ment", "ings", "ing", "ities", "ity", "ies", "ied", "edly")
+_SUFFIXES = (
+    "ations",
+    "ation",
+    "ingly",
+    "ments",
+    "ment",
+    "ings",
+    "ing",
+    "ities",
+    "ity",
+    "ies",
+    "ied",
+    "edly",
+)
 _SHORT_SUFFIXES = ("ers", "ed", "es", "er", "ly", "al", "s", "e", "y")
 
 
@@ -172,30 +188,27 @@ class AnswerJudge:
         if concept not in self._bank:
             raise EvaluationError(f"the concept bank has no entry {concept!r}.")
         plain = _without_code_fences(answer)
-        count = len(plain.split())
-        if count < MIN_WORDS:
-            return Judgement(False, f"{count} words are no answer")
-        if count > MAX_WORDS:
-            return Judgement(False, f"{count} words: it did not come to an end")
-        if loop := degenerate(plain):
-            return Judgement(False, loop)
+        if unfit := _unfit(plain):
+            return Judgement(False, unfit)
         asked = set(stems(question))
         said = [word for word in stems(plain) if word not in asked]
         scores = {name: self._bm25(said, document) for name, document in self._documents.items()}
         best = max(scores, key=lambda name: scores[name])
-        if scores[best] <= 0 or best != concept:
+        if scores[best] <= 0:
+            return Judgement(False, "it says nothing beyond the question")
+        if best != concept:
             return Judgement(False, f"it reads like an answer about {best}, not {concept}", best)
-        limit = max(1, int(DISTINCTIVE_SHARE * len(self._documents)))
-        distinctive = {
-            word
-            for word in said
-            if word in self._documents[concept] and self._holders[word] <= limit
-        }
-        if len(distinctive) < MIN_DISTINCTIVE_WORDS:
+        if self._distinctive(said, concept) < MIN_DISTINCTIVE_WORDS:
             return Judgement(False, "it says too little that belongs to this question", best)
         if wrong := self._misconception(plain, concept):
             return Judgement(False, f"it says what is wrong: {wrong}", best)
         return Judgement(True, f"about {concept}", best)
+
+    def _distinctive(self, said: Iterable[str], concept: str) -> int:
+        """How many different words it uses that this entry has and few others."""
+        limit = max(1, int(DISTINCTIVE_SHARE * len(self._documents)))
+        document = self._documents[concept]
+        return len({word for word in said if word in document and self._holders[word] <= limit})
 
     def _bm25(self, said: Iterable[str], document: Mapping[str, int]) -> float:
         length = sum(document.values())
@@ -222,6 +235,15 @@ class AnswerJudge:
         return ""
 
 
+def _unfit(text: str) -> str:
+    count = len(text.split())
+    if count < MIN_WORDS:
+        return f"{count} words are no answer"
+    if count > MAX_WORDS:
+        return f"{count} words: it did not come to an end"
+    return degenerate(text)
+
+
 def _sentences(text: str) -> list[str]:
     return [part for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
 
@@ -234,7 +256,7 @@ def _overlap(one: str, other: str) -> float:
 
 def _pairs(text: str) -> set[tuple[str, str]]:
     found: Sequence[str] = [stem(word) for word in _WORD.findall(text.casefold())]
-    return set(zip(found, found[1:], strict=False))
+    return set(itertools.pairwise(found))
 
 
 def _without_code_fences(text: str) -> str:

@@ -26,7 +26,6 @@ from punie_agent.loop import TurnLimits, TurnResult, run_turn
 from punie_agent.models import Message
 from punie_sandbox import Limits, RunResult, Sandbox, SandboxError
 from punie_tools import Completed, LocalHost, Toolbox, ToolsError
-
 from punie_train.errors import EvaluationError
 from punie_train.evaluation.facts import Truth, read_truth
 from punie_train.evaluation.places import fresh_copy, snapshot
@@ -34,7 +33,6 @@ from punie_train.evaluation.turn import CallMade, Run, Turn
 
 if TYPE_CHECKING:
     from punie_agent.models import ChatModel
-
     from punie_train.evaluation.suite import Query, Suite
 
 PROBE_SECONDS = 60.0
@@ -127,7 +125,9 @@ class Arena:
         """Make a fresh copy of a query's workspace."""
         self._copies += 1
         return fresh_copy(
-            self.workspaces, self.suite.workspace_of(query), self.folder / f"{self._copies}-{query.id}"
+            self.workspaces,
+            self.suite.workspace_of(query),
+            self.folder / f"{self._copies}-{query.id}",
         )
 
     async def truth(self, query: Query) -> Truth | None:

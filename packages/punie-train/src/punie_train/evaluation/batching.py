@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from punie_agent.models import Message, ModelReply, Usage
-
 from punie_train.errors import ModelError
 from punie_train.models.loading import LoadedModel, load_for_inference
 
@@ -187,7 +186,9 @@ class BatchedModel:
         block = not waiting
         while True:
             try:
-                request = self._requests.get(block=block, timeout=None if not waiting else GATHER_SECONDS)
+                request = self._requests.get(
+                    block=block, timeout=None if not waiting else GATHER_SECONDS
+                )
             except queue.Empty:
                 return True
             if request is None:

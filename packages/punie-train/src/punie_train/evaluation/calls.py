@@ -42,7 +42,8 @@ _LOOKING = re.compile(
     r"git (?:status|log|diff|show|ls-files|grep)|find(?!.*-(?:delete|exec|execdir|ok|fprint)))(?: |$)"
 )
 _TYPE_CHECKERS = re.compile(
-    r"(?:^|[ /])(?:ty|mypy|pyright|basedpyright|pytype|pyre)(?: |$)|^(?:uvx|uv run|python3?) .*\b(?:ty|mypy)\b"
+    r"(?:^|[ /])(?:ty|mypy|pyright|basedpyright|pytype|pyre)(?: |$)|"
+    r"^(?:uvx|uv run|python3?) .*\b(?:ty|mypy)\b"
 )
 EXTRA_CALLS = 8
 """How many calls beyond the needed ones are still a sensible way of working."""
@@ -103,7 +104,9 @@ def _suits(name: str, wanted: Argument | str | float, given: Any, root: str) -> 
     if wanted.path is not None:
         return isinstance(given, str) and normal_path(given, root) == normal_path(wanted.path)
     if wanted.covers is not None:
-        return isinstance(given, str) and _covers(normal_path(given, root), normal_path(wanted.covers))
+        return isinstance(given, str) and _covers(
+            normal_path(given, root), normal_path(wanted.covers)
+        )
     if wanted.regex is not None:
         return isinstance(given, str) and re.search(wanted.regex, given) is not None
     return given == wanted.equals

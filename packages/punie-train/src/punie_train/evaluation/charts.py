@@ -47,13 +47,18 @@ def interval_bars(groups: Sequence[tuple[str, Sequence[Bar]]], title: str) -> st
     parts = [_open(height, title)]
     for percent in (0, 25, 50, 75, 100):
         x = left + inner * percent / 100
-        parts.append(f'<line class="grid" x1="{x:.1f}" y1="{top - 6}" x2="{x:.1f}" y2="{height - 14}"/>')
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{top - 12}" text-anchor="middle">{percent}%</text>')
+        parts.append(
+            f'<line class="grid" x1="{x:.1f}" y1="{top - 6}" x2="{x:.1f}" y2="{height - 14}"/>'
+        )
+        parts.append(
+            f'<text class="tick" x="{x:.1f}" y="{top - 12}" text-anchor="middle">{percent}%</text>'
+        )
     y = float(top)
     for name, bars in groups:
         middle = y + (len(bars) * (bar + gap) - gap) / 2
         parts.append(
-            f'<text class="group" x="{left - 12}" y="{middle + 4:.1f}" text-anchor="end">{escape(name)}</text>'
+            f'<text class="group" x="{left - 12}" y="{middle + 4:.1f}" text-anchor="end">'
+            f"{escape(name)}</text>"
         )
         for item in bars:
             parts += _interval_bar(item, left, inner, y, bar)
@@ -71,13 +76,17 @@ def _interval_bar(item: Bar, left: float, inner: float, y: float, bar: float) ->
         f"<g><title>{escape(tip)}</title>",
         f'<rect class="track" x="{left}" y="{y:.1f}" width="{inner}" height="{bar}" rx="3"/>',
         f'<rect class="s{item.series}" x="{left}" y="{y:.1f}" width="{width:.1f}" height="{bar}" rx="3"/>',
-        f'<path class="whisker" d="M{low:.1f} {middle:.1f}H{high:.1f}'
-        f'M{low:.1f} {middle - 4:.1f}v8M{high:.1f} {middle - 4:.1f}v8"/>',
+        (
+            f'<path class="whisker" d="M{low:.1f} {middle:.1f}H{high:.1f}'
+            f'M{low:.1f} {middle - 4:.1f}v8M{high:.1f} {middle - 4:.1f}v8"/>'
+        ),
         f'<text class="value" x="{left + inner + 8}" y="{middle + 4:.1f}">{escape(item.text)}</text></g>',
     ]
 
 
-def curves(lines: Sequence[tuple[str, int, Sequence[tuple[float, float]]]], title: str, unit: str) -> str:
+def curves(
+    lines: Sequence[tuple[str, int, Sequence[tuple[float, float]]]], title: str, unit: str
+) -> str:
     """Draw lines over steps on a logarithmic scale, which suits losses.
 
     Args:
@@ -101,13 +110,21 @@ def curves(lines: Sequence[tuple[str, int, Sequence[tuple[float, float]]]], titl
     parts = [_open(height, title)]
     for value in _ticks(low, high):
         _, y = place((0, value))
-        parts.append(f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{WIDTH - right}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+        parts.append(
+            f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{WIDTH - right}" y2="{y:.1f}"/>'
+        )
+        parts.append(
+            f'<text class="tick" x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+        )
     for part in range(5):
         step = steps * part / 4
         x, _ = place((step, 1))
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 12}" text-anchor="middle">{step:.0f}</text>')
-    parts.append(f'<text class="tick" x="{left - 8}" y="{top - 8}" text-anchor="end">{escape(unit)}</text>')
+        parts.append(
+            f'<text class="tick" x="{x:.1f}" y="{height - 12}" text-anchor="middle">{step:.0f}</text>'
+        )
+    parts.append(
+        f'<text class="tick" x="{left - 8}" y="{top - 8}" text-anchor="end">{escape(unit)}</text>'
+    )
     for name, series, line in lines:
         kept = [place(point) for point in line if point[1] > 0]
         if not kept:
@@ -115,9 +132,13 @@ def curves(lines: Sequence[tuple[str, int, Sequence[tuple[float, float]]]], titl
         path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in kept)
         parts.append(f'<path class="line l{series}" d="{path}"/>')
         if len(kept) <= 40:
-            parts += [f'<circle class="s{series}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in kept]
+            parts += [
+                f'<circle class="s{series}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in kept
+            ]
         x, y = kept[-1]
-        parts.append(f'<text class="value t{series}" x="{x + 8:.1f}" y="{y + 4:.1f}">{escape(name)}</text>')
+        parts.append(
+            f'<text class="value t{series}" x="{x + 8:.1f}" y="{y + 4:.1f}">{escape(name)}</text>'
+        )
     return "".join([*parts, "</svg>"])
 
 
@@ -144,13 +165,17 @@ def amounts(rows: Sequence[tuple[str, float, str]], title: str) -> str:
     for number, (label, amount, text) in enumerate(rows):
         y = 3 + number * (bar + gap)
         width = max(inner * amount / most, 1.5)
-        parts.append(f'<text class="group" x="{left - 12}" y="{y + 12}" text-anchor="end">{escape(label)}</text>')
-        parts.append(f'<rect class="s3" x="{left}" y="{y}" width="{width:.1f}" height="{bar}" rx="3"/>')
-        parts.append(f'<text class="value" x="{left + width + 8:.1f}" y="{y + 12}">{escape(text)}</text>')
+        parts.append(
+            f'<text class="group" x="{left - 12}" y="{y + 12}" text-anchor="end">{escape(label)}</text>'
+        )
+        parts.append(
+            f'<rect class="s3" x="{left}" y="{y}" width="{width:.1f}" height="{bar}" rx="3"/>'
+        )
+        parts.append(
+            f'<text class="value" x="{left + width + 8:.1f}" y="{y + 12}">{escape(text)}</text>'
+        )
     return "".join([*parts, "</svg>"])
 
 
 def _open(height: float, title: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title, quote=True)}">'
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title, quote=True)}">'

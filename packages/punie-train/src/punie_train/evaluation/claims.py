@@ -11,7 +11,21 @@ from collections.abc import Iterable, Mapping
 _SPELT = {
     word: number
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ]
     )
 } | {"no": 0}
 _NUMBER = r"(?P<number>\d+|" + "|".join(_SPELT) + r")"

@@ -43,7 +43,9 @@ def compare(old: Path, new: Path) -> dict[str, Any]:
         "only_in_old": sorted({m.name for m in before.models} - {m.name for m in after.models}),
         "only_in_new": sorted({m.name for m in after.models} - {m.name for m in before.models}),
         "suites_changed": sorted(
-            name for name, digest in after.suites.items() if before.suites.get(name, digest) != digest
+            name
+            for name, digest in after.suites.items()
+            if before.suites.get(name, digest) != digest
         ),
         "regressed_beyond_chance": any(pair["regressed_beyond_chance"] for pair in pairs),
     }
@@ -82,9 +84,10 @@ def _described(query: QueryScore) -> dict[str, str]:
 
 def render_comparison(comparison: dict[str, Any]) -> str:
     """Return a comparison as text."""
-    lines = []
-    for name in comparison["suites_changed"]:
-        lines.append(f"warning: suite {name} is not the same file in both; its queries may differ.")
+    lines = [
+        f"warning: suite {name} is not the same file in both; its queries may differ."
+        for name in comparison["suites_changed"]
+    ]
     for pair in comparison["pairs"]:
         change = pair["passed_after"] - pair["passed_before"]
         verdict = "beyond chance" if pair["beyond_chance"] else "within chance"

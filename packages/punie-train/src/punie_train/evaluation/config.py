@@ -18,17 +18,23 @@ class ValidateConfig(BaseModel):
     max_tokens: int = Field(400, ge=1, description="longest single reply, in tokens")
     max_requests: int = Field(8, ge=1, description="replies of the model in one turn")
     max_failures: int = Field(3, ge=1, description="failed programs in a row before a turn ends")
-    batch: int = Field(16, ge=1, description="turns played at once, their replies generated together")
+    batch: int = Field(
+        16, ge=1, description="turns played at once, their replies generated together"
+    )
     turn_seconds: float = Field(900.0, gt=0, description="wall-clock bound of one turn")
     only: dict[str, list[str]] = Field(
         {},
         description="for a suite's name, the models scored on it, of base, adapter, fused and "
         "quantized; a suite that is not named scores them all",
     )
-    first_query_seconds: float = Field(60.0, gt=0, description="gate: the first query, loading included")
+    first_query_seconds: float = Field(
+        60.0, gt=0, description="gate: the first query, loading included"
+    )
     later_query_seconds: float = Field(10.0, gt=0, description="gate: the median query after it")
     latency_queries: int = Field(
         4, ge=0, description="queries played one at a time to measure what a person would wait"
     )
     max_model_bytes: int | None = Field(None, description="gate: bytes of the last model's weights")
-    max_memory_bytes: int | None = Field(None, description="gate: peak resident memory while scoring")
+    max_memory_bytes: int | None = Field(
+        None, description="gate: peak resident memory while scoring"
+    )

@@ -19,7 +19,15 @@ from heapq import nsmallest
 from itertools import pairwise, product
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 from punie_train.errors import EvaluationError
 
@@ -117,9 +125,7 @@ class Output:
             return
         foreign = self._foreign(fact, others)
         for first in found[0]:
-            for spans in product(
-                [first], *(_nearest(first, options) for options in found[1:])
-            ):
+            for spans in product([first], *(_nearest(first, options) for options in found[1:])):
                 if self._together(spans, foreign):
                     yield spans
 
@@ -128,7 +134,9 @@ class Output:
         if any(after.start - before.end > MAX_GAP_WORDS for before, after in pairwise(ordered)):
             return False
         low, high = ordered[0].start, max(span.end for span in ordered)
-        return len(spans) == 1 or not any(low <= span.start and span.end <= high for span in foreign)
+        return len(spans) == 1 or not any(
+            low <= span.start and span.end <= high for span in foreign
+        )
 
     def _foreign(self, fact: Fact, others: Sequence[Fact]) -> list[_Span]:
         own = {json.dumps(atom) for atom in fact}
@@ -179,7 +187,9 @@ class Output:
         if length < 3 or len(" ".join(wanted[:length])) < MIN_PREFIX_CHARACTERS:
             return False
         after = start + length
-        if self._same_line(after, start) and wanted[length].startswith(self.words[after].rstrip("….")):
+        if self._same_line(after, start) and wanted[length].startswith(
+            self.words[after].rstrip("….")
+        ):
             after += 1
         return not self._same_line(after, start)
 
@@ -242,4 +252,6 @@ def _common(found: Sequence[str], wanted: Sequence[str]) -> int:
 def _same_path(word: str, wanted: str) -> bool:
     if "/" not in wanted and "." not in wanted:
         return False
-    return word.endswith("/" + wanted) or ("/" in wanted and wanted.endswith("/" + word) and "." in word)
+    return word.endswith("/" + wanted) or (
+        "/" in wanted and wanted.endswith("/" + word) and "." in word
+    )

@@ -22,7 +22,18 @@ UNKNOWN_FIELD = "reads a field that does not exist"
 LOOPS = "does not come to an end"
 
 TEXT_METHODS = frozenset(
-    {"splitlines", "split", "strip", "lower", "upper", "find", "startswith", "endswith", "replace", "join"}
+    {
+        "splitlines",
+        "split",
+        "strip",
+        "lower",
+        "upper",
+        "find",
+        "startswith",
+        "endswith",
+        "replace",
+        "join",
+    }
 )
 _TYPED = frozenset({"typecheck", "ruff_check", "pytest_run", "git_status", "git_diff", "git_log"})
 

@@ -135,5 +135,7 @@ def _bits(folder: Path) -> dict[str, int]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     table = config.get("quantization") or {}
     bits = {"": int(table.get("bits", 32))}
-    bits.update({name: int(value["bits"]) for name, value in table.items() if isinstance(value, dict)})
+    bits.update(
+        {name: int(value["bits"]) for name, value in table.items() if isinstance(value, dict)}
+    )
     return bits

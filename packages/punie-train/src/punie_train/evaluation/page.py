@@ -83,15 +83,22 @@ def _tiles(report: Report) -> str:
         )
         for suite in model.suites
     ]
-    bits = f", {model.identity.bits_per_weight:.1f} bits a weight" if model.identity.bits_per_weight else ""
+    bits = (
+        f", {model.identity.bits_per_weight:.1f} bits a weight"
+        if model.identity.bits_per_weight
+        else ""
+    )
     tiles.append((megabytes(model.identity.bytes), f"weights of {model.name}{bits}"))
     if model.latency is not None:
         tiles.append((f"{model.latency.later_median:.1f} s", "median query, one at a time"))
     if report.stages:
-        tiles.append((duration(sum(stage.seconds for stage in report.stages)), "all stages together"))
+        tiles.append(
+            (duration(sum(stage.seconds for stage in report.stages)), "all stages together")
+        )
         tiles.append((megabytes(max(s.peak_memory_bytes for s in report.stages)), "peak memory"))
     cells = "".join(
-        f'<div class="tile"><b>{escape(value)}</b><span>{escape(text)}</span></div>' for value, text in tiles
+        f'<div class="tile"><b>{escape(value)}</b><span>{escape(text)}</span></div>'
+        for value, text in tiles
     )
     return f'<div class="tiles">{cells}</div>'
 
@@ -110,9 +117,7 @@ def _side_by_side(report: Report) -> str:
             )
             for index, category in enumerate(scored[0][1].categories)
         ]
-        groups.append(
-            ("all", [_whole_bar(model, suite) for model, suite in scored])
-        )
+        groups.append(("all", [_whole_bar(model, suite) for model, suite in scored]))
         title = scored[0][1].title
         parts.append(f"<h3>{escape(title)}</h3>{interval_bars(groups, f'{title}: share passed')}")
     legend = "".join(
@@ -128,7 +133,12 @@ def _side_by_side(report: Report) -> str:
 def _bar(model: ModelScore, suite: SuiteScore, index: int) -> Bar:
     c = suite.categories[index]
     return Bar(
-        model.name, series(model.name), c.passed / max(c.total, 1), c.low, c.high, f"{c.passed}/{c.total}"
+        model.name,
+        series(model.name),
+        c.passed / max(c.total, 1),
+        c.low,
+        c.high,
+        f"{c.passed}/{c.total}",
     )
 
 
@@ -154,11 +164,22 @@ def _thresholds(report: Report) -> str:
             for suite in model.suites
             for c in suite.categories
         ]
-    table = _table(["model", "suite", "category", "passed", "target", "minimum", ""], rows, numbers={3, 4, 5})
-    gates: list[tuple[str, Gate]] = [(model.name, gate) for model in report.scores.models for gate in model.gates]
+    table = _table(
+        ["model", "suite", "category", "passed", "target", "minimum", ""], rows, numbers={3, 4, 5}
+    )
+    gates: list[tuple[str, Gate]] = [
+        (model.name, gate) for model in report.scores.models for gate in model.gates
+    ]
     gates += [("run", gate) for gate in report.gates]
     gate_rows = [
-        [escape(who), escape(gate.name), f"{gate.value:.4g}", f"{gate.limit:.4g}", escape(gate.unit), pill(gate.ok)]
+        [
+            escape(who),
+            escape(gate.name),
+            f"{gate.value:.4g}",
+            f"{gate.limit:.4g}",
+            escape(gate.unit),
+            pill(gate.ok),
+        ]
         for who, gate in gates
     ]
     other = _table(["model", "gate", "value", "at most", "unit", ""], gate_rows, numbers={2, 3})
@@ -170,7 +191,9 @@ def _thresholds(report: Report) -> str:
     ]
     listed = "".join(f"<li>{flag}</li>" for flag in flags) or "<li>none</li>"
     return _section(
-        "Thresholds, gates and red flags", "", f"{table}<h3>Gates</h3>{other}<h3>Red flags</h3><ul>{listed}</ul>"
+        "Thresholds, gates and red flags",
+        "",
+        f"{table}<h3>Gates</h3>{other}<h3>Red flags</h3><ul>{listed}</ul>",
     )
 
 
@@ -184,7 +207,9 @@ def _training(report: Report) -> str:
     speeds = [row["tokens_per_second"] for row in report.training if "tokens_per_second" in row]
     note = f"Mean throughput {sum(speeds) / len(speeds):.0f} tokens a second." if speeds else ""
     return _section(
-        "Training", f"Loss over steps, logarithmic. {note}", curves(lines, "loss over training steps", "loss")
+        "Training",
+        f"Loss over steps, logarithmic. {note}",
+        curves(lines, "loss over training steps", "loss"),
     )
 
 
@@ -211,7 +236,9 @@ def _behaviours(report: Report) -> str:
 def _confusion(report: Report) -> str:
     parts = []
     for suite in final_model(report).suites:
-        chosen = sorted({tool for row in suite.confusion.values() for tool in row} | set(suite.confusion))
+        chosen = sorted(
+            {tool for row in suite.confusion.values() for tool in row} | set(suite.confusion)
+        )
         head = "".join(f"<th>{escape(tool)}</th>" for tool in chosen)
         rows = []
         for expected, row in suite.confusion.items():
@@ -219,7 +246,8 @@ def _confusion(report: Report) -> str:
             cells = "".join(_cell(expected, tool, row.get(tool, 0), total) for tool in chosen)
             rows.append(f'<tr><th scope="row">{escape(expected)}</th>{cells}</tr>')
         parts.append(
-            f"<h3>{escape(suite.title)}</h3><div class='scroll'><table class='confusion'><tr><th></th>{head}</tr>"
+            f"<h3>{escape(suite.title)}</h3><div class='scroll'><table class='confusion'>"
+            f"<tr><th></th>{head}</tr>"
             f"{''.join(rows)}</table></div>"
         )
     return _section(
@@ -240,9 +268,12 @@ def _stages(report: Report) -> str:
     if not report.stages:
         return ""
     rows = [
-        (s.stage, s.seconds, f"{duration(s.seconds)}, {megabytes(s.peak_memory_bytes)}") for s in report.stages
+        (s.stage, s.seconds, f"{duration(s.seconds)}, {megabytes(s.peak_memory_bytes)}")
+        for s in report.stages
     ]
-    return _section("Time and memory", "Wall-clock time and peak memory of each stage.", amounts(rows, "stages"))
+    return _section(
+        "Time and memory", "Wall-clock time and peak memory of each stage.", amounts(rows, "stages")
+    )
 
 
 def _data(report: Report) -> str:
@@ -275,7 +306,9 @@ def _provenance(report: Report) -> str:
         ]
         for model in report.scores.models
     ]
-    digests = [[escape(f"suite {name}"), _mono(digest)] for name, digest in report.scores.suites.items()]
+    digests = [
+        [escape(f"suite {name}"), _mono(digest)] for name, digest in report.scores.suites.items()
+    ]
     digests += [[escape(f"stage {stage.stage}"), _mono(stage.digest)] for stage in report.stages]
     digests.append(["contract", _mono(final_model(report).identity.contract_digest)])
     versions = ", ".join(f"{name} {number}" for name, number in report.scores.versions.items())
@@ -297,15 +330,18 @@ def _section(title: str, note: str, body: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{explained}{body}</section>"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int] | None = None) -> str:
+def _table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int] | None = None
+) -> str:
     right = numbers or set()
 
     def cell(kind: str, index: int, text: str) -> str:
-        return f'<{kind}{" class=n" if index in right else ""}>{text}</{kind}>'
+        return f"<{kind}{' class=n' if index in right else ''}>{text}</{kind}>"
 
     head = "".join(cell("th", index, escape(text)) for index, text in enumerate(heads))
     body = "".join(
-        f"<tr>{''.join(cell('td', index, text) for index, text in enumerate(row))}</tr>" for row in rows
+        f"<tr>{''.join(cell('td', index, text) for index, text in enumerate(row))}</tr>"
+        for row in rows
     )
     first = f"<tr>{head}</tr>" if any(heads) else ""
     return f'<div class="scroll"><table>{first}{body}</table></div>'
@@ -324,4 +360,8 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    return (
+        f"{minutes} min {rest:02d} s"
+        if minutes < 60
+        else f"{minutes // 60} h {minutes % 60:02d} min"
+    )

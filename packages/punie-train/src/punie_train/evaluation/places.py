@@ -18,7 +18,9 @@ from punie_train.errors import EvaluationError
 _IGNORED = shutil.ignore_patterns(
     "__pycache__", "*.pyc", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".ty_cache"
 )
-_LITTER = frozenset({"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".ty_cache", ".git"})
+_LITTER = frozenset(
+    {"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".ty_cache", ".git"}
+)
 _SUPPRESSION = re.compile(r"#\s*(?:type:\s*ignore|ty:\s*ignore|noqa|pyright:)|@?\bno_type_check\b")
 
 
@@ -94,5 +96,6 @@ def _names(tree: ast.Module) -> set[str]:
 
 def _evasions(code: str) -> int:
     return sum(
-        isinstance(node, ast.Name) and node.id in {"Any", "cast"} for node in ast.walk(ast.parse(code))
+        isinstance(node, ast.Name) and node.id in {"Any", "cast"}
+        for node in ast.walk(ast.parse(code))
     )

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from punie_agent.contract import Contract
-
 from punie_train.errors import EvaluationError
 from punie_train.evaluation.answers import AnswerJudge, load_bank
 from punie_train.evaluation.calls import describe
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from punie_agent.models import ChatModel
-
     from punie_train.evaluation.arena import Arena, ModelFor
     from punie_train.progress import Task
 

@@ -21,7 +21,8 @@ def _model(model: ModelScore) -> str:
     head = f"{model.name}  {model.identity.path}  {size}  {model.identity.digest[:12]}"
     lines = [head, *(_suite(suite) for suite in model.suites)]
     lines += [
-        f"  {'pass' if gate.ok else 'FAIL'}  {gate.name}: {gate.value:.4g} {gate.unit} (at most {gate.limit:.4g})"
+        f"  {'pass' if gate.ok else 'FAIL'}  {gate.name}: {gate.value:.4g} {gate.unit} "
+        f"(at most {gate.limit:.4g})"
         for gate in model.gates
     ]
     lines.append(f"  {'PASSED' if model.ok else 'NOT PASSED'}")
@@ -30,8 +31,10 @@ def _model(model: ModelScore) -> str:
 
 def _suite(suite: SuiteScore) -> str:
     lines = [
-        f"  {suite.suite}: {suite.passed}/{suite.total} "
-        f"({100 * suite.low:.0f} to {100 * suite.high:.0f} % with 95 % confidence)"
+        (
+            f"  {suite.suite}: {suite.passed}/{suite.total} "
+            f"({100 * suite.low:.0f} to {100 * suite.high:.0f} % with 95 % confidence)"
+        )
     ]
     lines += [
         f"    {'pass' if c.ok else 'FAIL'}  {c.id} {c.title}: {c.passed}/{c.total} "
@@ -41,6 +44,8 @@ def _suite(suite: SuiteScore) -> str:
     lines += [f"    flag  {flag}: {count}" for flag, count in suite.flags.items()]
     for query in suite.queries:
         if not query.passed:
-            failed = "; ".join(f"{check.name}: {check.detail}" for check in query.checks if not check.ok)
+            failed = "; ".join(
+                f"{check.name}: {check.detail}" for check in query.checks if not check.ok
+            )
             lines.append(f"    {query.id}  {query.prompt}\n        {failed}")
     return "\n".join(lines)

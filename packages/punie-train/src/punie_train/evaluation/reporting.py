@@ -110,7 +110,9 @@ def _stages(run: Path) -> list[StageFigures]:
                 )
             )
         except KeyError as error:
-            raise EvaluationError(f"{run}/stages/{name}.done.json lacks {error}; run the stage again.") from None
+            raise EvaluationError(
+                f"{run}/stages/{name}.done.json lacks {error}; run the stage again."
+            ) from None
     return found
 
 

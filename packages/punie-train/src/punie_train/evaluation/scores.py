@@ -182,7 +182,9 @@ def load_scores(path: Path) -> Scores:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise EvaluationError(f"{path}: there is no such file; give a scores.json or report.json.") from None
+        raise EvaluationError(
+            f"{path}: there is no such file; give a scores.json or report.json."
+        ) from None
     except ValueError as error:
         raise EvaluationError(f"{path}: not valid JSON ({error}).") from None
     if isinstance(value, dict) and "scores" in value:
@@ -229,7 +231,9 @@ def suite_score(suite: Suite, queries: Sequence[QueryScore], seconds: float) -> 
 
 
 def _threshold(category: Category, queries: Sequence[QueryScore]) -> Threshold:
-    counted = count(category.id, (query.passed for query in queries if query.category == category.id))
+    counted = count(
+        category.id, (query.passed for query in queries if query.category == category.id)
+    )
     return Threshold(
         id=category.id,
         title=category.title,

@@ -85,7 +85,11 @@ def _direct(query: Query, turn: Turn, judge: AnswerJudge | None) -> list[Check]:
     assert query.concept is not None
     verdict = judge.judge(turn.final_text, query.concept, query.prompt)
     return [
-        Check("no code", not turn.runs, "code was run for a question that needs none" if turn.runs else ""),
+        Check(
+            "no code",
+            not turn.runs,
+            "code was run for a question that needs none" if turn.runs else "",
+        ),
         Check("about the question", verdict.ok, "" if verdict.ok else verdict.reason),
     ]
 
@@ -98,7 +102,9 @@ def _acted(query: Query, turn: Turn, root: str) -> list[Check]:
     checks = [
         Check("calls", not missing, "; ".join(f"not called: {_wanted(step)}" for step in missing)),
         Check(
-            "no other calls", not unwanted, "; ".join(f"not asked for: {describe(c)}" for c in unwanted)
+            "no other calls",
+            not unwanted,
+            "; ".join(f"not asked for: {describe(c)}" for c in unwanted),
         ),
     ]
     if query.reads:
@@ -154,8 +160,8 @@ async def _left_behind(query: Query, played: Played, arena: Arena) -> list[Check
     if clean:
         errors = [error for path in clean for error in await arena.errors_in(played.root, path)]
         checks.append(Check("type-checks", not errors, "; ".join(errors[:3])))
-    for path in after.keeps:
-        checks.append(_kept(path, played, arena.workspaces / arena.suite.workspace_of(query)))
+    original = arena.workspaces / arena.suite.workspace_of(query)
+    checks += [_kept(path, played, original) for path in after.keeps]
     if after.tests:
         argv = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *after.tests]
         checks.append(await _succeeds("tests", played.root, argv, arena))

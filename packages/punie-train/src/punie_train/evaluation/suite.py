@@ -120,7 +120,9 @@ class Query(_Strict):
     allow: list[CallPattern] = Field(
         default_factory=list, description="calls with effects that are allowed but not needed"
     )
-    forbid: list[CallPattern] = Field(default_factory=list, description="calls that must not be made")
+    forbid: list[CallPattern] = Field(
+        default_factory=list, description="calls that must not be made"
+    )
     reads: list[list[Name]] = Field(
         default_factory=list,
         description="fields of results that the code must read: one of each group",
@@ -201,7 +203,9 @@ def load_suite(path: Path) -> Suite:
         with path.open("rb") as handle:
             return Suite.model_validate(expand_kinds(tomllib.load(handle)))
     except FileNotFoundError:
-        raise EvaluationError(f"{path}: there is no such suite; give the path of a TOML file.") from None
+        raise EvaluationError(
+            f"{path}: there is no such suite; give the path of a TOML file."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EvaluationError(f"{path}: not valid TOML ({error}).") from None
     except ValidationError as error:

@@ -45,7 +45,9 @@ def transcripts(models: Sequence[ModelScore]) -> str:
 
 
 def _suite(name: str, models: Sequence[ModelScore]) -> str:
-    scored = [(model.name, suite) for model in models for suite in model.suites if suite.suite == name]
+    scored = [
+        (model.name, suite) for model in models for suite in model.suites if suite.suite == name
+    ]
     by_model = [(model, {query.id: query for query in suite.queries}) for model, suite in scored]
     rows = []
     for query in scored[0][1].queries:
@@ -73,7 +75,9 @@ def _query(query: QueryScore, turns: Sequence[tuple[str, QueryScore]]) -> str:
 def _turn(model: str, turn: QueryScore) -> str:
     verdict = "pass" if turn.passed else "fail"
     failing = "".join(
-        f"<li><b>{escape(check.name)}</b>: {escape(check.detail)}</li>" for check in turn.checks if not check.ok
+        f"<li><b>{escape(check.name)}</b>: {escape(check.detail)}</li>"
+        for check in turn.checks
+        if not check.ok
     )
     flags = "".join(f' <span class="pill warn">{escape(flag)}</span>' for flag in turn.flags)
     runs = "".join(_run(run) for run in turn.runs)
@@ -87,11 +91,14 @@ def _turn(model: str, turn: QueryScore) -> str:
 
 
 def _run(run: RunRecord) -> str:
-    output = f"<div class=label>output</div><pre>{escape(_cut(run.shown))}</pre>" if run.shown else ""
-    problems = "".join(f"<pre>{escape(problem)}</pre>" for problem in run.problems)
-    return (
-        f"<div class=label>program: {escape(run.status)}</div><pre>{escape(run.code.strip())}</pre>{output}{problems}"
+    output = (
+        f"<div class=label>output</div><pre>{escape(_cut(run.shown))}</pre>" if run.shown else ""
     )
+    problems = "".join(f"<pre>{escape(problem)}</pre>" for problem in run.problems)
+    program = (
+        f"<div class=label>program: {escape(run.status)}</div><pre>{escape(run.code.strip())}</pre>"
+    )
+    return program + output + problems
 
 
 def _cut(text: str) -> str:

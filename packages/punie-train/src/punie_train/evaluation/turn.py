@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from punie_agent.loop import TurnResult
-    from punie_sandbox import RunResult
+    pass
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,9 @@ def fields_read(code: str) -> frozenset[str]:
         match node:
             case ast.Attribute(attr=name, ctx=ast.Load()):
                 names.add(name)
-            case ast.Call(func=ast.Name(id="getattr" | "hasattr"), args=[_, ast.Constant(str(name)), *_]):
+            case ast.Call(
+                func=ast.Name(id="getattr" | "hasattr"), args=[_, ast.Constant(str(name)), *_]
+            ):
                 names.add(name)
             case ast.MatchClass(kwd_attrs=attributes):
                 names.update(attributes)

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from punie_agent.loop import TurnLimits
-
 from punie_train.artefacts import digest_file, write_json
 from punie_train.evaluation.arena import Arena
 from punie_train.evaluation.config import ValidateConfig
@@ -28,7 +27,6 @@ from punie_train.evaluation.suite import Query
 
 if TYPE_CHECKING:
     from punie_agent.models import ChatModel
-
     from punie_train.progress import Progress
 
 PACKAGES = ("punie-train", "punie-agent", "punie-sandbox", "punie-tools", "mlx", "mlx-lm", "ty")
@@ -120,9 +118,7 @@ def _score_model(
     return score.model_copy(update={"gates": gates, "ok": ok})
 
 
-def _arena(
-    config: ValidateConfig, loaded: LoadedSuite, workspaces: Path, folder: Path
-) -> Arena:
+def _arena(config: ValidateConfig, loaded: LoadedSuite, workspaces: Path, folder: Path) -> Arena:
     folder.mkdir(parents=True)
     return Arena(
         loaded.suite,
@@ -221,5 +217,3 @@ def peak_memory_bytes() -> int:
     """Return the peak resident memory of this process, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2)
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
