@@ -29,7 +29,9 @@ _SPELT = {
     )
 } | {"no": 0}
 _NUMBER = r"(?P<number>\d+|" + "|".join(_SPELT) + r")"
-_BETWEEN = r"(?:[a-z-]+ ){0,2}?"
+_BETWEEN = (
+    r"(?:(?:type|typing|static|remaining|more|other|new|further|different|separate|ty) ){0,2}"
+)
 
 
 def claimed_numbers(text: str, noun: str) -> list[int]:
@@ -40,7 +42,7 @@ def claimed_numbers(text: str, noun: str) -> list[int]:
         noun: a regular expression of the noun, such as `errors?`.
     """
     plain = re.sub(r"[`*_\"']", "", text.casefold())
-    before = rf"(?<![\w.:#]){_NUMBER} {_BETWEEN}(?:{noun})\b"
+    before = rf"(?<![\w.:#])(?<!line )(?<!column ){_NUMBER} {_BETWEEN}(?:{noun})\b"
     after = rf"\b(?:{noun})(?: count)?(?: is| are| found|:|=)+ ?{_NUMBER}(?![\w.:])"
     return [
         int(found["number"]) if found["number"].isdigit() else _SPELT[found["number"]]
