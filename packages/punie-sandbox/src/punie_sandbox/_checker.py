@@ -34,7 +34,7 @@ from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._hints import with_hint
 from punie_sandbox._idioms import find_idioms
 from punie_sandbox._modules import PROVIDED, stubs_of
-from punie_sandbox._source import parse, read_source
+from punie_sandbox._source import read_source
 from punie_sandbox.records import Diagnostic
 
 __all__ = ["Checker"]
@@ -42,6 +42,7 @@ __all__ = ["Checker"]
 _GATE = "punie_gate"
 _LIMITS: Any = {"max_feed_duration_secs": 10.0, "max_memory": 512 << 20, "max_suspensions": 10**9}
 _CACHE_SIZE = 256
+_UNSUPPORTED = "unsupported-syntax"
 
 
 async def _module(name: str) -> ExternalModule:
@@ -86,10 +87,16 @@ class Checker:
     async def _check(
         self, code: str, names: frozenset[str], suspending: frozenset[str]
     ) -> tuple[Diagnostic, ...]:
-        idioms = find_idioms(read_source(code), self._functions, suspending)
+        source = read_source(code)
+        if source.error is not None:
+            line, column, message = source.error
+            return (Diagnostic(line, column, "invalid-syntax", message),)
+        idioms = find_idioms(source, self._functions, suspending)
         types = [
             with_hint(d, self._functions) for d in await self._check_types(code, sorted(names))
         ]
+        if any(found.code == _UNSUPPORTED for found in idioms):  # said better, and with its place
+            types = [found for found in types if found.code != _UNSUPPORTED]
         lines = {found.line for found in idioms}
         # what a line's idiom explains, the type checker and the parser need not say again
         found = [*idioms, *(d for d in types if d.line not in lines)]
@@ -185,7 +192,7 @@ _NODES: dict[str, tuple[type[ast.AST], ...]] = {
 
 def _unsupported(code: str, message: str) -> Diagnostic:
     """The parser says what it does not support but not where: the first such node is the place."""
-    tree = parse(code)
+    tree = read_source(code).tree
     kinds = next((nodes for words, nodes in _NODES.items() if words in message), ())
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, kinds) and (
@@ -194,7 +201,7 @@ def _unsupported(code: str, message: str) -> Diagnostic:
             return Diagnostic(
                 getattr(node, "lineno", 1),
                 getattr(node, "col_offset", 0) + 1,
-                "unsupported-syntax",
+                _UNSUPPORTED,
                 message,
             )
-    return Diagnostic(1, 1, "unsupported-syntax", message)
+    return Diagnostic(1, 1, _UNSUPPORTED, message)

@@ -177,6 +177,9 @@ def _syntax(node: ast.AST) -> Iterator[Diagnostic]:
                 "`__future__` imports do not exist here",
                 "remove this line; annotations need no import",
             )
+        case ast.ImportFrom(module=str(module), names=[ast.alias(name="*")]):
+            message = "`import *` does not run here"
+            yield _at(node, code, message, f"name what is imported: `from {module} import ...`")
         case ast.FunctionDef(decorator_list=decorators):
             for decorator in decorators:
                 if isinstance(decorator, ast.Name) and decorator.id in _NO_CALLBACK_METHODS:
@@ -213,6 +216,9 @@ def _instead_of_del(target: ast.expr) -> str:
 
 def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:
     match node:
+        case ast.Name(id="exec" | "eval" as name, ctx=ast.Load()) if name not in context.bound:
+            message = f"`{name}` does not run here: code in text cannot be checked"
+            yield _at(node, "dynamic-code", message, "write the code itself; `json.loads` reads data")
         case ast.Call(func=ast.Name(id="next"), args=[ast.GeneratorExp() as items, *rest]):
             listed = f"[{ast.unparse(items)[1:-1]}]"
             default = f", {ast.unparse(rest[0])}" if rest else ""

@@ -179,7 +179,7 @@ class Lowering:
             )
         if _is_record(cls):
             return self._record_type(cls)
-        if typing.is_typeddict(cls):
+        if typing_extensions.is_typeddict(cls):
             return self._typed_dict(cls)
         if not isinstance(cls, type):
             raise Unsupported(f"{_name(cls)} has no form in the sandbox")
@@ -231,7 +231,7 @@ class Lowering:
 
     def _container(self, origin: Any, args: tuple[Any, ...], annotation: Any) -> Lowered:
         if origin is tuple:
-            return self._tuple(args)
+            return self._tuple(args, annotation)
         if origin in {dict, cabc.Mapping, cabc.MutableMapping, typing.OrderedDict}:
             key, value = args or (Any, Any)
             return self._mapping(self.lower(key), self.lower(value))
@@ -255,8 +255,8 @@ class Lowering:
             )  # fmt: skip
         raise Unsupported(f"{_name(annotation)} has no form in the sandbox")
 
-    def _tuple(self, args: tuple[Any, ...]) -> Lowered:
-        if not args or (len(args) == 2 and args[1] is Ellipsis):
+    def _tuple(self, args: tuple[Any, ...], annotation: Any) -> Lowered:
+        if annotation in {tuple, typing.Tuple} or (len(args) == 2 and args[1] is Ellipsis):
             item = self.lower(args[0] if args else Any)
             return Lowered(
                 f"tuple[{item.stub}, ...]", frozenset({"array"}), _instance_of(tuple),
@@ -264,7 +264,7 @@ class Lowering:
                 lambda values: [item.encode(v) if item.encode else v for v in values],
                 lambda values: tuple(item.decode(v) if item.decode else v for v in values),
             )  # fmt: skip
-        items = [] if args == ((),) else [self.lower(arg) for arg in args]
+        items = [self.lower(arg) for arg in args]
         stub = f"tuple[{', '.join(item.stub for item in items)}]" if items else "tuple[()]"
 
         def each(attribute: str, build: Callable[[Iterable[Any]], Any]) -> Convert:

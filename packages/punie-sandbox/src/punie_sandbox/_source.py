@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import warnings
 from dataclasses import dataclass
 
-__all__ = ["Source", "bound_names", "parse", "read_source"]
+__all__ = ["Source", "binds", "bound_names", "read_source"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,33 +19,34 @@ class Source:
         tree: the syntax tree, None where Python cannot parse it.
         bound: names that running it may bind.
         functions: the functions it defines, nested ones too.
+        error: line, column and message, where Python cannot parse it.
     """
 
     code: str
     tree: ast.Module | None
     bound: frozenset[str]
     functions: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]
+    error: tuple[int, int, str] | None = None
 
 
 @functools.lru_cache(maxsize=512)
 def read_source(code: str) -> Source:
     """Read a snippet; asked again, the answer is remembered."""
-    tree = parse(code)
-    if tree is None:
-        return Source(code, None, frozenset(), ())
+    try:
+        tree = _parsed(code)
+    except SyntaxError as error:
+        return Source(code, None, frozenset(), (), (error.lineno or 1, error.offset or 1, error.msg))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Source(code, None, frozenset(), (), (1, 1, str(error) or "the code is nested too deeply"))
     nodes = ast.walk(tree)
-    functions = tuple(
-        node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    )
+    functions = tuple(node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
     return Source(code, tree, frozenset(bound_names(tree)), functions)
 
 
-def parse(code: str) -> ast.Module | None:
-    """The syntax tree, or None where Python itself cannot parse it."""
-    try:
+def _parsed(code: str) -> ast.Module:
+    with warnings.catch_warnings():  # "\d" in a plain string is the code's business
+        warnings.simplefilter("ignore")
         return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def bound_names(tree: ast.Module) -> set[str]:

@@ -27,7 +27,7 @@ from punie_sandbox._reads.shapes import (
     join,
     parse_stub,
 )
-from punie_sandbox._source import parse
+from punie_sandbox._source import read_source
 
 __all__ = ["Reader", "fields_read"]
 
@@ -72,7 +72,7 @@ class Reader:
 
     def read(self, code: str) -> None:
         """Learn from one snippet."""
-        tree = parse(code)
+        tree = read_source(code).tree
         if tree is None:
             return
         for _ in range(_PASSES):
