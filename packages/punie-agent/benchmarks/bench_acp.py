@@ -63,10 +63,17 @@ run_acp_stdio_sync(Agent(FunctionModel(stream_function=answer)))
 """
 PUNIE = """
 from punie_agent.acp import serve
+from punie_agent.models import ModelReply
 from punie_agent.testing import ScriptedModel
 
-def instant():
-    return ScriptedModel(["echo"], repeat=True)
+class Instant:
+    "Answers at once and remembers nothing."
+    name = "instant"
+    context_limit = None
+
+    async def reply(self, messages, *, on_text=None, on_thought=None, max_tokens=None):
+        on_text("echo")
+        return ModelReply("echo")
 
 def one_call():
     return ScriptedModel(["```python\\nprint(read_file('a.txt'))\\n```", "Read."], repeat=True)
@@ -75,13 +82,13 @@ TOOLS = ["read_file('a.txt')", "read_file('b.txt')", "read_file('c.txt')"]
 
 def together():
     code = "\\n".join(f"print({tool})" for tool in TOOLS)
-    return ScriptedModel([f"```python\\n{code}\\n```", "Read."], latency=0.25)
+    return ScriptedModel([f"```python\\n{code}\\n```", "Read."], latency=0.25, repeat=True)
 
 def apart():
     calls = [f"```python\\nprint({tool})\\n```" for tool in TOOLS]
-    return ScriptedModel([*calls, "Read."], latency=0.25)
+    return ScriptedModel([*calls, "Read."], latency=0.25, repeat=True)
 
-serve(model="MODEL", models={"instant": instant, "one_call": one_call, "together": together, "apart": apart})
+serve(model="MODEL", models={"instant": Instant, "one_call": one_call, "together": together, "apart": apart})
 """
 VIBE = """
 active_model = "fake"
@@ -233,7 +240,8 @@ class Bench:
         found = []
         for model in ("together", "apart"):
             async with self._talking(self._punie(model)) as (agent, session):
-                found.append(await self._timed_turn(agent, session))
+                times = [await self._timed_turn(agent, session) for _ in range(4)]
+                found.append(min(times[1:]))
         self._row(
             "three tools in one code call, beside one call a turn (s)", found[0], found[1], 0.65
         )
@@ -315,7 +323,7 @@ class _Completion(http.server.BaseHTTPRequestHandler):
             self.wfile.write(f"data: {event}\n\n".encode())
         self.wfile.write(b"data: [DONE]\n\n")
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Say nothing."""
 
 

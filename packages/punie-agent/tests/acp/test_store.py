@@ -36,7 +36,7 @@ def test_a_new_session_is_listed_and_opened_by_anybody(store, tmp_path):
 def test_records_come_back_in_order(store):
     session = store.create("/p")
     session.append([{"kind": "a", "n": 1}])
-    session.append([{"kind": "b", "text": "ü\n\ud800"}, {"kind": "c"}], sync=True)
+    session.append([{"kind": "b", "text": "ü\n\ud800"}, {"kind": "c"}])
     assert [r["kind"] for r in store.open(session.header.id).read()] == ["a", "b", "c"]
 
 

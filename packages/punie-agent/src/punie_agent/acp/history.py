@@ -89,13 +89,17 @@ class History:
             self.rules = set(rules)
             self._pending.append({"kind": "rules", "rules": sorted(rules)})
 
-    def save(self, *, sync: bool = False) -> None:
-        """Bring the journal up to date; a failure is kept in `problem` and retried next time."""
-        if sync:
+    def save(self, *, ended: bool = False) -> None:
+        """Bring the journal up to date; a failure is kept in `problem` and retried next time.
+
+        Args:
+            ended: the turn is over, so that text which is still arriving is whole.
+        """
+        if ended:
             self._end_text()
         records, self._pending = self._pending, []
         try:
-            self._stored.append(records, sync=sync)
+            self._stored.append(records)
             self.problem = None
         except OSError as error:
             self.problem = f"{error.strerror or error}: {self._stored.journal}"

@@ -173,6 +173,8 @@ class Session:
             raise
         finally:
             stream.close()
+            # Nobody waits for the disk: a crash of Punie loses nothing, a power cut the last second.
+            asyncio.get_running_loop().run_in_executor(None, self.stored.sync)
 
     def _begin(self, prompt: Prompt, blocks: Sequence[object], stream: UpdateStream) -> None:
         header = self.stored.header
@@ -186,7 +188,7 @@ class Session:
             stream.tell(schema.SessionInfoUpdate(session_update="session_info_update", title=title))
 
     def _end(self, stream: UpdateStream) -> None:
-        self.history.save(sync=True)
+        self.history.save(ended=True)
         if self.history.problem is not None:
             _say(stream, f"\n\nThis session could not be saved ({self.history.problem}).")
 
@@ -195,7 +197,7 @@ class Session:
             block = schema.TextContentBlock(type="text", text=f"The turn failed: {error}")
             chunk = schema.AgentMessageChunk(session_update="agent_message_chunk", content=block)
             self.history.told(_wire(chunk))
-        self.history.save(sync=True)
+        self.history.save(ended=True)
 
     async def _act(
         self,

@@ -15,6 +15,7 @@ journal is cut back to whole records and the rest is kept in memory for the next
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -154,12 +155,11 @@ class StoredSession:
         self._tail = _Tail(size=whole)
         return records
 
-    def append(self, records: Iterable[dict[str, Any]], *, sync: bool = False) -> None:
+    def append(self, records: Iterable[dict[str, Any]]) -> None:
         """Add records to the journal, all or none; those that cannot be written are kept and retried.
 
         Args:
             records: JSON objects.
-            sync: whether they must survive a power cut, too.
 
         Raises:
             OSError: The disk would not take them.
@@ -176,11 +176,18 @@ class StoredSession:
             except OSError:
                 os.ftruncate(handle, start)
                 raise
-            if sync:
-                os.fsync(handle)
         finally:
             os.close(handle)
         self._tail = _Tail(size=start + len(data))
+
+    def sync(self) -> None:
+        """Make what was appended survive a power cut; a failure to is not worth a turn."""
+        with contextlib.suppress(OSError):
+            handle = os.open(self.journal, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
     def _end_of_records(self, handle: int) -> int:
         """Move to the end of the last whole record and cut off a torn one behind it."""
@@ -261,7 +268,8 @@ class SessionStore:
             model=header.model,
             title=header.title,
         )
-        copy.append(records, sync=True)
+        copy.append(records)
+        copy.sync()
         return copy
 
     def open(self, session_id: str) -> StoredSession:

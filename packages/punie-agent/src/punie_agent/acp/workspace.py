@@ -97,13 +97,13 @@ class Workspace:
 
         Variables of the code live as long as the workspace, in the kit they were made in.
         """
-        contract = self._with_servers(
-            Contract(standard_functions(self.toolbox))
-            if model is None
-            else contract_for(model, self.toolbox)
-        )
-        key = contract.digest()
+        key = "" if model is None else model.name
         if key not in self._kits:
+            contract = self._with_servers(
+                Contract(standard_functions(self.toolbox))
+                if model is None
+                else contract_for(model, self.toolbox)
+            )
             preview = preview_for(contract.functions, self.host)
             sandbox = Sandbox(contract.functions, policy=self.permissions, preview=preview)
             await self._stack.enter_async_context(sandbox)
