@@ -21,6 +21,7 @@ from punie_agent.events import (
     UsageReport,
 )
 from punie_agent.models import Message, ModelReply, Usage
+from punie_agent.paused import paused_at, resumed, run_afresh
 from punie_agent.planning import run_planned
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from punie_agent.contract import Contract, Reply
     from punie_agent.loop import StopReason, TurnLimits
     from punie_agent.models import ChatModel
+    from punie_agent.paused import PausedRun
     from punie_agent.permissions import Permissions
     from punie_sandbox import RunResult, Sandbox
 
@@ -55,6 +57,7 @@ class Turn:
         emit: OnEvent,
         limits: TurnLimits,
         permissions: Permissions | None = None,
+        paused: PausedRun | None = None,
     ) -> None:
         self._model = model
         self._contract = contract
@@ -62,6 +65,7 @@ class Turn:
         self._emit = emit
         self._limits = limits
         self._permissions = permissions
+        self.paused = paused
         self._code_ids = (f"code-{len(messages)}-{number}" for number in itertools.count(1))
         self._stream: ProseStream | None = None
         self._watch: CodeWatch | None = None
@@ -73,6 +77,8 @@ class Turn:
 
     async def run(self) -> StopReason:
         """Ask, act, tell, until the model answers without code or a limit is reached."""
+        if self.paused is not None and not await self._take_up(self.paused):
+            return "paused"
         while self.usage.requests < self._limits.requests and not self._budget_spent():
             answer = await self._ask()
             reply = self._contract.parse(answer.text)
@@ -88,8 +94,8 @@ class Turn:
             elif self._failures > self._limits.failures:
                 self._say(reply.text or "The code failed several times.")
                 return "end_turn"
-            else:
-                await self._act(reply)
+            elif not await self._act(reply):
+                return "paused"
         return "max_turn_requests"
 
     def cancelled(self) -> None:
@@ -154,19 +160,49 @@ class Turn:
         if rest:
             self._emit(TextDelta(rest))
 
-    async def _act(self, reply: Reply) -> None:
+    async def _act(self, reply: Reply) -> bool:
+        """Run the code of a reply; False when it waits for a decision."""
         assert reply.code is not None
         code_id = next(self._code_ids)
         call = self._contract.format_call(reply.code)
         self._say(f"{reply.text}\n\n{call}" if reply.text else call)
         self._emit(CodeStarted(code_id, reply.code))
         result, note = await self._run(code_id, reply.code)
+        if result.status == "pending":
+            self.paused = paused_at(code_id, result)
+            return False
+        self.messages.append(Message("user", self._told(result, note)))
+        return True
+
+    def _told(self, result: RunResult, note: str = "") -> str:
+        """What the model hears of a run."""
         self.runs.append(result)
         told = f"{self._contract.format_result(result)}\n{note}".rstrip()
         self._failures = 0 if result.ok else self._failures + 1
         if self._failures > self._limits.failures:
             told = f"{told}\n{_GIVE_UP}"
-        self.messages.append(Message("user", told))
+        return told
+
+    async def _take_up(self, paused: PausedRun) -> bool:
+        """Ask again about a paused run and let it go on; False when it goes on waiting."""
+        self._emit(CodeStarted(paused.code_id, paused.code))
+        self._watch = CodeWatch(paused.code_id, self._emit)
+        with self._watch:
+            result = await resumed(self._sandbox, paused, self._permissions)
+        self._watch.close(result)
+        self._watch = None
+        self._emit(CodeFinished(paused.code_id, result))
+        if result is None:
+            return False
+        if result.status == "pending":
+            self.paused = paused_at(paused.code_id, result)
+            return False
+        self.paused = None
+        last_call = max(
+            number for number, each in enumerate(self.messages) if each.role == "assistant"
+        )
+        self.messages.insert(last_call + 1, Message("user", self._told(result)))
+        return True
 
     async def _run(self, code_id: str, code: str) -> tuple[RunResult, str]:
         """Run the code; returns the result, and a note for the model."""
@@ -178,7 +214,7 @@ class Turn:
                     self._sandbox, code, code_id=code_id, permissions=self._permissions
                 )
             else:
-                result, note = await self._sandbox.run(code), ""
+                result, note = await run_afresh(self._sandbox, code), ""
         self._watch.close(result)
         self._watch = None
         self._emit(CodeFinished(code_id, result))

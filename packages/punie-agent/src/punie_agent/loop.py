@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from punie_agent.contract import Contract
     from punie_agent.events import Event, OnEvent
     from punie_agent.models import ChatModel, Usage
+    from punie_agent.paused import PausedRun
     from punie_agent.permissions import Permissions
     from punie_sandbox import RunResult, Sandbox
 
 __all__ = ["StopReason", "TurnLimits", "TurnResult", "run_turn"]
 
-StopReason = Literal["end_turn", "max_tokens", "max_turn_requests", "cancelled"]
+StopReason = Literal["end_turn", "max_tokens", "max_turn_requests", "cancelled", "paused"]
+"""ACP's words, and "paused": a run waits for a decision that nobody could be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class TurnResult:
         runs: every code call's result, in order.
         stop_reason: the reason in ACP's words.
         usage: tokens and requests of this turn alone.
+        paused: the run that waits, when the reason is "paused"; give it to the next turn.
     """
 
     messages: tuple[Message, ...]
@@ -61,9 +64,10 @@ class TurnResult:
     runs: tuple[RunResult, ...]
     stop_reason: StopReason
     usage: Usage
+    paused: PausedRun | None = None
 
 
-async def run_turn(
+async def run_turn(  # noqa: PLR0913 - the parts of a turn, each given by name
     *,
     model: ChatModel,
     contract: Contract,
@@ -73,6 +77,7 @@ async def run_turn(
     limits: TurnLimits | None = None,
     permissions: Permissions | None = None,
     cancel: asyncio.Event | None = None,
+    paused: PausedRun | None = None,
 ) -> TurnResult:
     """Run one turn: from the user's message to the model's final answer.
 
@@ -88,6 +93,8 @@ async def run_turn(
             normally the same object.
         cancel: when set, the turn ends soon with `stop_reason="cancelled"`, everything done so far
             kept. Nothing is reported after that.
+        paused: a run of an earlier turn that waits for a decision, maybe of another process: it is
+            asked for again and goes on before the model is asked anything. Needs `permissions`.
 
     Raises:
         ModelError: the model cannot answer. What was done before is in the events.
@@ -101,6 +108,7 @@ async def run_turn(
         emit=on_event or _ignore,
         limits=limits,
         permissions=permissions,
+        paused=paused,
     )
     stop_reason = await _until_cancelled(turn, cancel)
     return TurnResult(
@@ -109,6 +117,7 @@ async def run_turn(
         runs=tuple(turn.runs),
         stop_reason=stop_reason,
         usage=turn.usage,
+        paused=turn.paused,
     )
 
 

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import secrets
 import tempfile
 from pathlib import Path
 
-__all__ = ["data_dir", "project_key", "write_whole"]
+__all__ = ["data_dir", "project_key", "signing_key", "write_whole"]
 
 
 def data_dir() -> Path:
@@ -48,3 +50,23 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def signing_key() -> bytes:
+    """This user's key for signing paused runs, made at first use and readable by the user alone.
+
+    Raises:
+        OSError: it can be neither read nor made.
+    """
+    path = data_dir() / "signing.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(32))
+    with contextlib.suppress(FileExistsError):  # another process was first
+        os.link(temporary, path)
+    temporary.unlink()
+    return path.read_bytes()

@@ -42,7 +42,8 @@ __all__ = [
     "title_of_call",
 ]
 
-Outcome = Literal["allow_once", "allow_session", "allow_always", "reject"]
+Outcome = Literal["allow_once", "allow_session", "allow_always", "reject", "defer"]
+_YES = frozenset({"allow_once", "allow_session", "allow_always"})
 Mode = Literal["ask", "accept-edits", "plan", "auto"]
 MODES: Mapping[Mode, str] = {
     "ask": "Ask before each write and each command",
@@ -108,7 +109,11 @@ class PermissionRequest:
 
 @dataclass(frozen=True, slots=True)
 class PermissionDecision:
-    """A person's answer. `reason` is told to the code when the answer is no."""
+    """A person's answer. `reason` is told to the code when the answer is no.
+
+    "defer" is no answer: nobody can be asked now, and the run shall wait for one, even for another
+    process (see `punie_agent.loop.PausedRun`).
+    """
 
     outcome: Outcome
     reason: str = ""
@@ -180,16 +185,19 @@ class Permissions:
 
     async def __call__(self, call: Call) -> Decision:
         """Decide one call, reporting it to the turn that is watching."""
-        from punie_sandbox import allow, deny
+        from punie_sandbox import allow, ask, deny
 
         watch = current_watch()
         if watch is not None:
             watch.attempted(call)
-        refusal = await self._refusal(call)
-        if refusal is None:
+        decision = await self._decided(call)
+        if decision.outcome in _YES:
             if watch is not None:
                 watch.allowed(call)
             return allow
+        if decision.outcome == "defer":
+            return ask
+        refusal = decision.reason or "the user said no"
         if watch is not None:
             watch.denied(call, refusal)
         return deny(refusal)
@@ -221,18 +229,13 @@ class Permissions:
         self._remember(request.rule, decision.outcome)
         return decision
 
-    async def _refusal(self, call: Call) -> str | None:
-        """Why the call may not happen; None when it may."""
+    async def _decided(self, call: Call) -> PermissionDecision:
         if self.allows(call.effect):
-            return None
-        rule = rule_of(call)
+            return PermissionDecision("allow_once")
         async with self._one_question_at_a_time:
-            if self.remembers(rule):
-                return None
-            decision = await self.ask(await self.request_for(call))
-        if decision.outcome in {"allow_once", "allow_session", "allow_always"}:
-            return None
-        return decision.reason or "the user said no"
+            if self.remembers(rule_of(call)):
+                return PermissionDecision("allow_once")
+            return await self.ask(await self.request_for(call))
 
     def _remember(self, rule: str, outcome: Outcome) -> None:
         if not rule or outcome not in {"allow_session", "allow_always"}:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from punie_agent.models import contract_for
+from punie_agent.paths import signing_key
 from punie_agent.permissions import Asker, Mode, Permissions
 from punie_agent.planning import preview_for
 from punie_sandbox import Sandbox
@@ -69,5 +70,7 @@ async def open_workbench(
     contract = contract_for(model, toolbox)
     permissions = Permissions(asker, mode=mode, project=folder, host=host)
     preview = preview_for(contract.functions, host)
-    async with Sandbox(contract.functions, policy=permissions, preview=preview) as sandbox:
+    async with Sandbox(
+        contract.functions, policy=permissions, preview=preview, signing_key=signing_key()
+    ) as sandbox:
         yield Workbench(toolbox, contract, sandbox, permissions)

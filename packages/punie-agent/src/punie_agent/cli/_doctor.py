@@ -18,7 +18,7 @@ from typing import Literal
 from rich.console import Console
 
 from punie_agent.contract import Contract
-from punie_agent.errors import ModelUnavailableError
+from punie_agent.errors import ContractError, ModelUnavailableError
 from punie_agent.models import default_name, registry
 from punie_agent.paths import data_dir
 from punie_agent.workbench import toolbox_for
@@ -132,7 +132,11 @@ def _contract_of(found: registry.Artefact) -> Finding:
     what = f"model {found.name}"
     if found.contract is None:
         return Finding(what, "ok", f"{found.folder} (no contract of its own)")
-    contract = Contract.from_json(found.contract, toolbox_for(LocalHost(Path())))
+    try:
+        contract = Contract.from_json(found.contract, toolbox_for(LocalHost(Path())))
+    except ContractError as error:
+        fix = "install the package that adds the tool, or choose another model"
+        return Finding(what, "problem", str(error), fix)
     if contract.digest() != found.contract_digest:
         return Finding(
             what, "warning", "trained with another contract than this Punie speaks", "make it again"

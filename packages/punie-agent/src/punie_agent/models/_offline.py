@@ -16,6 +16,7 @@ __all__ = ["OfflineModel"]
 
 _WHO = "I am Punie's offline test model: no language model, three fixed skills."
 _HELP = f'{_WHO} Try "Check types in PATH", "Read PATH" or "Write TEXT to PATH".'
+_PROBLEMS = ("Stopped", "Not run,", "Error: ")
 _CHECK = re.compile(r"check types (?:in|of) (?P<path>.+)", re.IGNORECASE)
 _READ = re.compile(r"read (?P<path>.+)", re.IGNORECASE)
 _WRITE = re.compile(r"write (?P<text>.+) to (?P<path>\S+)", re.IGNORECASE | re.DOTALL)
@@ -53,10 +54,11 @@ class OfflineModel:
 
 def _answer(said: Sequence[Message]) -> str:
     last = said[-1].content.strip() if said else ""
-    if "```output" in last:
+    problems = [line for line in last.splitlines() if line.startswith(_PROBLEMS)]
+    if problems and last.startswith(("```output", *_PROBLEMS)):
+        return f"That did not work. {problems[-1]}"
+    if last.startswith("```output"):
         return "Done. What the tools printed is shown above."
-    if last.startswith(("Stopped", "Not run,", "Error: ")):
-        return f"That did not work. {last.splitlines()[0]}"
     code = _code_for(last)
     if code is None:
         return _HELP

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from punie_agent.errors import ModelUnavailableError
+from punie_agent.errors import ContractError, ModelUnavailableError
 
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
@@ -86,7 +86,13 @@ def contract_for(model: ChatModel, toolbox: Toolbox) -> Contract:
 
     own: Any = getattr(model, "contract_data", None)
     if own is not None and "tools" in own:
-        contract = Contract.from_json(own, toolbox)
+        try:
+            contract = Contract.from_json(own, toolbox)
+        except ContractError as error:
+            raise ContractError(
+                f"the model {model.name!r} was trained with tools that are not all here: {error}; "
+                "install the package that adds it, or choose another model"
+            ) from error
         _compare(model, contract)
         return contract
     call_format = (own or {}).get("call_format", "fenced")

@@ -1,0 +1,130 @@
+"""A run that waits for a person goes on in another process, with the answer given there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from punie_agent.errors import SessionError
+from punie_agent.events import CallFinished, CallStarted, CodeFinished, CodeStarted, Event
+from punie_agent.loop import TurnResult, run_turn
+from punie_agent.models import Message
+from punie_agent.paths import signing_key
+from punie_agent.paused import PausedRun
+from punie_agent.permissions import Outcome, PermissionDecision, PermissionRequest
+from punie_agent.testing import ScriptedModel
+from punie_agent.workbench import open_workbench
+
+WRITE = '```python\nbefore = read_file("app.py")\nprint(write_file("new.py", before))\nprint("after")\n```'
+
+
+async def turn(
+    project: Path,
+    outcome: Outcome,
+    messages: list[Message],
+    *script: str,
+    paused: PausedRun | None = None,
+    events: list[Event] | None = None,
+) -> TurnResult:
+    """One turn in a sandbox of its own, as a process of its own would run it."""
+
+    async def asker(_request: PermissionRequest) -> PermissionDecision:
+        return PermissionDecision(outcome)
+
+    model = ScriptedModel(script)
+    async with open_workbench(project, model, asker=asker) as bench:
+        return await run_turn(
+            model=model,
+            contract=bench.contract,
+            sandbox=bench.sandbox,
+            messages=messages,
+            on_event=events.append if events is not None else None,
+            permissions=bench.permissions,
+            paused=paused,
+        )
+
+
+async def stopped(project: Path) -> TurnResult:
+    result = await turn(project, "defer", [Message("user", "Copy it")], WRITE)
+    assert result.stop_reason == "paused"
+    assert not (project / "new.py").exists()
+    return result
+
+
+async def test_a_deferred_answer_pauses_the_run_as_a_value_that_can_be_stored(
+    project: Path,
+) -> None:
+    result = await stopped(project)
+    assert result.paused is not None
+    assert (result.paused.tool, result.paused.effect) == ("write_file", "write")
+    assert result.runs == ()
+    stored = json.loads(json.dumps(result.paused.to_json()))
+    assert PausedRun.from_json(stored) == result.paused
+
+
+@pytest.mark.parametrize(("outcome", "written"), [("allow_once", True), ("reject", False)])
+async def test_another_process_asks_again_and_the_run_goes_on(
+    project: Path, outcome: Outcome, written: bool
+) -> None:
+    first = await stopped(project)
+    assert first.paused is not None
+    events: list[Event] = []
+    result = await turn(
+        project,
+        outcome,
+        [*first.messages, Message("user", "And now?")],
+        "Copied, or not.",
+        paused=PausedRun.from_json(first.paused.to_json()),
+        events=events,
+    )
+    assert (project / "new.py").exists() is written
+    assert result.stop_reason == "end_turn"
+    assert result.paused is None
+    roles = [message.role for message in result.messages]
+    assert roles == ["system", "user", "assistant", "user", "user", "assistant"]
+    assert ("after" in result.messages[3].content) is written
+    assert ("PermissionError" in result.messages[3].content) is not written
+    kinds = [type(each) for each in events if isinstance(each, (CodeStarted, CodeFinished))]
+    assert kinds == [CodeStarted, CodeFinished]
+    started = [each.call_id for each in events if isinstance(each, CallStarted)]
+    assert sorted(started) == sorted(
+        each.call_id for each in events if isinstance(each, CallFinished)
+    )
+
+
+async def test_it_can_go_on_waiting(project: Path) -> None:
+    first = await stopped(project)
+    result = await turn(
+        project, "defer", [*first.messages, Message("user", "Hello?")], paused=first.paused
+    )
+    assert (result.stop_reason, result.paused) == ("paused", first.paused)
+
+
+async def test_a_state_that_was_tampered_with_does_not_run_and_the_model_hears_of_it(
+    project: Path,
+) -> None:
+    first = await stopped(project)
+    assert first.paused is not None
+    data = first.paused.to_json()
+    forged = PausedRun.from_json({**data, "blob": data["blob"][:-8] + "AAAAAAA="})
+    result = await turn(
+        project, "allow_once", [*first.messages, Message("user", "Go on")], "I see.", paused=forged
+    )
+    assert "the paused run could not go on" in result.messages[3].content
+    assert not (project / "new.py").exists()
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"blob": "!"}, {"blob": "", "effect": "fly"}])
+def test_damaged_stored_data_is_refused(data: object) -> None:
+    with pytest.raises(SessionError, match="the stored paused run is damaged"):
+        PausedRun.from_json(data)
+
+
+def test_the_signing_key_is_made_once_and_readable_by_its_user_alone(data_dir: Path) -> None:
+    key = signing_key()
+    assert len(key) == 32
+    assert signing_key() == key
+    assert (data_dir / "signing.key").stat().st_mode & 0o077 == 0
+    assert [path.name for path in data_dir.iterdir()] == ["signing.key"]
