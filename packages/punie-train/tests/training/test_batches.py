@@ -38,7 +38,9 @@ def test_a_run_that_starts_later_sees_the_same_batches(
 def test_epochs_differ_and_rows_of_similar_length_are_together() -> None:
     lengths = [10, 500] * 32
     assert epoch_batches(lengths, 8, 1, 0) != epoch_batches(lengths, 8, 1, 1)
-    padded = [max(lengths[row] for row in batch) * len(batch) for batch in epoch_batches(lengths, 8, 1, 0)]
+    padded = [
+        max(lengths[row] for row in batch) * len(batch) for batch in epoch_batches(lengths, 8, 1, 0)
+    ]
     assert sum(padded) / sum(lengths) < 1.1
 
 

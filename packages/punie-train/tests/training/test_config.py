@@ -40,4 +40,6 @@ def test_the_rate_rises_linearly_and_falls_as_a_cosine() -> None:
     config = TrainConfig(learning_rate=1.0, warmup=0.1, final_rate=0.1)
     rates = [learning_rate(step, 100, config) for step in (1, 10, 55, 100)]
     assert rates == pytest.approx([0.1, 1.0, 0.55, 0.1])
-    assert learning_rate(1, 100, TrainConfig(learning_rate=1.0, warmup=0)) == pytest.approx(1.0, rel=1e-3)
+    assert learning_rate(1, 100, TrainConfig(learning_rate=1.0, warmup=0)) == pytest.approx(
+        1.0, rel=1e-3
+    )

@@ -66,7 +66,9 @@ def test_an_adapter_of_another_model_is_refused(
 ) -> None:
     adapter = trained(tiny_llama, records, tmp_path / "adapter", progress)
     with pytest.raises(TrainingError, match="was it trained on another"):
-        fuse(FuseConfig(), base=tiny_moe, adapter=adapter, out=tmp_path / "fused", progress=progress)
+        fuse(
+            FuseConfig(), base=tiny_moe, adapter=adapter, out=tmp_path / "fused", progress=progress
+        )
     assert not (tmp_path / "fused").exists()
 
 
@@ -92,7 +94,9 @@ def test_more_bits_where_they_are_asked_for(
     assert described["model.layers.0.mlp.down_proj"]["bits"] == 6
 
 
-def test_more_bits_move_the_logits_less(tiny_llama: Path, tmp_path: Path, progress: Progress) -> None:
+def test_more_bits_move_the_logits_less(
+    tiny_llama: Path, tmp_path: Path, progress: Progress
+) -> None:
     moved = []
     for bits in (4, 5, 6, 8):
         out = tmp_path / str(bits)

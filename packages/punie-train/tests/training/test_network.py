@@ -46,7 +46,7 @@ def cut(base: Path, records: Path, layers: int, share: bool) -> tuple[Any, Netwo
 
 def compute(network: Network, rows: list[Row], budget: int = 1 << 30) -> list[np.ndarray]:
     activations = Activations(network, rows, budget)
-    activations.compute(Streams(2), Progress(stream=io.StringIO()))
+    activations.compute(range(len(rows)), Streams(2), Progress(stream=io.StringIO()))
     found = [activations[index].copy() for index in range(len(rows))]
     activations.close()
     return found
@@ -63,7 +63,9 @@ def test_loss_and_gradient_equal_those_of_the_whole_model(
         shard = network.shard(rows, compute(network, rows))
         loss, gradient = value_and_gradient(network)(shard)
         mx.eval(loss, gradient)
-    expected, expected_gradient = nn.value_and_grad(model, lambda rows: plain_loss(model, rows))(rows)
+    expected, expected_gradient = nn.value_and_grad(model, lambda rows: plain_loss(model, rows))(
+        rows
+    )
 
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     ours, theirs = flat(gradient), flat(expected_gradient)
@@ -95,5 +97,7 @@ def test_the_loss_in_chunks_is_the_cross_entropy(monkeypatch: pytest.MonkeyPatch
 def test_an_architecture_that_is_not_covered_is_refused_with_what_to_do(tiny_llama: Path) -> None:
     model = load_base(tiny_llama).model
     model.model_type = "mamba"
-    with pytest.raises(TrainingError, match=r"does not cover models of type 'mamba'.*trainer = \"mlx-lm\""):
+    with pytest.raises(
+        TrainingError, match=r"does not cover models of type 'mamba'.*trainer = \"mlx-lm\""
+    ):
         Network(model, 1, ())

@@ -32,7 +32,9 @@ def test_every_assistant_turn_and_its_end_token_is_supervised_and_nothing_else(t
 
     learned = tokenizer.decode([row.tokens[at] for at in row.supervised])
     assert learned == '```python\nprint(typecheck("app.py"))\n```<|im_end|>3 errors.<|im_end|>'
-    assert tokenizer.decode(list(row.tokens)).startswith("<|im_start|>system\nBe brief.<|im_end|>\n")
+    assert tokenizer.decode(list(row.tokens)).startswith(
+        "<|im_start|>system\nBe brief.<|im_end|>\n"
+    )
     assert row.name == "one"
 
 

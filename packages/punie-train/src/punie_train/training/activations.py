@@ -33,17 +33,17 @@ class Activations:
         self._network = network
         self._rows = rows
         self._left = budget_bytes
-        order = sorted(range(len(rows)), key=lambda row: (len(rows[row].tokens), row))
-        self._groups = [order[at : at + GROUP] for at in range(0, len(order), GROUP)]
         self._memory: dict[int, np.ndarray] = {}
         self._disk: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._file = None
 
-    def compute(self, streams: Streams, progress: Progress) -> None:
-        """Compute every row's outputs, groups in parallel streams."""
-        with progress.task("frozen layers", len(self._rows)) as task:
-            for at in range(0, len(self._groups), streams.count):
-                groups = self._groups[at : at + streams.count]
+    def compute(self, wanted: Sequence[int], streams: Streams, progress: Progress) -> None:
+        """Compute the outputs of the wanted rows, groups in parallel streams."""
+        order = sorted(wanted, key=lambda row: (len(self._rows[row].tokens), row))
+        every = [order[at : at + GROUP] for at in range(0, len(order), GROUP)]
+        with progress.task("frozen layers", len(order)) as task:
+            for at in range(0, len(every), streams.count):
+                groups = every[at : at + streams.count]
                 outputs = streams.map(
                     lambda group: self._network.below([self._rows[row] for row in group]), groups
                 )

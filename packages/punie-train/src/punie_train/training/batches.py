@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 
-BUCKET_BATCHES = 8
+BUCKET_BATCHES = 4
 """Batches' worth of rows that are sorted by length together: more, less padding but less mixing."""
 
 
@@ -54,6 +54,35 @@ def training_batches(
         if epoch != current:
             batches, current = epoch_batches(lengths, batch_size, seed, epoch), epoch
         yield step, batches[at]
+
+
+def plan_shards(
+    rows: Sequence[int], lengths: Sequence[int], shared: int, streams: int
+) -> list[list[list[int]]]:
+    """Return waves of at most `streams` shards of rows, so that parallel streams end together.
+
+    More shards mean less padding (rows of a shard are padded to its longest) and more often computing the
+    shared tokens; the number with the shortest total time is taken.
+
+    Args:
+        rows: row numbers of the batch.
+        lengths: each row's own tokens, without the shared ones.
+        shared: tokens computed once for each shard.
+        streams: how many shards are computed at a time.
+    """
+
+    def cost(shard: Sequence[int]) -> int:
+        return shared + max(lengths[row] for row in shard) * len(shard)
+
+    best: list[list[list[int]]] = []
+    least = math.inf
+    for parts in range(streams, min(4 * streams, len(rows)) + 1, streams):
+        shards = sorted(split_evenly(rows, lengths, parts), key=cost)
+        waves = [shards[at : at + streams] for at in range(0, len(shards), streams)]
+        total = sum(cost(wave[-1]) for wave in waves)
+        if total < least:
+            best, least = waves, total
+    return best or [[list(rows)]]
 
 
 def split_evenly(rows: Sequence[int], lengths: Sequence[int], parts: int) -> list[list[int]]:

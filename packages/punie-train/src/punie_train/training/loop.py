@@ -14,11 +14,11 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 from mlx import optimizers
 from mlx.utils import tree_map
@@ -30,13 +30,14 @@ from punie_train.models.loading import LoadedModel, load_base
 from punie_train.progress import Progress
 from punie_train.training.activations import Activations
 from punie_train.training.adapters import make_trainable, write_adapter
-from punie_train.training.batches import split_evenly, steps_per_epoch, training_batches
+from punie_train.training.batches import plan_shards, steps_per_epoch, training_batches
 from punie_train.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from punie_train.training.config import TrainConfig
+from punie_train.training.distributed import Ranks, launch, local_ranks, wanted_ranks
 from punie_train.training.fastmath import fast_math
 from punie_train.training.memory import peak_gigabytes
 from punie_train.training.metrics import Metrics
-from punie_train.training.network import Network, value_and_gradient
+from punie_train.training.network import Network, Shard, value_and_gradient
 from punie_train.training.parallel import Streams, add
 from punie_train.training.rows import Row, read_rows, shared_prefix
 
@@ -66,13 +67,20 @@ def train(config: TrainConfig, *, base: Path, data: Path, out: Path, progress: P
 
         train_with_mlx_lm(config, base=base, data=data, out=out, progress=progress)
         return
+    ranks, hosts = wanted_ranks()
+    if hosts or ranks > 1:
+        launch(config, ranks=ranks, hosts=hosts, base=base, data=data, out=out, progress=progress)
+        return
     mx.set_cache_limit(CACHE_BYTES)
     loaded = load_base(base)
     rows = read_rows(data / "train.jsonl", loaded.tokenizer, config.max_tokens)
     valid = read_rows(data / "valid.jsonl", loaded.tokenizer, config.max_tokens)
     digest = _run_digest(config, base, data)
     with ExitStack() as stack:
-        folder = stack.enter_context(whole_folder(out, keep=True))
+        if mx.distributed.init().rank() == 0:
+            folder = stack.enter_context(whole_folder(out, keep=True))
+        else:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="punie-rank-")))
         stack.enter_context(fast_math(loaded.model))
         _Training(config, loaded, rows, valid, folder, digest, progress).run()
 
@@ -120,13 +128,13 @@ class _Training:
     ) -> None:
         self.config, self.model, self.rows, self.valid = config, loaded.model, rows, valid
         self.folder, self.digest, self.progress = folder, digest, progress
-        self.group = mx.distributed.init()
+        self.ranks = Ranks()
         self.layers = make_trainable(self.model, config)
         together = [*rows, *valid]
         shared = rows[0].tokens[: shared_prefix(together)]
         self.network = Network(self.model, self.layers, shared)
         self.activations = Activations(self.network, together, config.cache_mb << 20)
-        self.streams = Streams(config.streams, self.group.size())
+        self.streams = Streams(config.streams, local_ranks())
         self.gradient = value_and_gradient(self.network)
         self.optimizer = optimizers.AdamW(
             learning_rate=0.0, weight_decay=config.weight_decay, bias_correction=True
@@ -149,7 +157,12 @@ class _Training:
             + (f"; going on after step {first}" if first else "")
         )
         with self.streams.active():
-            self.activations.compute(self.streams, self.progress)
+            started = time.monotonic()
+            mine = self.ranks.mine(range(len(self.rows))) + [
+                len(self.rows) + row for row in self.ranks.mine(range(len(self.valid)))
+            ]
+            self.activations.compute(mine, self.streams, self.progress)
+            self.total.seconds += time.monotonic() - started
             last = self._steps(first, metrics)
         metrics.close()
         self._finish(last)
@@ -178,23 +191,21 @@ class _Training:
     def _step(self, step: int, batch: Sequence[int]) -> dict[str, float]:
         started = time.monotonic()
         # Dropout depends on the step, not on the steps before it: a resumed run draws the same numbers.
-        mx.random.seed(self.config.seed + step * self.group.size() + self.group.rank())
-        mine = sorted(batch, key=lambda row: (self.lengths[row], row))[
-            self.group.rank() :: self.group.size()
-        ]
+        mx.random.seed(self.config.seed + step * self.ranks.size + self.ranks.rank)
+        mine = self.ranks.mine(sorted(batch, key=lambda row: (self.lengths[row], row)))
         count = max(math.ceil(len(mine) / self.config.accumulate), 1)
         loss, gradient = mx.array(0.0), None
         for at in range(0, len(mine), count):
-            part_loss, part = self._sums(mine[at : at + count])
-            loss = loss + part_loss
-            gradient = part if gradient is None else add([gradient, part])
-            mx.eval(loss, gradient)
+            for wave in self._waves(self.rows, mine[at : at + count], 0):
+                results = self.streams.map(self.gradient, wave)
+                mx.eval(results)
+                loss = add([loss, *(part for part, _ in results)])
+                gradient = add([*([gradient] if gradient else []), *(part for _, part in results)])
+                mx.eval(loss, gradient)
         if gradient is None:
             gradient = tree_map(mx.zeros_like, self.model.trainable_parameters())
         supervised = sum(len(self.rows[row].supervised) for row in batch)
-        if self.group.size() > 1:
-            loss = mx.distributed.all_sum(loss)
-            gradient = tree_map(mx.distributed.all_sum, gradient)
+        loss, gradient = self.ranks.sum((loss, gradient))
         gradient = tree_map(lambda value: value / supervised, gradient)
         norm = mx.array(0.0)
         if self.config.clip_norm:
@@ -223,20 +234,19 @@ class _Training:
             "seconds": seconds,
         }
 
-    def _sums(self, rows: Sequence[int]) -> tuple[mx.array, Any]:
-        parts = self._shards(self.rows, rows, 0)
-        results = self.streams.map(self.gradient, parts)
-        mx.eval(results)
-        return add([loss for loss, _ in results]), add([gradient for _, gradient in results])
-
-    def _shards(self, source: Sequence[Row], rows: Sequence[int], offset: int) -> list[Any]:
-        lengths = [len(row.tokens) for row in source]
-        return [
-            self.network.shard(
-                [source[row] for row in part], [self.activations[offset + row] for row in part]
-            )
-            for part in split_evenly(rows, lengths, self.streams.count)
-        ]
+    def _waves(
+        self, source: Sequence[Row], rows: Sequence[int], offset: int
+    ) -> Iterator[list[Shard]]:
+        shared = len(self.network.shared)
+        own = [len(row.tokens) - shared for row in source]
+        for wave in plan_shards(rows, own, shared, self.streams.count):
+            yield [
+                self.network.shard(
+                    [source[row] for row in shard],
+                    [self.activations[offset + row] for row in shard],
+                )
+                for shard in wave
+            ]
 
     # --- between steps -------------------------------------------------------------------------
 
@@ -250,7 +260,7 @@ class _Training:
         self.progress.note(f"step {step}: validation loss {loss:.4f}")
         if loss < self.best:
             self.best, self.best_step = loss, step
-            if self.group.rank() == 0:
+            if self.ranks.first:
                 self._write_best()
         patience = self.config.patience * max(self.config.evaluate_every, 1)
         return bool(patience) and step - self.best_step >= patience
@@ -259,14 +269,16 @@ class _Training:
         """Return the mean loss of the validation rows' supervised tokens."""
         self.model.eval()
         loss, size = 0.0, self.config.batch_size * 2
-        order = sorted(range(len(self.valid)), key=lambda row: len(self.valid[row].tokens))
+        order = sorted(
+            self.ranks.mine(range(len(self.valid))), key=lambda row: len(self.valid[row].tokens)
+        )
         for at in range(0, len(order), size):
-            shards = self._shards(self.valid, order[at : at + size], len(self.rows))
-            sums = self.streams.map(self.network.loss, shards)
-            mx.eval(sums)
-            loss += sum(number(part) for part in sums)
+            for wave in self._waves(self.valid, order[at : at + size], len(self.rows)):
+                sums = self.streams.map(self.network.loss, wave)
+                mx.eval(sums)
+                loss += sum(number(part) for part in sums)
         self.model.train()
-        return loss / sum(len(row.supervised) for row in self.valid)
+        return self.ranks.sum_number(loss) / sum(len(row.supervised) for row in self.valid)
 
     def _weights(self) -> dict[str, mx.array]:
         return flat(self.model.trainable_parameters())
@@ -277,7 +289,7 @@ class _Training:
         temporary.replace(self.folder / BEST)
 
     def _save(self, step: int) -> None:
-        if self.group.rank():
+        if not self.ranks.first:
             return
         figures = {
             "best": self.best,
@@ -292,26 +304,33 @@ class _Training:
         )
 
     def _resume(self) -> int:
-        found = read_checkpoint(self.folder, self.digest)
-        if found is None:
+        found = read_checkpoint(self.folder, self.digest) if self.ranks.first else None
+        first = int(self.ranks.sum_number(found.step if found else 0))
+        if not first:
             for leftover in self.folder.iterdir():
                 if leftover.is_file():
                     leftover.unlink()
             return 0
-        self.model.load_weights(list(found.weights.items()), strict=False)
-        self.optimizer.state = found.optimizer
-        figures = found.figures
-        self.best, self.best_step = figures["best"], int(figures["best_step"])
-        self.total.tokens, self.total.supervised = (
-            int(figures["tokens"]),
-            int(figures["supervised"]),
-        )
-        self.total.seconds = figures["seconds"]
-        return found.step
+        if found:
+            self.model.load_weights(list(found.weights.items()), strict=False)
+            self.optimizer.state = found.optimizer
+            figures = found.figures
+            self.best, self.best_step = figures["best"], int(figures["best_step"])
+            self.total.tokens = int(figures["tokens"])
+            self.total.supervised = int(figures["supervised"])
+            self.total.seconds = figures["seconds"]
+        state = (self.model.trainable_parameters(), self.optimizer.state)
+        weights, self.optimizer.state = self.ranks.from_first(state)
+        self.model.update(weights)
+        best = (self.best, self.best_step) if self.ranks.first else (0.0, 0)
+        if self.ranks.size > 1:
+            self.best = self.ranks.sum_number(best[0])
+            self.best_step = int(self.ranks.sum_number(best[1]))
+        return first
 
     def _finish(self, step: int) -> None:
         self.activations.close()
-        if self.group.rank():
+        if not self.ranks.first:
             return
         weights, kept = self._weights(), step
         best = self.folder / BEST
@@ -336,6 +355,6 @@ class _Training:
                 "seconds": self.total.seconds,
                 "tokens_per_second": self.total.tokens / max(self.total.seconds, 1e-9),
                 "peak_memory_gb": peak_gigabytes(),
-                "ranks": self.group.size(),
+                "ranks": self.ranks.size,
             },
         )

@@ -68,7 +68,7 @@ def train_with_mlx_lm(
                 max_seq_length=config.max_tokens,
                 adapter_file=str(folder / "adapters.safetensors"),
             ),
-            optimizer=optimizers.Adam(learning_rate=_schedule(config, steps)),
+            optimizer=optimizers.Adam(learning_rate=learning_schedule(config, steps)),
             train_dataset=CacheDataset(train_set),
             val_dataset=CacheDataset(valid_set),
             training_callback=_Callback(metrics, task),
@@ -96,7 +96,8 @@ def _dataset(path: Path, loaded: LoadedModel) -> Any:
     return ChatDataset(records, loaded.tokenizer, mask_prompt=True)
 
 
-def _schedule(config: TrainConfig, steps: int) -> Any:
+def learning_schedule(config: TrainConfig, steps: int) -> Any:
+    """Return mlx-lm's form of the warm-up and cosine."""
     from mlx_lm.tuner.utils import build_schedule
 
     warm = round(config.warmup * steps)

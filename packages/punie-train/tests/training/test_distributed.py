@@ -1,0 +1,50 @@
+"""Two ranks on this machine end with the weights of one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from punie_train.errors import TrainingError
+from punie_train.mlx import load_arrays, mx
+from punie_train.progress import Progress
+from punie_train.training import TrainConfig, train
+
+CONFIG = TrainConfig(
+    iterations=4, num_layers=2, batch_size=4, evaluate_every=2, keep="last", streams=1
+)
+
+
+def test_two_ranks_train_the_weights_of_one_process(
+    tiny_llama: Path,
+    records: Path,
+    tmp_path: Path,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    train(CONFIG, base=tiny_llama, data=records, out=alone, progress=progress)
+    monkeypatch.setenv("RANKS", "2")
+    train(CONFIG, base=tiny_llama, data=records, out=together, progress=progress)
+
+    expected = load_arrays(alone / "adapters.safetensors")
+    found = load_arrays(together / "adapters.safetensors")
+    assert expected.keys() == found.keys()
+    largest = max(mx.max(mx.abs(expected[name] - found[name])).item() for name in expected)
+    assert largest < 1e-4
+
+
+def test_what_cannot_be_launched_is_said_before_anything_starts(
+    tiny_llama: Path,
+    records: Path,
+    tmp_path: Path,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RANKS", "two")
+    with pytest.raises(TrainingError, match="RANKS=two"):
+        train(CONFIG, base=tiny_llama, data=records, out=tmp_path / "a", progress=progress)
+    monkeypatch.setenv("HOSTS", str(tmp_path / "hosts.json"))
+    with pytest.raises(TrainingError, match="no such host file"):
+        train(CONFIG, base=tiny_llama, data=records, out=tmp_path / "a", progress=progress)
