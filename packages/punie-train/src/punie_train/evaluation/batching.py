@@ -25,7 +25,7 @@ from punie_train.models.loading import LoadedModel, load_for_inference
 
 KEPT_PREFIXES = 64
 """How many conversations' computed prefixes are kept for their next turn."""
-KEPT_BYTES = 1 << 30
+KEPT_BYTES = 512 << 20
 """How much memory the kept prefixes may take."""
 GATHER_SECONDS = 0.02
 """How long an idle model waits for more requests after the first."""
@@ -60,7 +60,7 @@ class BatchedModel:
         adapter: Path | None = None,
         name: str = "",
         max_tokens: int = 400,
-        batch: int = 16,
+        batch: int = 24,
     ) -> None:
         self.name = name or path.name
         self.loaded: LoadedModel = load_for_inference(path, adapter)
