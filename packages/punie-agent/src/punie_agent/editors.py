@@ -14,7 +14,7 @@ from punie_agent import _jsonc
 from punie_agent.errors import ConfigError
 from punie_agent.paths import write_whole
 
-__all__ = ["Editor", "Registration", "command", "register_with"]
+__all__ = ["Editor", "Registration", "command", "register_with", "usual_file"]
 
 Editor = Literal["zed", "jetbrains", "neovim"]
 _NAME = "Punie"
@@ -109,7 +109,7 @@ def register_with(editor: Editor, start: list[str], *, file: Path | None = None)
     Raises:
         ConfigError: the settings cannot be read or are damaged; they are left alone.
     """
-    path = (file or _usual_file(editor)).expanduser()
+    path = (file or usual_file(editor)).expanduser()
     path = path.resolve() if path.is_symlink() else path
     try:
         before = _read(path)
@@ -135,7 +135,8 @@ def register_with(editor: Editor, start: list[str], *, file: Path | None = None)
     return Registration(path, before, after, hint)
 
 
-def _usual_file(editor: Editor) -> Path:
+def usual_file(editor: Editor) -> Path:
+    """The settings file where an editor's agents are registered; it need not exist."""
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     match editor:
         case "zed":

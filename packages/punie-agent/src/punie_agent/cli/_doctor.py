@@ -7,6 +7,7 @@ import asyncio
 import json
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import Literal
 from rich.console import Console
 
 from punie_agent.contract import Contract
+from punie_agent.editors import usual_file
 from punie_agent.errors import ContractError, ModelUnavailableError
 from punie_agent.models import default_name, registry
 from punie_agent.paths import data_dir
@@ -27,6 +29,7 @@ from punie_tools import LocalHost
 
 __all__ = ["run"]
 
+_ENOUGH_DISK = 2_000_000_000
 State = Literal["ok", "warning", "problem"]
 _MARKS: dict[State, str] = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[/]"}
 
@@ -46,7 +49,9 @@ def run(options: argparse.Namespace) -> int:
     findings = [
         *_versions(),
         *_programs(),
-        _data_folder(),
+        *_editors(),
+        *_folders(),
+        *_training_kit(),
         *_models(),
         asyncio.run(_sandbox(Path(options.cwd))),
     ]
@@ -90,7 +95,7 @@ def _programs() -> Iterator[Finding]:
     ):
         found = shutil.which(name) or _beside_python(name)
         if found is not None:
-            yield Finding(name, "ok", found)
+            yield Finding(name, "ok", f"{_version_of(found)} ({found})")
         else:
             fix = "install git" if name == "git" else f"uv add --dev {name}"
             yield Finding(name, "warning", f"not found; {use} will say so", fix)
@@ -101,20 +106,65 @@ def _beside_python(name: str) -> str | None:
     return str(beside) if beside.is_file() else None
 
 
-def _data_folder() -> Finding:
+def _version_of(program: str) -> str:
+    """What a program says about its version, in one line."""
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"does not run: {error}"
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    return lines[0] if lines else "says no version"
+
+
+def _editors() -> Iterator[Finding]:
+    for editor, program in (("zed", "zed"), ("jetbrains", ""), ("neovim", "nvim")):
+        path = usual_file(editor)
+        if not (path.parent.is_dir() or (program and shutil.which(program))):
+            continue
+        try:
+            registered = path.is_file() and "punie" in path.read_text(encoding="utf-8").lower()
+        except (OSError, UnicodeDecodeError) as error:
+            yield Finding(editor, "warning", f"{path}: {error}")
+            continue
+        if registered:
+            yield Finding(editor, "ok", f"knows Punie ({path})")
+        else:
+            yield Finding(editor, "warning", "does not know Punie yet", f"punie init {editor}")
+
+
+def _folders() -> Iterator[Finding]:
     folder = data_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        free = shutil.disk_usage(folder).free
     except OSError as error:
-        return Finding(
-            "data folder",
-            "problem",
-            f"{folder}: {error}",
-            "set PUNIE_DATA_DIR to a folder of yours",
+        fix = "set PUNIE_DATA_DIR to a folder of yours"
+        yield Finding("data folder", "problem", f"{folder}: {error}", fix)
+        return
+    yield Finding("data folder", "ok", str(folder))
+    enough = free > _ENOUGH_DISK
+    yield Finding("free disk", "ok" if enough else "warning", f"{free / 1e9:.1f} GB")
+
+
+def _training_kit() -> Iterator[Finding]:
+    """Device and BLAS, as the training kit measures them, where that is installed."""
+    program = shutil.which("punie-train") or _beside_python("punie-train")
+    if program is None:
+        return
+    try:
+        done = subprocess.run(
+            [program, "doctor", "--json"], capture_output=True, timeout=120, check=True
         )
-    return Finding("data folder", "ok", str(folder))
+        told = json.loads(done.stdout)
+        detail = f"{told['device']}, BLAS {told['blas']}, {told['gflops']:.0f} GFLOP/s"
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        yield Finding("MLX", "warning", f"punie-train doctor failed: {error}")
+        return
+    yield Finding("MLX", "ok", detail)
 
 
 def _models() -> Iterator[Finding]:
