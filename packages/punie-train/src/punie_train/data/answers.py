@@ -55,7 +55,7 @@ def _checked(runs: Runs) -> dict[str, Any]:
 def _type_errors(path: object, count: int) -> str:
     if not count:
         return f"No type errors in {_name(path)}."
-    return f"{_name(path)} has {plural(count, 'type error')}.".replace("the project", "The project")
+    return _start(f"{_name(path)} has {plural(count, 'type error')}.")
 
 
 def check(slots: Slots, runs: Runs) -> str:
@@ -110,6 +110,97 @@ def coding(slots: Slots, runs: Runs) -> str:
         f"the new function does not type check: {_checked(runs)['errors']}",
     )
     return f"The function is in {slots['target']}, and it type checks."
+
+
+def fixed_after(slots: Slots, runs: Runs) -> str:
+    """That it is repaired, where the check was made before; refused when it is not."""
+    after = _checked(runs)
+    _need(after["status"] == "clean", f"{after['error_count']} type errors are left")
+    return f"Fixed: {slots['path']} has no type errors left."
+
+
+def _answered(runs: Runs, tool: str, *statuses: str) -> dict[str, Any]:
+    results = _results(runs, tool)
+    _need(results, f"{tool} was not called")
+    _need(results[-1]["status"] in statuses, f"{tool} ended {results[-1]['status']}")
+    return results[-1]
+
+
+def linted(slots: Slots, runs: Runs) -> str:
+    """How many lint violations there are."""
+    count = _answered(runs, "ruff_check", "clean", "findings")["violation_count"]
+    if not count:
+        return f"No lint violations in {_name(slots['path'])}."
+    return _start(f"{_name(slots['path'])} has {plural(count, 'lint violation')}.")
+
+
+def fixable(slots: Slots, runs: Runs) -> str:
+    """How many lint violations can be fixed automatically."""
+    result = _answered(runs, "ruff_check", "clean", "findings")
+    if not result["fixable_count"]:
+        return f"Nothing in {_name(slots['path'])} is fixable automatically."
+    count = plural(result["fixable_count"], "violation")
+    return f"{count} in {_name(slots['path'])} can be fixed automatically."
+
+
+def lint_clean(slots: Slots, runs: Runs) -> str:
+    """Whether the linter passes."""
+    count = _answered(runs, "ruff_check", "clean", "findings")["violation_count"]
+    if not count:
+        return f"Yes, {_name(slots['path'])} is lint clean."
+    return f"No, {_name(slots['path'])} has {plural(count, 'lint violation')}."
+
+
+def fix_lint(slots: Slots, runs: Runs) -> str:
+    """That it is repaired; refused when it is not."""
+    _need(_results(runs, "ruff_check")[0]["violation_count"], "there was nothing to fix")
+    _answered(runs, "ruff_check", "clean")
+    return f"Fixed: {slots['path']} has no lint violations left."
+
+
+def tested(slots: Slots, runs: Runs) -> str:
+    """How many tests passed and failed."""
+    result = _answered(runs, "pytest_run", "clean", "findings")
+    return f"{slots['path']}: {result['passed']} passed, {result['failed']} failed."
+
+
+def tests_pass(slots: Slots, runs: Runs) -> str:
+    """Whether all tests pass."""
+    result = _answered(runs, "pytest_run", "clean", "findings")
+    if result["success"]:
+        return f"Yes, all {plural(result['passed'], 'test')} in {slots['path']} pass."
+    return f"No, {plural(result['failed'], 'test')} in {slots['path']} failed."
+
+
+def fix_test(slots: Slots, runs: Runs) -> str:
+    """That the tests pass now; refused when they do not."""
+    _need(_results(runs, "pytest_run")[0]["failed"], "there was nothing to fix")
+    _answered(runs, "pytest_run", "clean")
+    return f"Fixed: the tests in {slots['path']} pass."
+
+
+def types_and_lint(slots: Slots, runs: Runs) -> str:
+    """How many type errors and lint violations there are."""
+    errors = _checked(runs)["error_count"]
+    violations = _answered(runs, "ruff_check", "clean", "findings")["violation_count"]
+    found = f"{plural(errors, 'type error')} and {plural(violations, 'lint violation')}"
+    return _start(f"{_name(slots['path'])} has {found}.")
+
+
+def types_and_tests(slots: Slots, runs: Runs) -> str:
+    """How many type errors there are, and how many tests failed."""
+    errors = _checked(runs)["error_count"]
+    failed = _answered(runs, "pytest_run", "clean", "findings")["failed"]
+    first = f"{slots['first']} has {plural(errors, 'type error')}"
+    return f"{first}, {plural(failed, 'test')} failed in {slots['path']}."
+
+
+def _start(sentence: str) -> str:
+    return (
+        sentence.replace("the project", "The project", 1)
+        if sentence.startswith("the ")
+        else sentence
+    )
 
 
 def _lines(runs: Runs) -> list[str]:
@@ -266,6 +357,21 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "recover": recovered_check,
     "fix": fix,
     "coding": coding,
+    "lint": linted,
+    "lint_count": linted,
+    "lint_fixable": fixable,
+    "lint_clean": lint_clean,
+    "fix_lint": fix_lint,
+    "test_run": tested,
+    "test_failed": tested,
+    "tests_pass": tests_pass,
+    "fix_test": fix_test,
+    "types_and_lint": types_and_lint,
+    "types_and_tests": types_and_tests,
+    "then_fix": fixed_after,
+    "then_verify": is_clean,
+    "then_check": check,
+    "then_show": shown,
 }
 
 _MAY_FAIL_FIRST = {"recover_read"}

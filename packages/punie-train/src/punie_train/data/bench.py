@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,6 +29,11 @@ _ONLY_LOOKS = re.compile(
 )
 
 
+def _environment() -> dict[str, str]:
+    """The environment of the tools: pytest without third parties' plug-ins, nothing left behind."""
+    return {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 class Bench(Toolbox):
     """A toolbox that can be moved to another copy and remembers answers.
 
@@ -37,7 +43,7 @@ class Bench(Toolbox):
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(LocalHost(folder))
+        super().__init__(LocalHost(folder, env=_environment()))
         self._folder = folder
         self._known: dict[str, Any] = {}
         self._state = ""
@@ -51,7 +57,7 @@ class Bench(Toolbox):
         self._copy = tempfile.TemporaryDirectory(dir=self._folder)
         root = Path(self._copy.name) / scene.workspace.name
         materialise(scene.files, root)
-        Toolbox.__init__(self, LocalHost(root))
+        Toolbox.__init__(self, LocalHost(root, env=_environment()))
         self._state = files_digest(scene.files)
 
     def close(self) -> None:

@@ -17,7 +17,15 @@ from punie_train.data.edits import replace_calls, replacements
 from punie_train.data.scenes import Stage, World
 from punie_train.data.workspaces import Scene, Symbol
 
-__all__ = ["BINDERS", "Binding"]
+__all__ = [
+    "BINDERS",
+    "LONGEST_FILE",
+    "Binder",
+    "Binding",
+    "about_file",
+    "python_folder",
+    "quoted",
+]
 
 LONGEST_FILE = 1300
 """Characters of a file that an example shows; longer ones would fill a small model's window."""
@@ -53,7 +61,7 @@ def _short(scene: Scene, suffixes: tuple[str, ...] = ("",)) -> list[str]:
     ]
 
 
-def _folder(rng: Random, scene: Scene) -> tuple[str, str]:
+def python_folder(rng: Random, scene: Scene) -> tuple[str, str]:
     """Return a folder as the program names it and as the prompt does."""
     if rng.random() < 0.06:
         return ".", rng.choice(
@@ -62,10 +70,11 @@ def _folder(rng: Random, scene: Scene) -> tuple[str, str]:
     folder = rng.choice(scene.folders)
     if rng.random() < 0.6:
         folder += "/"
-    return folder, _quoted(rng, folder)
+    return folder, quoted(rng, folder)
 
 
-def _quoted(rng: Random, name: str) -> str:
+def quoted(rng: Random, name: str) -> str:
+    """Return a name as the prompt has it: now and then in backticks."""
     return f"`{name}`" if rng.random() < 0.08 else name
 
 
@@ -75,23 +84,24 @@ def _prefer_added(rng: Random, stage: Stage, paths: list[str]) -> str | None:
     return _pick(rng, paths)
 
 
-def _about_file(rng: Random, stage: Stage, path: str | None, **more: object) -> Binding | None:
+def about_file(rng: Random, scene: Scene, path: str | None, **more: object) -> Binding | None:
+    """Bind a path, and whatever else the programs need; None where there is no path."""
     if path is None:
         return None
-    return Binding(stage.scene, {"path": path, **more}, {"path": _quoted(rng, path)})
+    return Binding(scene, {"path": path, **more}, {"path": quoted(rng, path)})
 
 
 def read_file(rng: Random, world: World) -> Binding | None:
     """Any short text file."""
     stage = world.stage(rng)
-    return _about_file(rng, stage, _prefer_added(rng, stage, _short(stage.scene)))
+    return about_file(rng, stage.scene, _prefer_added(rng, stage, _short(stage.scene)))
 
 
 def read_head(rng: Random, world: World) -> Binding | None:
     """A file and a number of lines."""
     stage = world.stage(rng)
     path = _prefer_added(rng, stage, _short(stage.scene))
-    return _about_file(rng, stage, path, count=rng.choice(world.sources.snippets.head_counts))
+    return about_file(rng, stage.scene, path, count=rng.choice(world.sources.snippets.head_counts))
 
 
 def _bare_name(rng: Random, stage: Stage, suffix: str = "") -> tuple[str, str] | None:
@@ -140,7 +150,7 @@ def symbol(*, shown: bool) -> Binder:
         if chosen.name.endswith(("Config", "Options", "Settings")):
             kind = rng.choice(("config", "class", "settings class"))
         slots = {"symbol": chosen.name, "keyword": chosen.keyword, "path": chosen.file}
-        return Binding(stage.scene, slots, {"symbol": _quoted(rng, chosen.name), "kind": kind})
+        return Binding(stage.scene, slots, {"symbol": quoted(rng, chosen.name), "kind": kind})
 
     return bind
 
@@ -158,7 +168,7 @@ def write_text(rng: Random, world: World) -> Binding | None:
     if path in stage.scene.files:
         return None
     text = rng.choice(snippets.texts)
-    return Binding(stage.scene, {"path": path, "text": text}, {"path": _quoted(rng, path)})
+    return Binding(stage.scene, {"path": path, "text": text}, {"path": quoted(rng, path)})
 
 
 def append_line(rng: Random, world: World) -> Binding | None:
@@ -174,7 +184,7 @@ def append_line(rng: Random, world: World) -> Binding | None:
     if path is None:
         return None
     return Binding(
-        scene, {"path": path, "text": text, "line": text + "\n"}, {"path": _quoted(rng, path)}
+        scene, {"path": path, "text": text, "line": text + "\n"}, {"path": quoted(rng, path)}
     )
 
 
@@ -196,7 +206,7 @@ def replace_text(rng: Random, world: World) -> Binding | None:
         if chosen.kind == "class"
         else f"{rng.choice(('get', 'compute', 'do', 'make', 'find', 'new'))}_{chosen.name}"
     )
-    return _about_file(rng, stage, chosen.file, old=chosen.name, new=new)
+    return about_file(rng, stage.scene, chosen.file, old=chosen.name, new=new)
 
 
 def _only_whole(stage: Stage, symbol: Symbol) -> bool:
@@ -218,7 +228,7 @@ def create_function(rng: Random, world: World) -> Binding | None:
         return None
     function = rng.choice(world.sources.snippets.function)
     slots = {"path": path, "does": function.does, "code": function.code}
-    return Binding(stage.scene, slots, {"path": _quoted(rng, path)})
+    return Binding(stage.scene, slots, {"path": quoted(rng, path)})
 
 
 def run_command(rng: Random, world: World) -> Binding | None:
@@ -249,13 +259,13 @@ def run_script(rng: Random, world: World) -> Binding | None:
     if path in stage.scene.files:
         return None
     scene = Scene(stage.scene.workspace, {path: f"print({rng.choice(snippets.texts)!r})\n"})
-    return Binding(scene, {"path": path}, {"path": _quoted(rng, path)})
+    return Binding(scene, {"path": path}, {"path": quoted(rng, path)})
 
 
 def folder(rng: Random, world: World) -> Binding | None:
     """A folder with Python files."""
     stage = world.stage(rng, added=0.75)
-    path, said = _folder(rng, stage.scene)
+    path, said = python_folder(rng, stage.scene)
     return Binding(stage.scene, {"dir": path}, {"dir": said})
 
 
@@ -263,9 +273,9 @@ def path_or_folder(rng: Random, world: World) -> Binding | None:
     """A Python file, or a folder."""
     stage = world.stage(rng)
     if rng.random() < 0.35:
-        path, said = _folder(rng, stage.scene)
+        path, said = python_folder(rng, stage.scene)
         return Binding(stage.scene, {"path": path}, {"path": said})
-    return _about_file(rng, stage, _prefer_added(rng, stage, stage.scene.python_files))
+    return about_file(rng, stage.scene, _prefer_added(rng, stage, stage.scene.python_files))
 
 
 def suffix(rng: Random, world: World) -> Binding | None:
@@ -284,7 +294,7 @@ _WORDS = (
 def text(rng: Random, world: World) -> Binding | None:
     """A text to search for in a folder, and few enough places where it stands."""
     stage = world.stage(rng)
-    path, said = _folder(rng, stage.scene)
+    path, said = python_folder(rng, stage.scene)
     word = rng.choice(_WORDS)
     if rng.random() < 0.4 and stage.scene.symbols:
         word = rng.choice(stage.scene.symbols).name
@@ -325,7 +335,7 @@ def fix(rng: Random, world: World) -> Binding | None:
         pairs = replacements(stage.scene.files[path], stage.right[path])
     except ValueError:
         return None
-    return _about_file(rng, stage, path, edits=replace_calls(pairs), right=stage.right[path])
+    return about_file(rng, stage.scene, path, edits=replace_calls(pairs), right=stage.right[path])
 
 
 def coding(rng: Random, world: World) -> Binding | None:
@@ -349,13 +359,16 @@ def coding(rng: Random, world: World) -> Binding | None:
         "module": module,
         "target": target,
     }
-    return Binding(stage.scene, slots, {"symbol": _quoted(rng, task.takes)})
+    said = {"symbol": quoted(rng, task.takes)}
+    if rng.random() < 0.3:
+        said["gives"] = task.gives.removeprefix("the ").removeprefix("its ")
+    return Binding(stage.scene, slots, said)
 
 
 def python_file(rng: Random, world: World) -> Binding | None:
     """A Python file."""
     stage = world.stage(rng)
-    return _about_file(rng, stage, _prefer_added(rng, stage, stage.scene.python_files))
+    return about_file(rng, stage.scene, _prefer_added(rng, stage, stage.scene.python_files))
 
 
 BINDERS: Mapping[str, Binder] = {
@@ -378,6 +391,7 @@ BINDERS: Mapping[str, Binder] = {
     "grep_text": text,
     "find_definition": symbol(shown=False),
     "find_usages": symbol(shown=False),
+    "python_file": python_file,
     "check": path_or_folder,
     "list_errors": path_or_folder,
     "first_error": path_or_folder,

@@ -92,6 +92,8 @@ class World:
                 rng.choice(names.children),
                 rng.choice(names.children),
             ]
+            if depth and rng.random() < 0.25:
+                folders[0] = "src"
             path = "/".join([*folders[:depth], f"{stem}.py"])
             if path not in workspace.files and not _shadows(path, workspace):
                 return path

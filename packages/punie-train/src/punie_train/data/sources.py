@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -121,6 +121,48 @@ class Snippets(_Strict):
     function: tuple[Function, ...]
 
 
+class LintFault(_Strict):
+    """Text with one lint finding, and the text without it.
+
+    Attributes:
+        place: "imports" (after the docstring) or "end" (as one more definition).
+    """
+
+    wrong: str
+    right: str
+    place: Literal["imports", "end"]
+
+
+class TestFile(_Strict):
+    """A test file that passes; each of `breaks` makes one test fail."""
+
+    stem: str
+    text: str
+    breaks: tuple[tuple[str, str], ...]
+
+
+class Faults(_Strict):
+    """Lint faults and test files."""
+
+    licence: str
+    lint: tuple[LintFault, ...]
+    test: tuple[TestFile, ...]
+
+
+class Dialogue(_Strict):
+    """What is said in turn.
+
+    Attributes:
+        about: the intent whose scene and names are used.
+        weight: its share of the dialogues.
+        intents: the intent of each message.
+    """
+
+    about: str
+    weight: int = Field(gt=0)
+    intents: tuple[str, ...] = Field(min_length=2)
+
+
 class Names(_Strict):
     """Names for folders, files and classes."""
 
@@ -142,6 +184,8 @@ class Sources:
     modules: tuple[Module, ...]
     snippets: Snippets
     names: Names
+    faults: Faults
+    dialogues: Mapping[str, Dialogue]
     licence: str
 
 
@@ -175,8 +219,20 @@ def read_sources(folder: Path) -> Sources:
         ),
         snippets=_model(Snippets, snippets, str(folder / "snippets.toml")),
         names=_model(Names, _toml(folder / "names.toml"), str(folder / "names.toml")),
+        faults=_model(Faults, _toml(folder / "faults.toml"), str(folder / "faults.toml")),
+        dialogues=_dialogues(folder / "dialogues.toml", tasks),
         licence=snippets["licence"],
     )
+
+
+def _dialogues(file: Path, tasks: Mapping[str, TaskTemplate]) -> dict[str, Dialogue]:
+    dialogues = {
+        name: _model(Dialogue, table, f"{file}: [{name}]") for name, table in _tables(file).items()
+    }
+    for name, dialogue in dialogues.items():
+        if unknown := sorted(set(dialogue.intents) - set(tasks)):
+            raise DataError(f"{file}: [{name}] names the unknown intent {unknown[0]!r}.")
+    return dialogues
 
 
 def _questions(folder: Path) -> list[Question]:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from punie_train.data.bindings import BINDERS
+from punie_train.data.bindings import BINDERS, Binding
+from punie_train.data.check_bindings import CHECK_BINDERS
 from punie_train.data.scenes import World
 from punie_train.data.sources import Question, fill
 from punie_train.data.splits import SPLITS, Split, plain, split_of
@@ -24,6 +25,8 @@ __all__ = ["Exchange", "Task", "draw"]
 
 ROUNDS = 400
 """Tries with each phrasing before a quota is given up."""
+
+_BINDERS = {**BINDERS, **CHECK_BINDERS}
 
 TYPING_WORDS = ("typ", "annotat", "Protocol", "Any", "Optional", "Literal", "Callable", "TypedDict")
 
@@ -130,7 +133,7 @@ def _candidates(world: World, category: str, seed: int) -> Iterator[Task]:
     if not streams:
         known = sorted({task.category for task in world.sources.tasks.values()})
         raise DataError(
-            f"unknown category {category!r}; there are {', '.join(known)}, direct, ty_direct."
+            f"unknown category {category!r}; there are {', '.join(known)}, direct, ty_direct, dialogue."
         )
     while streams:
         alive = []
@@ -145,6 +148,11 @@ def _candidates(world: World, category: str, seed: int) -> Iterator[Task]:
 def _streams(world: World, category: str, seed: int) -> list[tuple[int, Iterator[Task]]]:
     if category in {"direct", "ty_direct"}:
         return [(1, _direct(world, category, seed))]
+    if category == "dialogue":
+        return [
+            (dialogue.weight, _dialogue(world, name, seed))
+            for name, dialogue in world.sources.dialogues.items()
+        ]
     return [
         (template.weight, _stream(world, intent, seed))
         for intent, template in world.sources.tasks.items()
@@ -152,27 +160,50 @@ def _streams(world: World, category: str, seed: int) -> list[tuple[int, Iterator
     ]
 
 
-def _stream(world: World, intent: str, seed: int) -> Iterator[Task]:
-    template = world.sources.tasks[intent]
-    phrasings = list(world.sources.phrasings[intent])
-    Random(f"{seed}:{intent}").shuffle(phrasings)
+def _bound(
+    world: World, name: str, about: str, first: str, seed: int
+) -> Iterator[tuple[str, Binding, Random]]:
+    """Yield phrasings of the intent `first` with what they are about, phrasing by phrasing."""
+    phrasings = list(world.sources.phrasings[first])
+    Random(f"{seed}:{name}").shuffle(phrasings)
     for turn in range(ROUNDS):
         for phrasing in phrasings:
-            rng = Random(f"{seed}:{intent}:{phrasing}:{turn}")
-            binding = BINDERS[intent](rng, world)
-            if binding is None:
-                continue
-            said = {**{key: str(value) for key, value in binding.slots.items()}, **binding.said}
-            if "{kind}" in phrasing and said.get("kind") is None:
-                continue
-            if said.get("kind") != "function" or "{kind}" in phrasing or intent != "show_symbol":
-                steps = tuple(fill(step, binding.slots) for step in template.steps)
-                prompt = phrasing.format(**said)
-                yield Task(
-                    template.category,
-                    binding.scene,
-                    (Exchange(intent, prompt, steps, binding.slots),),
-                )
+            rng = Random(f"{seed}:{name}:{phrasing}:{turn}")
+            binding = _BINDERS[about](rng, world)
+            if binding is not None and _suits(phrasing, first, binding):
+                yield phrasing, binding, rng
+
+
+def _suits(phrasing: str, intent: str, binding: Binding) -> bool:
+    """A function that is to be shown is called a function, since a bare name would pass for a class."""
+    return not (
+        intent == "show_symbol"
+        and binding.said.get("kind") == "function"
+        and "{kind}" not in phrasing
+    )
+
+
+def _exchange(world: World, intent: str, phrasing: str, binding: Binding) -> Exchange:
+    said = {**{key: str(value) for key, value in binding.slots.items()}, **binding.said}
+    steps = tuple(fill(step, binding.slots) for step in world.sources.tasks[intent].steps)
+    return Exchange(intent, phrasing.format(**said), steps, binding.slots)
+
+
+def _stream(world: World, intent: str, seed: int) -> Iterator[Task]:
+    category = world.sources.tasks[intent].category
+    for phrasing, binding, _ in _bound(world, intent, intent, intent, seed):
+        yield Task(category, binding.scene, (_exchange(world, intent, phrasing, binding),))
+
+
+def _dialogue(world: World, name: str, seed: int) -> Iterator[Task]:
+    dialogue = world.sources.dialogues[name]
+    first, *others = dialogue.intents
+    for phrasing, binding, rng in _bound(world, name, dialogue.about, first, seed):
+        exchanges = [_exchange(world, first, phrasing, binding)]
+        for intent in others:
+            said = rng.choice(world.sources.phrasings[intent])
+            exchanges.append(_exchange(world, intent, said, binding))
+        yield Task("dialogue", binding.scene, tuple(exchanges))
 
 
 def _direct(world: World, category: str, seed: int) -> Iterator[Task]:
