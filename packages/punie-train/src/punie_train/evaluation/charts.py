@@ -125,6 +125,7 @@ def curves(
     parts.append(
         f'<text class="tick" x="{left - 8}" y="{top - 8}" text-anchor="end">{escape(unit)}</text>'
     )
+    labels: list[float] = []
     for name, series, line in lines:
         kept = [place(point) for point in line if point[1] > 0]
         if not kept:
@@ -136,6 +137,8 @@ def curves(
                 f'<circle class="s{series}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in kept
             ]
         x, y = kept[-1]
+        y = min((y, y - 8, y + 8), key=lambda at: any(abs(at - other) < 13 for other in labels))
+        labels.append(y)
         parts.append(
             f'<text class="value t{series}" x="{x + 8:.1f}" y="{y + 4:.1f}">{escape(name)}</text>'
         )

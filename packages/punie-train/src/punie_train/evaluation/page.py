@@ -252,7 +252,7 @@ def _confusion(report: Report) -> str:
         )
     return _section(
         f"Which tool came first: {final_model(report).name}",
-        "Rows: the tool a query begins with. Columns: the tool the model began with.",
+        "Rows: the tool a query begins with. Columns: where the model began; what it passed is right.",
         "".join(parts),
     )
 

@@ -209,7 +209,9 @@ def suite_score(suite: Suite, queries: Sequence[QueryScore], seconds: float) -> 
     behaviours = sorted({query.behaviour for query in queries})
     confusion: dict[str, Counter[str]] = {}
     for query in queries:
-        confusion.setdefault(query.expected_tool, Counter())[query.chosen_tool] += 1
+        # A query that was passed was begun well, also where several tools would do.
+        chosen = query.expected_tool if query.passed else query.chosen_tool
+        confusion.setdefault(query.expected_tool, Counter())[chosen] += 1
     return SuiteScore(
         suite=suite.name,
         title=suite.title,
