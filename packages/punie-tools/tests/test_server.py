@@ -248,7 +248,7 @@ async def test_a_broken_server_is_no_answer_and_never_stops_a_check(
     host = LocalHost(root)
     symbols = await Toolbox(host, timeout=1).document_symbols("a.py")
     assert (symbols.status, symbols.success) == ("tool_error", False)
-    async with Toolbox(host, timeout=5, daemon=True) as toolbox:
+    async with Toolbox(host, timeout=3, daemon=True) as toolbox:
         result = await toolbox.typecheck(".")
         assert (by(result), result.error_count) == ("check", 1)
 

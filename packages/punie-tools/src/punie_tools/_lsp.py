@@ -74,9 +74,9 @@ class LspClient:
         """
         await self._send({"method": method, "params": params})
 
-    async def close(self) -> None:
-        """End the conversation and the process, politely first."""
-        if self.alive:
+    async def close(self, *, politely: bool = True) -> None:
+        """End the conversation and the process; politely means to ask the server first."""
+        if self.alive and politely:
             with contextlib.suppress(ServerError, TimeoutError):
                 await asyncio.wait_for(self.request("shutdown", None), _EXIT_GRACE_S)
                 await self.notify("exit", None)
@@ -108,7 +108,7 @@ class LspClient:
         try:
             while True:
                 await self._take(await self._message())
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             self._fail("the language server died")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self._fail(f"the language server broke the protocol ({error})")

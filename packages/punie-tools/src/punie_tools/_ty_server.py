@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -28,6 +29,9 @@ __all__ = ["TyServer", "path_of"]
 
 _SEVERITIES: Mapping[int, Severity] = {1: "error", 2: "warning", 3: "info"}
 _HINT = 4
+_PROBE = "punie-asks-for-an-answer.py"
+# The command line's report has the first message alone.
+_ASIDES = re.compile(r"\n\n(?:info|help|note|warning|error): ")
 _ENV: Mapping[str, str | None] = {"CI_PROJECT_DIR": None, "TY_OUTPUT_FORMAT": None}
 
 
@@ -96,7 +100,7 @@ class TyServer:
         try:
             version = await cls._initialize(client, host.roots[0], whole_workspace)
         except BaseException:
-            await client.close()
+            await client.close(politely=False)
             raise
         server = cls(host, client, version=version)
         server._known = await asyncio.to_thread(take_snapshot, server.root)
@@ -161,8 +165,10 @@ class TyServer:
             ServerError: It cannot answer.
         """
         await self.catch_up(now)
-        # With previous result ids an unchanged workspace would be waited for, not answered.
-        raw = await self._client.request("workspace/diagnostic", {"previousResultIds": []})
+        # Where nothing changed (a clean workspace too) the server holds its answer back until
+        # something does. A file it must declare free of diagnostics makes it answer at once.
+        probe = {"uri": (self.root / _PROBE).as_uri(), "value": "0"}
+        raw = await self._client.request("workspace/diagnostic", {"previousResultIds": [probe]})
         try:
             report = _REPORT.validate_python(raw)
             errors = [
@@ -172,7 +178,7 @@ class TyServer:
                     column=item.character + 1,
                     severity=_SEVERITIES[item.severity],
                     code=str(item.code or ""),
-                    message=item.message,
+                    message=_ASIDES.split(item.message, maxsplit=1)[0],
                 )
                 for each in report.items
                 for item in each.items

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from punie_tools import _checks, _git
+from punie_tools import _checks, _cst, _git
 from punie_tools._commands import command_argv, command_text, cut_text
 from punie_tools._daemon import Daemon
 from punie_tools._navigation import Navigator, unanswered
@@ -22,6 +22,9 @@ from punie_tools.plugins import Effect, Plugin
 
 # Not under TYPE_CHECKING: hosts such as a sandbox read the annotations of the tools at run time.
 from punie_tools.results import (
+    CstAddImportResult,
+    CstFindResult,
+    CstRenameResult,
     DocumentSymbolsResult,
     FindReferencesResult,
     GitDiffResult,
@@ -58,6 +61,9 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "hover": "read",
         "document_symbols": "read",
         "workspace_symbols": "read",
+        "cst_find_pattern": "read",
+        "cst_rename": "write",
+        "cst_add_import": "write",
     }
 )
 """What each tool does to the world, in the documented order of the tools.
@@ -122,12 +128,17 @@ class Toolbox:
         Raises:
             UnknownToolError: There is no tool of that name.
         """
-        return [self._function(name) for name in (self.effects if names is None else names)]
+        wanted = self._usable() if names is None else names
+        return [self._function(name) for name in wanted]
 
     @property
     def effects(self) -> Mapping[str, Effect]:
         """What each tool does to the world, plug-ins included, in the documented order."""
         return {**EFFECTS, **{name: each.effect for name, each in self._plugins.items()}}
+
+    def _usable(self) -> list[str]:
+        """Return the names of all tools but those whose extra is not installed."""
+        return [name for name in self.effects if not name.startswith("cst_") or _cst.available()]
 
     def _function(self, name: str) -> Callable[..., Awaitable[Any]]:
         if name in EFFECTS:
@@ -226,6 +237,18 @@ class Toolbox:
                 return await navigator.workspace_symbols(query)
         except (ServerError, ToolMissingError) as error:
             return unanswered(WorkspaceSymbolsResult, error, query=query)
+
+    async def cst_find_pattern(self, file_path: str, pattern: str) -> CstFindResult:
+        """Find syntax in a file: a LibCST node name, or code in which `...` means anything."""
+        return await _cst.find_pattern(self._runner, file_path, pattern)
+
+    async def cst_rename(self, file_path: str, old_name: str, new_name: str) -> CstRenameResult:
+        """Rename a symbol in a file, leaving other things of that name alone."""
+        return await _cst.rename(self._runner, file_path, old_name, new_name)
+
+    async def cst_add_import(self, file_path: str, import_stmt: str) -> CstAddImportResult:
+        """Add an import statement to a file, unless it is there."""
+        return await _cst.add_import(self._runner, file_path, import_stmt)
 
     @asynccontextmanager
     async def _navigator(self) -> AsyncGenerator[Navigator]:

@@ -1,0 +1,167 @@
+"""Renaming by scope: the symbol that is meant, and nothing else of the same name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import libcst as cst
+from libcst.metadata import (
+    Assignment,
+    BaseAssignment,
+    ClassScope,
+    GlobalScope,
+    ImportAssignment,
+    MetadataWrapper,
+    Scope,
+    ScopeProvider,
+)
+
+__all__ = ["rename_in"]
+
+
+def rename_in(module: cst.Module, old: str, new: str) -> tuple[str, int]:
+    """Return the code with a symbol renamed, and how many places changed.
+
+    A symbol of the module wins over those of functions, and these over those of classes.
+
+    Raises:
+        ValueError: The name is defined in several scopes, or `new` is taken there.
+    """
+    wrapper = MetadataWrapper(module)
+    scopes = {each for each in wrapper.resolve(ScopeProvider).values() if each is not None}
+    owners = _owners(scopes, old)
+    if not owners:
+        return module.code, 0
+    if len(owners) > 1:
+        raise ValueError(
+            f"{old} is defined in {len(owners)} scopes; rename by hand which is meant."
+        )
+    scope, assignments = owners[0]
+    taken = any(each.name == new for each in scope.assignments)
+    if taken:
+        raise ValueError(f"{new} is already defined there.")
+    changes = _Changes(old, new)
+    for assignment in assignments:
+        changes.add(assignment)
+    if isinstance(scope, GlobalScope):
+        changes.add_declarations(wrapper.module)
+    code = wrapper.module.visit(changes).code
+    return code, changes.count
+
+
+def _owners(scopes: Iterable[Scope], name: str) -> list[tuple[Scope, list[BaseAssignment]]]:
+    """Return the scopes that define a name, only the module's where it does."""
+    found: dict[Scope, list[BaseAssignment]] = defaultdict(list)
+    for scope in scopes:
+        for assignment in scope.assignments:
+            if assignment.name == name and assignment.scope is scope:
+                found[scope].append(assignment)
+    owners = list(found.items())
+    whole = [each for each in owners if isinstance(each[0], GlobalScope)]
+    inner = [each for each in owners if not isinstance(each[0], ClassScope)]
+    return whole or inner or owners
+
+
+class _Changes(cst.CSTTransformer):
+    """Replaces the names that were found to mean the symbol."""
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__()
+        self._old, self._new = old, new
+        self._names: set[cst.CSTNode] = set()
+        self._imports: set[cst.CSTNode] = set()
+        self.count = 0
+
+    def add(self, assignment: BaseAssignment) -> None:
+        """Note the definition and every use of it."""
+        if isinstance(assignment, ImportAssignment):
+            self._imports.add(assignment.node)
+        elif isinstance(assignment, Assignment):
+            self._names.add(_named(assignment.node))
+        for access in assignment.references:
+            self._names.add(_leftmost(access.node))
+
+    def add_declarations(self, module: cst.Module) -> None:
+        """Note what names a module's symbol without being a use: `__all__` and `global`."""
+        finder = _Declarations(self._old)
+        module.visit(finder)
+        self._names |= finder.found
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:  # noqa: N802 - LibCST's name
+        """Rename a name that was noted."""
+        if original_node not in self._names or original_node.value != self._old:
+            return updated_node
+        self.count += 1
+        return updated_node.with_changes(value=self._new)
+
+    def leave_SimpleString(  # noqa: N802 - LibCST's name
+        self, original_node: cst.SimpleString, updated_node: cst.SimpleString
+    ) -> cst.SimpleString:
+        """Rename an entry of `__all__`."""
+        if original_node not in self._names:
+            return updated_node
+        self.count += 1
+        quote = original_node.quote
+        return updated_node.with_changes(value=f"{original_node.prefix}{quote}{self._new}{quote}")
+
+    def leave_ImportAlias(  # noqa: N802 - LibCST's name
+        self, original_node: cst.ImportAlias, updated_node: cst.ImportAlias
+    ) -> cst.ImportAlias:
+        """Import under the new name; what is imported keeps its own."""
+        alias = original_node.evaluated_alias
+        if (alias or original_node.evaluated_name) != self._old:
+            return updated_node
+        if not any(original_node in _aliases(each) for each in self._imports):
+            return updated_node
+        self.count += 1
+        return updated_node.with_changes(asname=cst.AsName(cst.Name(self._new)))
+
+
+class _Declarations(cst.CSTVisitor):
+    """Finds the strings of `__all__` and the names of `global` statements."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self.found: set[cst.CSTNode] = set()
+
+    def visit_NameItem(self, node: cst.NameItem) -> None:  # noqa: N802 - LibCST's name
+        """Note `global name`."""
+        if node.name.value == self._name:
+            self.found.add(node.name)
+
+    def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802 - LibCST's name
+        """Note the entries of `__all__ = […]`."""
+        targets = [each.target for each in node.targets]
+        if not any(isinstance(each, cst.Name) and each.value == "__all__" for each in targets):
+            return
+        if isinstance(node.value, (cst.List, cst.Tuple)):
+            values = (each.value for each in node.value.elements)
+            self.found |= {
+                each
+                for each in values
+                if isinstance(each, cst.SimpleString) and each.evaluated_value == self._name
+            }
+
+
+def _named(node: cst.CSTNode) -> cst.CSTNode:
+    """Return the name a definition gives."""
+    if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Param)):
+        return node.name
+    return node
+
+
+def _leftmost(node: cst.CSTNode) -> cst.CSTNode:
+    """Return the name that an expression such as `a.b.c` begins with."""
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return node
+
+
+def _aliases(node: cst.CSTNode) -> list[cst.ImportAlias]:
+    if isinstance(node, (cst.Import, cst.ImportFrom)) and not isinstance(
+        node.names, cst.ImportStar
+    ):
+        return list(node.names)
+    return []

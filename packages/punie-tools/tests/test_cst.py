@@ -1,0 +1,175 @@
+"""LibCST: find, rename by scope, add imports; formatting and comments stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from punie_tools import CstMatch, Toolbox, ToolResult
+
+SOURCE = '''"""Doc."""
+from __future__ import annotations
+
+import os  # keep me
+from lib import helper
+
+
+def load(path,  default=None):
+    """Load."""
+    if default == None:
+        print( path, "x" )
+    return helper(path)
+
+
+class Loader:
+    load = 1
+
+    def run(self, load):
+        return load, self.load
+
+
+def main():
+    return load("a"), Loader.load, "load"
+
+__all__ = ["load", 'main']
+'''
+
+
+@pytest.fixture
+def file(root: Path) -> Path:
+    path = root / "a.py"
+    path.write_text(SOURCE)
+    return path
+
+
+def read(file: Path) -> str:
+    return file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("FunctionDef", [8, 18, 22]),
+        ("ClassDef", [15]),
+        ("print(...)", [11]),
+        ("print(path, 'x')", [11]),
+        ("print(path)", []),
+        ("... == None", [10]),
+        ("load(...)", [23]),
+        ("helper(...)", [12]),
+        ("...(path, ...)", [11, 12]),
+        ("self.load", [19]),
+        ("Yield", []),
+    ],
+)
+async def test_a_pattern_finds_syntax_and_not_text(
+    toolbox: Toolbox, file: Path, pattern: str, found: list[int]
+) -> None:
+    result = await toolbox.cst_find_pattern("a.py", pattern)
+    assert (result.status, [each.line for each in result.matches]) == ("clean", found)
+    assert result.match_count == len(found)
+
+
+async def test_a_match_has_its_place_in_code_points(toolbox: Toolbox, root: Path) -> None:
+    (root / "b.py").write_text('x = "😀"; y = f( 1,\n  2)\n')
+    result = await toolbox.cst_find_pattern("b.py", "f(1, 2)")
+    assert result.matches == [CstMatch(line=1, column=14, code="f( 1,")]
+
+
+async def test_a_rename_follows_the_scope(toolbox: Toolbox, file: Path) -> None:
+    result = await toolbox.cst_rename("a.py", "load", "fetch")
+    assert (result.status, result.rename_count) == ("clean", 3)
+    changed = SOURCE.replace("def load(path", "def fetch(path").replace(
+        'return load("a")', 'return fetch("a")'
+    )
+    assert read(file) == changed.replace('["load",', '["fetch",')
+
+
+async def test_an_import_is_renamed_by_an_alias(toolbox: Toolbox, file: Path) -> None:
+    result = await toolbox.cst_rename("a.py", "helper", "aid")
+    assert result.rename_count == 2
+    text = read(file)
+    assert "from lib import helper as aid" in text
+    assert "return aid(path)" in text
+
+
+async def test_a_global_statement_is_renamed_too(toolbox: Toolbox, root: Path) -> None:
+    (root / "g.py").write_text("n = 0\ndef up():\n    global n\n    n += 1\n")
+    assert (await toolbox.cst_rename("g.py", "n", "count")).rename_count >= 3
+    assert (root / "g.py").read_text() == (
+        "count = 0\ndef up():\n    global count\n    count += 1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "said"),
+    [
+        ("nothing", "x", "nothing_checked", "defines no nothing"),
+        ("load", "class", "tool_error", "not a name that Python allows"),
+        ("load", "main", "tool_error", "main is already defined"),
+        ("self", "x", "clean", None),
+    ],
+)
+async def test_a_rename_that_cannot_be_right_changes_nothing(
+    toolbox: Toolbox, file: Path, old: str, new: str, status: str, said: str | None
+) -> None:
+    result = await toolbox.cst_rename("a.py", old, new)
+    assert result.status == status
+    if said is not None:
+        assert said in (result.parse_error or "")
+        assert read(file) == SOURCE
+
+
+async def test_a_name_of_several_functions_is_refused(toolbox: Toolbox, root: Path) -> None:
+    (root / "m.py").write_text("def f():\n    x = 1\ndef g():\n    x = 2\n")
+    result = await toolbox.cst_rename("m.py", "x", "y")
+    assert result.parse_error == "x is defined in 2 scopes; rename by hand which is meant."
+
+
+@pytest.mark.parametrize(
+    ("statement", "line"),
+    [
+        ("import json", "import json"),
+        ("from pathlib import Path", "from pathlib import Path"),
+        ("from pathlib import Path as P", "from pathlib import Path as P"),
+        ("from . import sibling", "from . import sibling"),
+        ("from ..pkg.mod import thing", "from ..pkg.mod import thing"),
+    ],
+)
+async def test_an_import_is_added_once(
+    toolbox: Toolbox, file: Path, statement: str, line: str
+) -> None:
+    assert (await toolbox.cst_add_import("a.py", statement)).added
+    text = read(file)
+    assert line in text.splitlines()
+    assert "import os  # keep me" in text
+    again = await toolbox.cst_add_import("a.py", statement)
+    assert (again.status, again.added, read(file)) == ("clean", False, text)
+
+
+@pytest.mark.parametrize("statement", ["import", "x = 1", "from a import *", "import a; import b"])
+async def test_what_is_no_import_is_refused(toolbox: Toolbox, file: Path, statement: str) -> None:
+    result = await toolbox.cst_add_import("a.py", statement)
+    assert (result.status, read(file)) == ("tool_error", SOURCE)
+
+
+async def test_a_file_that_does_not_parse_is_told(toolbox: Toolbox, root: Path) -> None:
+    (root / "bad.py").write_text("def f(:\n")
+    results: list[ToolResult] = [
+        await toolbox.cst_find_pattern("bad.py", "Call"),
+        await toolbox.cst_rename("bad.py", "f", "g"),
+        await toolbox.cst_add_import("bad.py", "import os"),
+    ]
+    for result in results:
+        assert result.status == "tool_error"
+        assert "bad.py is not valid Python (line 1)" in (result.parse_error or "")
+    with pytest.raises(FileNotFoundError):
+        await toolbox.cst_rename("none.py", "a", "b")
+    with pytest.raises(PermissionError):
+        await toolbox.cst_add_import("../x.py", "import os")
+
+
+async def test_a_pattern_that_is_none_is_told(toolbox: Toolbox, file: Path) -> None:
+    result = await toolbox.cst_find_pattern("a.py", "def x")
+    assert "neither a LibCST node name nor a Python expression" in (result.parse_error or "")
