@@ -49,7 +49,15 @@ class Host:
         self.sandbox: Sandbox | None = None
 
     def functions(self) -> ExternalFunctions:
-        own = [self.sink, self.fetch, self.get_shared, self.kill_worker, self.stop_worker, self.raise_weird, self.lie]
+        own = [
+            self.sink,
+            self.fetch,
+            self.get_shared,
+            self.kill_worker,
+            self.stop_worker,
+            self.raise_weird,
+            self.lie,
+        ]
         return ExternalFunctions(
             [*self.project.functions().functions, *own], hide={"run"}, awaited={"fetch"}
         )
@@ -106,7 +114,9 @@ async def checked(sandbox: Sandbox, code: str) -> RunResult:
 
 
 @pytest.mark.parametrize(
-    ("how", "expected"), [(checked, "CHECKED"), (unchecked, "UNCHECKED")], ids=["checked", "unchecked"]
+    ("how", "expected"),
+    [(checked, "CHECKED"), (unchecked, "UNCHECKED")],
+    ids=["checked", "unchecked"],
 )
 async def test_every_attempt_is_contained(
     how: Any, expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -165,6 +175,11 @@ OUTCOMES = {
         "exec os": "check_failed",
         "shadow a tool": "check_failed",
     },
-    "UNCHECKED": {**BOTH, "import os system": "error", "open via eval": "error", "exec os": "error"},
+    "UNCHECKED": {
+        **BOTH,
+        "import os system": "error",
+        "open via eval": "error",
+        "exec os": "error",
+    },
 }
 """Attempts whose outcome is told apart; of the others it is enough that it has a name."""

@@ -34,7 +34,7 @@ from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._hints import with_hint
 from punie_sandbox._idioms import find_idioms
 from punie_sandbox._modules import PROVIDED, stubs_of
-from punie_sandbox._source import read_source
+from punie_sandbox._source import Source, read_source
 from punie_sandbox.records import Diagnostic
 
 __all__ = ["Checker"]
@@ -95,6 +95,7 @@ class Checker:
         types = [
             with_hint(d, self._functions) for d in await self._check_types(code, sorted(names))
         ]
+        types = [found for found in types if not _is_false(found, source)]
         if any(found.code == _UNSUPPORTED for found in idioms):  # said better, and with its place
             types = [found for found in types if found.code != _UNSUPPORTED]
         lines = {found.line for found in idioms}
@@ -155,6 +156,28 @@ class Checker:
                 os.kill(self._worker, signal.SIGKILL)
         with contextlib.suppress(MontyError, RuntimeError):  # it is gone, which is what was wanted
             await session.__aexit__(None, None, None)
+
+
+def _is_false(found: Diagnostic, source: Source) -> bool:
+    """A finding that is known to be wrong: inside `print(reduce(lambda ...))` the checker takes what `print`
+    accepts, any object, for the type of the lambda's parameters.
+    """
+    if "`object`" not in found.message or source.tree is None:
+        return False
+    return any(
+        isinstance(node, ast.Lambda) and _spans(node, found.line, found.column)
+        for node in ast.walk(source.tree)
+    )
+
+
+def _spans(node: ast.Lambda, line: int, column: int) -> bool:
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return (
+        (node.lineno, node.col_offset)
+        <= (line, column - 1)
+        < (node.end_lineno, node.end_col_offset)
+    )
 
 
 def _from_runtime(error: MontyRuntimeError, code: str, offset: int) -> list[Diagnostic]:

@@ -63,6 +63,7 @@ _NAME_HINTS: Mapping[str, str] = {
     "collections": "add `import collections`",
     "itertools": "add `import itertools`",
     "functools": "add `import functools`",
+    "OrderedDict": "use a plain dict: it keeps its order",
     "defaultdict": "add `from collections import defaultdict`",
     "Counter": "add `from collections import Counter`",
 }
@@ -141,6 +142,7 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[..., str | None]]] = [
     (re.compile(r"Object of type `(\w+)` is not iterable"), _container),
     (re.compile(r"Expected `Sized`, found `(\w+)`"), _container),
     (re.compile(r"[Cc]annot subscript object of type `(\w+)`"), _subscript),
+    (re.compile(r"Module `collections` has no member `(OrderedDict)`"), _name),
     (re.compile(r"Module `sys` has no member `(exit)`"), _name),
     (
         re.compile(r"Module `os` has no member"),
@@ -169,6 +171,15 @@ _ERRORS: list[tuple[re.Pattern[str], str]] = [
 ]  # fmt: skip
 
 
+_KINDS = {kind.__name__: kind for kind in (str, list, dict, set, tuple, int, float, bytes)}
+_NO_ATTRIBUTE = re.compile(r"^'(\w+)' object has no attribute '(\w+)'")
+
+
 def hint_for_error(message: str) -> str | None:
     """The hint for an error of a run, if one is known."""
+    missing = _NO_ATTRIBUTE.match(message)
+    if missing and hasattr(_KINDS.get(missing[1]), missing[2]):
+        return f"`.{missing[2]}` does not exist here, or only as a call: write `lambda x: ....{missing[2]}(x)`"
+    if missing and missing[1] == "PosixPath":
+        return "paths only compute names here: `fnmatch` matches names, files are reached through the tools"
     return next((hint for pattern, hint in _ERRORS if pattern.search(message)), None)

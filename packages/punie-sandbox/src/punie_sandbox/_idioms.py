@@ -19,8 +19,23 @@ __all__ = ["find_idioms", "suspending_names"]
 
 _TYPES_WITH_METHODS = {"str", "list", "dict", "set", "bytes", "int", "float", "tuple"}
 _CLASS_ATTRIBUTES = {"fromkeys", "__name__", "fromhex", "from_bytes"}
-_CALLBACK_BUILTINS = {"map", "filter"}
+_CALLBACK_BUILTINS = {
+    "map",
+    "filter",
+    "takewhile",
+    "dropwhile",
+    "filterfalse",
+    "starmap",
+    "defaultdict",
+}
 _KEY_BUILTINS = {"sorted", "min", "max", "groupby", "nlargest", "nsmallest"}
+_METHODS = {
+    name for kind in (str, list, dict, set) for name in dir(kind) if not name.startswith("_")
+} | {
+    "__getitem__",
+    "__contains__",
+}
+_AMBIENT_MODULES = {"datetime", "json", "math", "re"}
 _NO_CALLBACK_METHODS = {"property", "staticmethod", "classmethod", "cached_property"}
 
 
@@ -31,6 +46,7 @@ class _Context:
     functions: ExternalFunctions
     suspending: Set[str]
     bound: Set[str]
+    imported: Set[str]
 
 
 def find_idioms(
@@ -46,7 +62,13 @@ def find_idioms(
     if source.tree is None:
         return []
     calls_host = suspending_names(source, functions, suspending)
-    context = _Context(functions, calls_host, source.bound)
+    imported = {
+        name
+        for node in ast.walk(source.tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in binds(node)
+    }
+    context = _Context(functions, calls_host, source.bound, imported)
     found = [*_shadowing(source.tree, functions), *_annotation_names(source.tree, context)]
     for node in ast.walk(source.tree):
         found.extend(_syntax(node))
@@ -218,7 +240,9 @@ def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:
     match node:
         case ast.Name(id="exec" | "eval" as name, ctx=ast.Load()) if name not in context.bound:
             message = f"`{name}` does not run here: code in text cannot be checked"
-            yield _at(node, "dynamic-code", message, "write the code itself; `json.loads` reads data")
+            yield _at(
+                node, "dynamic-code", message, "write the code itself; `json.loads` reads data"
+            )
         case ast.Call(func=ast.Name(id="next"), args=[ast.GeneratorExp() as items, *rest]):
             listed = f"[{ast.unparse(items)[1:-1]}]"
             default = f", {ast.unparse(rest[0])}" if rest else ""
@@ -241,6 +265,7 @@ def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:
         case ast.Call(func=ast.Name(id=name), args=[function, *rest]) if name in _CALLBACK_BUILTINS:
             if _suspends(function, context):
                 yield _callback(node, name, _comprehension(name, function, rest))
+            yield from _bound_method(function, context)
         case ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=args)):
             yield from _raising(node, name, args)
         case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in _TYPES_WITH_METHODS:
@@ -261,9 +286,34 @@ def _key_callback(node: ast.Call, context: _Context) -> Iterator[Diagnostic]:
     if name not in _KEY_BUILTINS and not is_sort:
         return
     for keyword in node.keywords:
-        if keyword.arg == "key" and _suspends(keyword.value, context):
+        if keyword.arg != "key":
+            continue
+        yield from _bound_method(keyword.value, context)
+        if _suspends(keyword.value, context):
             hint = "call the tool first: `values = {x: tool(x) for x in items}`, then `key=lambda x: values[x]`"
             yield _callback(node, f"{name}(key=...)", hint)
+
+
+def _bound_method(function: ast.expr, context: _Context) -> Iterator[Diagnostic]:
+    """`key=counts.get`: a built-in object's method can be called, but is no value."""
+    match function:
+        case ast.Attribute(value=ast.Name(id=name)) if name in _TYPES_WITH_METHODS:
+            return
+        case ast.Attribute(value=value, attr=name) if name in _METHODS and not _is_module(
+            value, context
+        ):
+            text = f"{ast.unparse(value)}.{name}"
+            call = f"{ast.unparse(value)}[x]" if name in {"get", "__getitem__"} else f"{text}(x)"
+            hint = f"write `lambda x: {call}`"
+            yield _at(function, "bound-method", f"`{text}` is not a value here", hint)
+        case _:
+            return
+
+
+def _is_module(value: ast.expr, context: _Context) -> bool:
+    return isinstance(value, ast.Name) and (
+        value.id in _AMBIENT_MODULES or value.id in context.imported
+    )
 
 
 def _callback(node: ast.AST, where: str, hint: str) -> Diagnostic:
@@ -276,6 +326,8 @@ def _comprehension(name: str, function: ast.expr, items: list[ast.expr]) -> str:
         item, body = function.args.args[0].arg, ast.unparse(function.body)
     else:
         item, body = "x", f"{ast.unparse(function)}(x)"
+    if name == "defaultdict":
+        return "use a plain dict, and call the tool where a key is missing"
     if name == "filter":
         return f"write `[{item} for {item} in {source} if {body}]`"
     return f"write `[{body} for {item} in {source}]`"

@@ -35,11 +35,17 @@ def read_source(code: str) -> Source:
     try:
         tree = _parsed(code)
     except SyntaxError as error:
-        return Source(code, None, frozenset(), (), (error.lineno or 1, error.offset or 1, error.msg))
+        return Source(
+            code, None, frozenset(), (), (error.lineno or 1, error.offset or 1, error.msg)
+        )
     except (ValueError, RecursionError, MemoryError) as error:
-        return Source(code, None, frozenset(), (), (1, 1, str(error) or "the code is nested too deeply"))
+        return Source(
+            code, None, frozenset(), (), (1, 1, str(error) or "the code is nested too deeply")
+        )
     nodes = ast.walk(tree)
-    functions = tuple(node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    functions = tuple(
+        node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    )
     return Source(code, tree, frozenset(bound_names(tree)), functions)
 
 
