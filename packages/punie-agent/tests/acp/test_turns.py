@@ -342,3 +342,43 @@ async def test_a_model_that_is_down_is_one_sentence_and_the_session_survives(ben
         assert (error.code, error.message) == (-32603, "no answer at URL; start it")
         assert await bench.say(agent, session, "again") == "end_turn"
         assert agent.said() == "Back."
+
+
+async def test_a_run_that_waits_for_a_permission_survives_the_loss_of_editor_and_agent(
+    bench, chosen
+):
+    code = """```python
+text = read_file('seed').upper()
+write_file('a.txt', text)
+print('wrote', text)
+```"""
+    (bench.project / "seed").write_text("seed")
+    asked = asyncio.Event()
+
+    async def never(_):
+        asked.set()
+        return await asyncio.Future()
+
+    async with bench.agent(bench.scripted(code), check=False) as agent:
+        agent.on["session/request_permission"] = never
+        session = await bench.session(agent)
+        agent.begin("session/prompt", bench.prompt(session, "write"))
+        await asked.wait()
+        agent.process.stdin.close()
+        assert await agent.wait_exit() == 0
+    assert not (bench.project / "a.txt").exists()
+    (bench.project / "seed").write_text("changed meanwhile")
+    source = """
+    from punie_agent.testing import ScriptedModel
+    def make():
+        return ScriptedModel([lambda seen: " / ".join(m.content.strip("`") for m in seen[-2:])])
+    """
+    async with bench.agent(bench.launcher(source)) as agent:
+        agent.on["session/request_permission"] = chosen("allow_once")
+        where = {"sessionId": session, "cwd": str(bench.project), "mcpServers": []}
+        await agent.request("session/load", where)
+        assert await bench.say(agent, session, "go on") == "end_turn"
+        assert (bench.project / "a.txt").read_text() == "SEED"
+        assert agent.said().endswith("output\nwrote SEED\n / go on")
+        await bench.say(agent, session, "/help")
+        assert len(agent.received("session/request_permission")) == 1

@@ -186,7 +186,7 @@ class PunieAgent:
     async def shutdown(self) -> None:
         """Cancel everything, keep what was done, end every process; the client is gone."""
         sessions, self._sessions = list(self._sessions.values()), {}
-        await asyncio.gather(*(session.close() for session in sessions), return_exceptions=True)
+        await asyncio.gather(*(session.abandon() for session in sessions), return_exceptions=True)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

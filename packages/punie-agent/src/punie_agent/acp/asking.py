@@ -1,6 +1,7 @@
 """Asking the person at the editor for a permission, so that only a clear yes is a yes.
 
-A cancelled turn, a lost editor, an answer that was not offered: each is a rejection of that one call.
+A cancelled turn, an error, an answer that was not offered: each is a rejection of that one call. When
+the editor is lost while the card is open there is no answer: the run waits, for another process even.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ _PLAN: tuple[Outcome, ...] = ("allow_once", "reject")
 
 
 class Person:
-    """Whoever sits at the editor during one turn."""
+    """Whoever sits at the editor during one turn.
+
+    Attributes:
+        asked: whether a card is open, or was when the editor was lost.
+    """
 
     def __init__(
         self, editor: Editor, session_id: str, narrator: Narrator, cancel: asyncio.Event
@@ -43,14 +48,20 @@ class Person:
         self._session_id = session_id
         self._narrator = narrator
         self._cancel = cancel
+        self.asked = False
 
     async def ask(self, request: PermissionRequest) -> PermissionDecision:
         """Show the card and wait for the answer, or for the end of the turn."""
         offered = _PLAN if request.tool == "plan" else tuple(_OPTIONS)
+        self.asked = True
         try:
             chosen = await self._answer(request, offered)
         except EditorError as error:
+            if error.gone and not self._cancel.is_set():
+                return PermissionDecision("defer")
+            self.asked = False
             return PermissionDecision("reject", str(error))
+        self.asked = False
         if self._cancel.is_set():
             return PermissionDecision("reject", "the turn was cancelled")
         for outcome in offered:

@@ -31,11 +31,13 @@ class EditorError(OSError):
 
     Attributes:
         code: the JSON-RPC error code it answered with, 0 where there was no such answer.
+        gone: whether the connection is lost.
     """
 
-    def __init__(self, message: str, code: int = 0) -> None:
+    def __init__(self, message: str, code: int = 0, *, gone: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.gone = gone
 
 
 class Editor:
@@ -145,7 +147,7 @@ class Editor:
         except ValidationError as error:
             raise EditorError(f"the editor's answer to {method} makes no sense") from error
         except ConnectionError as error:
-            raise EditorError(f"the editor is gone ({method})") from error
+            raise EditorError(f"the editor is gone ({method})", gone=True) from error
 
 
 class UpdateStream:

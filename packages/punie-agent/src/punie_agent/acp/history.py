@@ -10,6 +10,8 @@ import base64
 import logging
 from typing import TYPE_CHECKING, Any
 
+from punie_agent.paused import PausedRun
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,6 +31,7 @@ class History:
     Attributes:
         messages: the conversation as the model knows it, without the system prompt.
         rules: the permissions given for this session.
+        paused: a run that waits for a decision, None when there is none.
         problem: why the journal is behind, None when everything is on disk.
     """
 
@@ -36,6 +39,7 @@ class History:
         self._stored = stored
         self.messages: list[Message] = []
         self.rules: set[str] = set()
+        self.paused: PausedRun | None = None
         self.problem: str | None = None
         self._pending: list[dict[str, Any]] = []
         self._text: dict[str, Any] | None = None
@@ -49,7 +53,7 @@ class History:
         from punie_agent.models import Message
 
         updates: list[dict[str, Any]] = []
-        self.messages, self.rules = [], set()
+        self.messages, self.rules, self.paused = [], set(), None
         for record in self._stored.read():
             match record:
                 case {"kind": "update", "update": dict(update)}:
@@ -60,6 +64,8 @@ class History:
                     self.messages = [_message(Message, each) for each in records]
                 case {"kind": "rules", "rules": list(rules)}:
                     self.rules = {rule for rule in rules if isinstance(rule, str)}
+                case {"kind": "paused", "run": run}:
+                    self.paused = None if run is None else PausedRun.from_json(run)
         return updates + _closing(updates)
 
     def told(self, update: dict[str, Any]) -> None:
@@ -82,6 +88,13 @@ class History:
         else:
             self._pending.append({"kind": "reset", "messages": [_record(each) for each in new]})
         self.messages = new
+
+    def waits(self, paused: PausedRun | None) -> None:
+        """Keep the run that waits for a decision, or that none does any more."""
+        if paused != self.paused:
+            self.paused = paused
+            run = None if paused is None else paused.to_json()
+            self._pending.append({"kind": "paused", "run": run})
 
     def allowed(self, rules: set[str]) -> None:
         """Keep the permissions given for this session."""

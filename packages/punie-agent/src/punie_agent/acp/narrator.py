@@ -225,6 +225,11 @@ class Narrator:
         result = event.result
         if result is None:
             told, output = "Cancelled.", {"status": "cancelled"}
+        elif result.status == "pending":
+            told, output = (
+                "Waits for a permission: the next prompt asks again.",
+                {"status": "pending"},
+            )
         else:
             told, output = (
                 _outcome(result),

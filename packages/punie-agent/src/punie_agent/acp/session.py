@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from punie_agent.acp.workspace import Kit, Workspace
     from punie_agent.loop import TurnResult
     from punie_agent.models import ChatModel
+    from punie_agent.paused import PausedRun
     from punie_agent.permissions import Mode
 
 __all__ = ["Session"]
@@ -60,6 +61,7 @@ class Session:
         self._turns = asyncio.Lock()
         self._cancels: list[asyncio.Event] = []
         self._closed = False
+        self._person: Person | None = None
 
     @property
     def id(self) -> str:
@@ -134,6 +136,15 @@ class Session:
         """End the running turn and all that wait."""
         for cancel in self._cancels:
             cancel.set()
+
+    async def abandon(self) -> None:
+        """Close the session because the editor is gone; a run whose permission it was asked for waits."""
+        self._closed = True
+        if self._person is not None and self._person.asked:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE), self._turns:
+                    pass
+        await self.close()
 
     async def close(self) -> None:
         """Cancel everything, wait for it, and let go of the workspace."""
@@ -220,7 +231,12 @@ class Session:
             case _:
                 from punie_agent.testing import ScriptedModel
 
-                kit = await (await self._open_workspace()).kit()
+                workspace = await self._open_workspace()
+                # A run that waits belongs to the model's own sandbox, and goes on before anything else.
+                waits = self.history.paused is not None
+                kit = await workspace.kit(
+                    self._models.get(self.stored.header.model) if waits else None
+                )
                 call = kit.contract.format_call(commands.code_for(command, rest))
                 model = ScriptedModel([call, f"That was `/{command.name}`."], name="command")
                 return await self._run(model, prompt.message, prompt, stream, cancel, kit=kit)
@@ -273,7 +289,7 @@ class Session:
         narrator = Narrator(
             stream, prefix=f"{self.stored.header.turns}.", root=workspace.host.roots[0]
         )
-        person = Person(self._editor, self.id, narrator, cancel)
+        self._person = person = Person(self._editor, self.id, narrator, cancel)
         workspace.wrote, workspace.opened_terminal = narrator.wrote, narrator.opened_terminal
         workspace.ask = person.ask
         workspace.permissions.session_rules = set(self.history.rules)
@@ -287,6 +303,7 @@ class Session:
                 on_event=narrator,
                 permissions=workspace.permissions,
                 cancel=cancel,
+                paused=self._taken_up(),
             )
         )
         try:
@@ -297,7 +314,15 @@ class Session:
         if result is None:
             return "cancelled"
         self.history.continued(result.messages)
-        return result.stop_reason
+        self.history.waits(result.paused)
+        return "cancelled" if result.stop_reason == "paused" else result.stop_reason
+
+    def _taken_up(self) -> PausedRun | None:
+        """Take the run that waits, for good: whatever becomes of this turn, it never goes on twice."""
+        paused = self.history.paused
+        self.history.waits(None)
+        self.history.save()
+        return paused
 
     async def _open_workspace(self) -> Workspace:
         if self._workspace is None:

@@ -15,6 +15,7 @@ from punie_agent._watch import observed
 from punie_agent.acp.host import AcpHost, for_a_person
 from punie_agent.contract import Contract, standard_functions
 from punie_agent.models import contract_for
+from punie_agent.paths import signing_key
 from punie_agent.permissions import PermissionDecision, Permissions
 from punie_agent.planning import preview_for
 from punie_sandbox import ExternalFunctions, Sandbox
@@ -105,7 +106,12 @@ class Workspace:
                 else contract_for(model, self.toolbox)
             )
             preview = preview_for(contract.functions, self.host)
-            sandbox = Sandbox(contract.functions, policy=self.permissions, preview=preview)
+            sandbox = Sandbox(
+                contract.functions,
+                policy=self.permissions,
+                preview=preview,
+                signing_key=signing_key(),
+            )
             await self._stack.enter_async_context(sandbox)
             self._kits[key] = Kit(contract, sandbox)
         return self._kits[key]
