@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +26,7 @@ from punie_agent.errors import AgentError
 from punie_agent.loop import TurnLimits, TurnResult, run_turn
 from punie_agent.models import Message
 from punie_sandbox import Limits, RunResult, Sandbox, SandboxError
-from punie_tools import Completed, LocalHost, Toolbox, ToolsError
+from punie_tools import Completed, LocalHost, Toolbox, ToolsError, load_plugins
 from punie_train.errors import EvaluationError
 from punie_train.evaluation.facts import Truth, read_truth
 from punie_train.evaluation.places import fresh_copy, snapshot
@@ -114,8 +115,16 @@ class Arena:
 
     def contract(self, host: LocalHost | None = None) -> Contract:
         """Return the contract the suite's queries are played under."""
-        toolbox = Toolbox(host or MemoHost(self.workspaces, self._memory))
-        return Contract(standard_functions(toolbox, self.suite.tools), style=self.style)
+        chosen = toolbox(host or MemoHost(self.workspaces, self._memory))
+        return Contract(standard_functions(chosen, self.suite.tools), style=self.style)
+
+    @cached_property
+    def reading_tools(self) -> frozenset[str]:
+        """The tools that change nothing, those of plug-ins included; running tests counts as looking."""
+        effects = toolbox(self.host(self.workspaces)).effects
+        return frozenset(name for name, effect in effects.items() if effect == "read") | {
+            "pytest_run"
+        }
 
     def host(self, root: Path) -> MemoHost:
         """Return a host for one copy of a workspace."""
@@ -140,7 +149,7 @@ class Arena:
             return None
         if query.id not in self._truths:
             root = await asyncio.to_thread(self.copy, query)
-            functions = standard_functions(Toolbox(self.host(root)))
+            functions = standard_functions(toolbox(self.host(root)))
             async with Sandbox(functions, limits=Limits(calls=1000)) as sandbox:
                 result = await sandbox.run(self.suite.prelude + "\n" + query.truth)
             where = f"suite {self.suite.name}, query {query.id}"
@@ -191,10 +200,15 @@ class Arena:
 
     async def errors_in(self, root: Path, path: str) -> list[str]:
         """Return the type errors of a path in a copy of a workspace, for people to read."""
-        result = await Toolbox(self.host(root)).typecheck(path)
+        result = await toolbox(self.host(root)).typecheck(path)
         if result.parse_error:
             return [result.parse_error]
         return [f"{error.file}:{error.line}: {error.message}" for error in result.errors]
+
+
+def toolbox(host: LocalHost) -> Toolbox:
+    """Return the tools of a workspace, those of installed plug-ins included."""
+    return Toolbox(host, plugins=load_plugins())
 
 
 def turn_of(result: TurnResult, seconds: float) -> Turn:

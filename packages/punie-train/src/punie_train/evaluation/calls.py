@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from punie_train.evaluation.suite import Argument, CallPattern, Step
@@ -67,12 +67,17 @@ def runs_type_checker(call: CallMade) -> bool:
     return call.tool == "run_command" and bool(_TYPE_CHECKERS.search(command_line(call)))
 
 
-def only_looks(call: CallMade) -> bool:
-    """Tell whether a call changes nothing."""
+def only_looks(call: CallMade, reading_tools: Collection[str] = READING_TOOLS) -> bool:
+    """Tell whether a call changes nothing.
+
+    Args:
+        call: the call.
+        reading_tools: names of the tools that change nothing.
+    """
     if call.tool == "run_command":
         line = command_line(call)
         return bool(_LOOKING.match(line)) and ">" not in line and ";" not in line
-    return call.tool in READING_TOOLS
+    return call.tool in reading_tools
 
 
 def normal_path(path: str, root: str = "") -> str:
@@ -149,6 +154,7 @@ def unwanted_calls(
     forbid: Sequence[CallPattern],
     calls: Sequence[CallMade],
     root: str = "",
+    reading_tools: Collection[str] = READING_TOOLS,
 ) -> list[CallMade]:
     """Return the calls nobody asked for: forbidden ones, and ones with effects that are not expected."""
     expected = [pattern for step in steps for pattern in step.any] + list(allow)
@@ -157,7 +163,10 @@ def unwanted_calls(
         for call in calls
         if any(matches(pattern, call, root) for pattern in forbid)
         or runs_type_checker(call)
-        or not (only_looks(call) or any(matches(pattern, call, root) for pattern in expected))
+        or not (
+            only_looks(call, reading_tools)
+            or any(matches(pattern, call, root) for pattern in expected)
+        )
     ]
 
 

@@ -61,7 +61,7 @@ async def score(
     if query.answer == "direct":
         checks += _direct(query, played.turn, judge)
     else:
-        checks += _acted(query, played.turn, str(played.root))
+        checks += _acted(query, played.turn, str(played.root), arena.reading_tools)
         checks += list(_shown(played.turn, truth))
     checks += await _left_behind(query, played, arena)
     return checks
@@ -94,9 +94,11 @@ def _direct(query: Query, turn: Turn, judge: AnswerJudge | None) -> list[Check]:
     ]
 
 
-def _acted(query: Query, turn: Turn, root: str) -> list[Check]:
+def _acted(query: Query, turn: Turn, root: str, reading_tools: frozenset[str]) -> list[Check]:
     missing = missing_steps(query.steps, turn.calls, in_order=query.in_order, root=root)
-    unwanted = unwanted_calls(query.steps, query.allow, query.forbid, turn.calls, root)
+    unwanted = unwanted_calls(
+        query.steps, query.allow, query.forbid, turn.calls, root, reading_tools
+    )
     if not unwanted and len(turn.calls) > len(query.steps) + EXTRA_CALLS:
         unwanted = list(turn.calls[len(query.steps) + EXTRA_CALLS :])
     checks = [
