@@ -9,6 +9,7 @@ from __future__ import annotations
 from punie_train.data.audit import audit, render_audit
 from punie_train.data.config import GenerateConfig, MergeConfig, contract_for
 from punie_train.data.generate import generate
+from punie_train.data.harvest import harvest
 from punie_train.data.merge import merge
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "audit",
     "contract_for",
     "generate",
+    "harvest",
     "merge",
     "render_audit",
 ]
