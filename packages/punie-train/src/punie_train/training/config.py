@@ -113,7 +113,7 @@ class QuantizeConfig(_Strict):
     """Bits of a weight."""
     group_size: Literal[32, 64, 128] = 64
     """Weights that share a scale."""
-    scale_dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
+    scale_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     """Type of scales, biases and of what is not quantised."""
     embedding_bits: Literal[4, 5, 6, 8] | None = None
     """Bits of embeddings and output, where they shall have more."""

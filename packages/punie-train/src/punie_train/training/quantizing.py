@@ -13,6 +13,7 @@ from punie_train.artefacts import whole_folder, write_json
 from punie_train.mlx import flat, mx, nn
 from punie_train.models.loading import LoadedModel, load_base
 from punie_train.progress import Progress
+from punie_train.training.affine import quantize_affine
 from punie_train.training.config import QuantizeConfig
 from punie_train.training.fusing import largest_difference, probe_logits, save_model
 
@@ -88,9 +89,18 @@ def quantize_model(model: Any, config: QuantizeConfig) -> dict[str, Any]:
             described[path] = ours
         return ours
 
-    # Quantised in float32, then stored: the codes are those of the exact weights.
+    exact = {name: module.weight for name, module in model.named_modules() if "weight" in module}
+    dtype = getattr(mx, config.scale_dtype)
     nn.quantize(model, config.group_size, config.bits, class_predicate=choose)
-    model.set_dtype(getattr(mx, config.scale_dtype))
+    for name, module in model.named_modules():
+        if "scales" not in module:
+            continue
+        found = quantize_affine(
+            exact.pop(name), bits=module.bits, group_size=module.group_size, dtype=dtype
+        )
+        module.weight, module.scales, module.biases = found.weight, found.scales, found.biases
+        mx.clear_cache()
+    model.set_dtype(dtype)
     mx.eval(model.parameters())
     return described
 
