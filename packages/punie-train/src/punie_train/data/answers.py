@@ -326,6 +326,12 @@ def replaced(slots: Slots, runs: Runs) -> str:
     return f"Replaced {slots['old']} with {slots['new']} in {slots['path']}."
 
 
+def printed(slots: Slots, runs: Runs) -> str:  # noqa: ARG001 - one signature for all
+    """For an intent that has no answer of its own; refused when no program printed anything."""
+    _need(any(run.stdout.strip() for run in runs), "no program printed anything")
+    return "Done."
+
+
 _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "read_file": shown,
     "read_head": head,
@@ -388,4 +394,4 @@ def answer_for(intent: str, slots: Slots, runs: Runs) -> str:
             continue
         said = "; ".join(str(each) for each in run.diagnostics) or str(run.error)
         raise Refused(f"program {number + 1} ended {run.status}: {said}")
-    return _ANSWERS[intent](slots, runs)
+    return _ANSWERS.get(intent, printed)(slots, runs)

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from punie_tools import LocalHost, Toolbox
+from punie_tools import LocalHost, Toolbox, load_plugins
 from punie_train.data.workspaces import Scene, files_digest, materialise
 
 __all__ = ["Bench"]
@@ -43,7 +43,8 @@ class Bench(Toolbox):
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(LocalHost(folder, env=_environment()))
+        self._of_third_parties = load_plugins()
+        self._open(folder)
         self._folder = folder
         self._known: dict[str, Any] = {}
         self._state = ""
@@ -57,8 +58,11 @@ class Bench(Toolbox):
         self._copy = tempfile.TemporaryDirectory(dir=self._folder)
         root = Path(self._copy.name) / scene.workspace.name
         materialise(scene.files, root)
-        Toolbox.__init__(self, LocalHost(root, env=_environment()))
+        self._open(root)
         self._state = files_digest(scene.files)
+
+    def _open(self, root: Path) -> None:
+        super().__init__(LocalHost(root, env=_environment()), plugins=self._of_third_parties)
 
     def close(self) -> None:
         """Remove the copy."""
@@ -71,9 +75,9 @@ class Bench(Toolbox):
         return [self._remembering(name) for name in (self.effects if names is None else names)]
 
     def _remembering(self, name: str) -> Callable[..., Awaitable[Any]]:
-        method = getattr(self, name)
+        (shown,) = super().functions([name])
 
-        @functools.wraps(method)
+        @functools.wraps(shown)
         async def call(*args: Any, **kwargs: Any) -> Any:
             arguments = json.dumps([args, kwargs], sort_keys=True)
             key = f"{self._state}\0{name}\0{arguments}"
@@ -85,6 +89,7 @@ class Bench(Toolbox):
                 self.remembered += 1
                 return self._known[key]
             self.executed += 1
+            (method,) = Toolbox.functions(self, [name])  # bound anew: the host moves with the scene
             result = await method(*args, **kwargs)
             if looks:
                 self._known[key] = result

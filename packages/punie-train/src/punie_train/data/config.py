@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from punie_agent.contract import Contract, standard_functions
-from punie_tools import LocalHost, Toolbox
+from punie_tools import LocalHost, Toolbox, load_plugins
 
 __all__ = ["GenerateConfig", "MergeConfig", "Quota", "contract_for"]
 
@@ -78,5 +78,5 @@ class MergeConfig(BaseModel):
 
 def contract_for(config: GenerateConfig) -> Contract:
     """Return the contract of the records: the one the trained model must be served under."""
-    toolbox = Toolbox(LocalHost(Path.cwd()))
+    toolbox = Toolbox(LocalHost(Path.cwd()), plugins=load_plugins())
     return Contract(standard_functions(toolbox, config.tools), style="brief", call_format="fenced")

@@ -10,11 +10,11 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from punie_train.errors import DataError
 
@@ -22,6 +22,7 @@ __all__ = [
     "Function",
     "Module",
     "Question",
+    "Slot",
     "Sources",
     "TaskTemplate",
     "fill",
@@ -38,6 +39,24 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Slot(_Strict):
+    """What may fill a declared slot; exactly one key.
+
+    Attributes:
+        files: a glob; any short text file of the workspace that matches.
+        values: any of these.
+    """
+
+    files: str = ""
+    values: tuple[str | int | float, ...] = ()
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if bool(self.files) == bool(self.values):
+            raise ValueError("give exactly one of files, values")
+        return self
+
+
 class TaskTemplate(_Strict):
     """What is done for an intent: its programs in order.
 
@@ -46,12 +65,14 @@ class TaskTemplate(_Strict):
         weight: its share of the category.
         steps: programs with slots.
         tools: tools that must be in the contract for it; those it names are found without this.
+        slots: what fills the slots, for an intent that has no binder in `punie_train.data.bindings`.
     """
 
     category: str
     weight: int = Field(gt=0)
     steps: tuple[str, ...] = Field(min_length=1)
     tools: tuple[str, ...] = ()
+    slots: Mapping[str, Slot] = {}
 
 
 class Function(_Strict):
@@ -174,19 +195,28 @@ class Names(_Strict):
     class_suffixes: tuple[str, ...]
 
 
+NO_SNIPPETS = Snippets(
+    licence="", texts=(), text_files=(), function_files=(), head_counts=(), commands=(), function=()
+)
+NO_NAMES = Names(
+    licence="", parents=(), children=(), stems=(), class_prefixes=(), class_suffixes=()
+)
+NO_FAULTS = Faults(licence="", lint=(), test=())
+
+
 @dataclass(frozen=True)
 class Sources:
-    """Everything below `data/sources`."""
+    """Everything below `data/sources`; what only built-in intents use may be missing."""
 
     tasks: Mapping[str, TaskTemplate]
     phrasings: Mapping[str, tuple[str, ...]]
     questions: tuple[Question, ...]
-    modules: tuple[Module, ...]
-    snippets: Snippets
-    names: Names
-    faults: Faults
-    dialogues: Mapping[str, Dialogue]
     licence: str
+    modules: tuple[Module, ...] = ()
+    snippets: Snippets = NO_SNIPPETS
+    names: Names = NO_NAMES
+    faults: Faults = NO_FAULTS
+    dialogues: Mapping[str, Dialogue] = field(default_factory=dict)
 
 
 def read_sources(folder: Path) -> Sources:
@@ -207,6 +237,13 @@ def read_sources(folder: Path) -> Sources:
     }
     if missing := sorted(set(tasks) - set(phrasings)):
         raise DataError(f"{folder / 'phrasings'}: no phrasings for {', '.join(missing)}.")
+    if all(task.slots for task in tasks.values()):
+        return Sources(
+            tasks=tasks,
+            phrasings=phrasings,
+            questions=tuple(_questions(folder / "questions")),
+            licence=_toml(folder / "tasks.toml")["licence"],
+        )
     snippets = _toml(folder / "snippets.toml")
     modules = folder / "modules.toml"
     return Sources(

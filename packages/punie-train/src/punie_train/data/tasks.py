@@ -15,6 +15,7 @@ from random import Random
 
 from punie_train.data.bindings import BINDERS, Binding
 from punie_train.data.check_bindings import CHECK_BINDERS
+from punie_train.data.declared import bind_declared
 from punie_train.data.scenes import World
 from punie_train.data.sources import Question, fill
 from punie_train.data.splits import SPLITS, Split, plain, split_of
@@ -169,9 +170,16 @@ def _bound(
     for turn in range(ROUNDS):
         for phrasing in phrasings:
             rng = Random(f"{seed}:{name}:{phrasing}:{turn}")
-            binding = _BINDERS[about](rng, world)
+            binding = _bind(rng, world, about)
             if binding is not None and _suits(phrasing, first, binding):
                 yield phrasing, binding, rng
+
+
+def _bind(rng: Random, world: World, about: str) -> Binding | None:
+    template = world.sources.tasks.get(about)
+    if template is not None and template.slots:
+        return bind_declared(rng, world, template)
+    return _BINDERS[about](rng, world)
 
 
 def _suits(phrasing: str, intent: str, binding: Binding) -> bool:
