@@ -33,7 +33,12 @@ def compacted(stubs: str) -> str:
     blocks += [_class(node, aliases) for node in classes]
     if classes:
         blocks[1] = f"{_HEADER}\n{blocks[1]}"
-    blocks += [_function(node, stubs) for node in module.body if isinstance(node, _FUNCTIONS)]
+    source = stubs.splitlines()
+    blocks += [
+        "\n".join(source[node.lineno - 1 : node.end_lineno])
+        for node in module.body
+        if isinstance(node, _FUNCTIONS)
+    ]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -75,11 +80,6 @@ def _class(node: ast.ClassDef, aliases: dict[str, str]) -> str:
             text = f"{ast.unparse(statement.target)}: {aliases.get(annotation, annotation)}"
         lines.append(f"    {text}")
     return "\n".join(lines)
-
-
-def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, stubs: str) -> str:
-    text = ast.get_source_segment(stubs, node)
-    return text if text is not None else ast.unparse(node)
 
 
 def split_by_budget(
