@@ -15,7 +15,7 @@ from punie_train.errors import ModelError
 from punie_train.mlx import mx
 from punie_train.models.tokenizer import write_tokenizer
 
-_LAYER_NAMES = {
+LAYER_NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
     "attn_v": "self_attn.v_proj",
@@ -26,7 +26,7 @@ _LAYER_NAMES = {
     "attn_norm": "input_layernorm",
     "ffn_norm": "post_attention_layernorm",
 }
-_TOP_NAMES = {
+TOP_NAMES = {
     "token_embd": "model.embed_tokens",
     "output_norm": "model.norm",
     "output": "lm_head",
@@ -108,9 +108,9 @@ def _convert_weights(weights: dict[str, mx.array], config: dict[str, Any]) -> di
             }.get(part)
             if heads:
                 value = _unpermute(value, heads)
-            converted[f"model.layers.{layer}.{_LAYER_NAMES[part]}.weight"] = value
+            converted[f"model.layers.{layer}.{LAYER_NAMES[part]}.weight"] = value
         else:
-            converted[f"{_TOP_NAMES[stem]}.weight"] = value
+            converted[f"{TOP_NAMES[stem]}.weight"] = value
     return converted
 
 
