@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SUITE_WORKSPACES = "suite-"
 """Prefix of the workspaces that only evaluation may see."""
+CONCEPTS = "concepts.toml"
+"""The bank of reference answers beside the suites; it holds no queries."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,12 @@ class Run:
                 raise PhaseError(f"{self.phase.source}: suites: {path} does not exist.")
         return paths
 
+    @property
+    def all_suites(self) -> list[Path]:
+        """Return every suite there is: no phase may train on the queries of any."""
+        folder = self.root / "data/suites"
+        return [path for path in sorted(folder.glob("*.toml")) if path.name != CONCEPTS]
+
     @cached_property
     def facts(self) -> Mapping[str, Any]:
         """Return everything locks are made of, by name; computed once."""
@@ -173,7 +181,9 @@ class Run:
             "suite-workspaces",
             {f.name: digest_folder(f) for f in folders if f.name.startswith(SUITE_WORKSPACES)},
         )
-        yield "suites", {path.stem: digest_file(path) for path in self.suite_paths}
+        concepts = self.root / "data/suites" / CONCEPTS
+        judged_by = [*self.suite_paths, *([concepts] if concepts.exists() else [])]
+        yield "suites", {path.stem: digest_file(path) for path in judged_by}
 
     def lock(self, name: str) -> dict[str, Any]:
         """Return the content of a stage's lock."""
@@ -257,25 +267,32 @@ class Run:
     def _freshness(self, name: str, stage: Stage, unfinished: set[str]) -> Freshness:
         record = _read(self.done_path(name))
         if record is None:
-            if self.running() == name:
-                return Freshness(name, "running", "`make watch` follows it")
-            partial = self.path(name).with_name(self.path(name).name + ".tmp").exists()
-            return Freshness(
-                name, "missing", "interrupted; it will resume" if partial else "never made"
-            )
+            return self._unmade(name)
         if not self.path(name).exists():
             return Freshness(
                 name, "missing", f"{self.path(name).relative_to(self.root)} was removed"
             )
         changes = list(differences(record["lock"], self.lock(name)))
+        changes += [
+            f"{earlier} made something new"
+            for earlier in stage.after
+            if earlier not in unfinished
+            and record["inputs"].get(earlier) != self.output_digest(earlier)
+        ]
         if changes:
             return Freshness(name, "stale", "; ".join(changes[:3]))
-        for earlier in stage.after:
-            if earlier in unfinished:
-                return Freshness(name, "waiting", f"{earlier} will run again")
-            if record["inputs"].get(earlier) != self.output_digest(earlier):
-                return Freshness(name, "stale", f"{earlier} made something new")
+        pending = [earlier for earlier in stage.after if earlier in unfinished]
+        if pending:
+            return Freshness(name, "waiting", f"{pending[0]} will run again")
         return Freshness(name, "fresh", f"made in {record['seconds']:.0f} s")
+
+    def _unmade(self, name: str) -> Freshness:
+        if self.running() == name:
+            return Freshness(name, "running", "`make watch` follows it")
+        partial = self.path(name).with_name(self.path(name).name + ".tmp").exists()
+        return Freshness(
+            name, "missing", "interrupted; it will resume" if partial else "never made"
+        )
 
 
 def differences(old: Any, new: Any, at: str = "") -> Iterator[str]:

@@ -99,7 +99,7 @@ def read_phase(path: Path, *, data: str = "", model: str = "") -> Phase:
                 raise PhaseError(
                     f"{path}: [{section}.*.{stage}] names no stage; stages are {', '.join(stages)}."
                 )
-            stages[stage].update(values)
+            stages[stage] = merge_tables(stages[stage], values)
     try:
         head = _Phase.model_validate(
             {key: table[key] for key in ("description", "suites") if key in table}

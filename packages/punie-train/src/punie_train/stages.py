@@ -38,6 +38,7 @@ def make_generate(run: Run, progress: Progress) -> None:
         run.phase.config("generate"),
         sources=run.root / "data/sources",
         workspaces=run.root / "data/workspaces",
+        suites=run.all_suites,
         out=run.path("generate"),
         progress=progress,
     )
@@ -50,7 +51,7 @@ def make_merge(run: Run, progress: Progress) -> None:
     merge(
         run.phase.config("merge"),
         inputs=[run.path("generate")],
-        suites=run.suite_paths,
+        suites=run.all_suites,
         tokenizer=run.path("base"),
         out=run.path("merge"),
         progress=progress,
