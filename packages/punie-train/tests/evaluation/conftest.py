@@ -11,7 +11,7 @@ import pytest
 
 from punie_agent.testing import ScriptedModel
 from punie_train.evaluation.arena import Arena
-from punie_train.evaluation.play import LoadedSuite, open_suite, play_query
+from punie_train.evaluation.play import LoadedSuite, open_suite, play_query, with_model
 from punie_train.evaluation.scores import QueryScore, queries_by_id
 from punie_train.models import prepare_base, resolve_base
 from punie_train.progress import Progress
@@ -58,6 +58,7 @@ def play(checklist: LoadedSuite, arena: Arena) -> Play:
 
     async def played(query: str, *replies: str) -> QueryScore:
         script = [contract.format_call(r) if r.startswith("\n") else r for r in replies]
-        return await play_query(checklist, arena, queries[query], ScriptedModel(script))
+        model = ScriptedModel(script)
+        return await play_query(checklist, arena, queries[query], with_model(arena, model))
 
     return played

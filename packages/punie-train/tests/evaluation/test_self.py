@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from punie_agent.testing import ScriptedModel
 from punie_train.evaluation.arena import Arena
-from punie_train.evaluation.play import LoadedSuite, play_suite, reference_model
+from punie_train.evaluation.play import LoadedSuite, play_suite, reference_play
 from punie_train.evaluation.suite import Query
 
 PROSE = (
@@ -18,7 +18,7 @@ async def outcome(
     checklist: LoadedSuite, arena: Arena, replies: Callable[[Query], list[str]]
 ) -> dict[str, bool]:
     score = await play_suite(
-        checklist, arena, lambda query: ScriptedModel(replies(query)), at_once=2
+        checklist, arena, lambda query: arena.play(query, ScriptedModel(replies(query))), at_once=2
     )
     return {category.id: category.ok for category in score.categories}
 
@@ -26,9 +26,7 @@ async def outcome(
 async def test_the_reference_solutions_pass_every_query(
     checklist: LoadedSuite, arena: Arena
 ) -> None:
-    model = reference_model(checklist, arena.contract())
-
-    score = await play_suite(checklist, arena, model, at_once=2)
+    score = await play_suite(checklist, arena, reference_play(checklist, arena), at_once=2)
 
     assert [query.id for query in score.queries if not query.passed] == []
     assert (score.passed, score.total, score.ok) == (15, 15, True)

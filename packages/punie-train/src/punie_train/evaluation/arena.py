@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -247,7 +247,3 @@ def _value_text(value: Any) -> str:
 def _problems(result: RunResult) -> list[str]:
     problems = [str(diagnostic) for diagnostic in result.diagnostics]
     return [*problems, str(result.error)] if result.error else problems
-
-
-ModelFor = Callable[["Query"], "ChatModel"]
-"""Gives the model that answers a query: one for all, or a script for each."""

@@ -18,6 +18,11 @@ class ValidateConfig(BaseModel):
     max_tokens: int = Field(400, ge=1, description="longest single reply, in tokens")
     max_requests: int = Field(8, ge=1, description="replies of the model in one turn")
     max_failures: int = Field(3, ge=1, description="failed programs in a row before a turn ends")
+    through: Literal["process", "acp"] = Field(
+        "process",
+        description="`process` asks the model here, in batches; `acp` starts `punie acp` for each turn, "
+        "as an editor does: slow, and it must agree",
+    )
     batch: int = Field(
         16, ge=1, description="turns played at once, their replies generated together"
     )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from punie_agent.contract import Contract
 from punie_train.errors import EvaluationError
 from punie_train.evaluation.answers import AnswerJudge, load_bank
 from punie_train.evaluation.calls import describe
@@ -22,14 +22,23 @@ from punie_train.evaluation.suite import Query, Suite, load_suite
 from punie_train.evaluation.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from punie_agent.models import ChatModel
-    from punie_train.evaluation.arena import Arena, ModelFor
+    from punie_train.evaluation.arena import Arena, Played
     from punie_train.progress import Task
 
 LONGEST_SHOWN = 4000
 """Characters of a run's output that the transcript keeps."""
+
+
+Play = Callable[[Query], Awaitable["Played"]]
+"""Plays the turn of a query, however it reaches the model."""
+
+
+def with_model(arena: Arena, model: ChatModel) -> Play:
+    """Return the player that asks one model every query, in this process."""
+    return lambda query: arena.play(query, model)
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def open_suite(path: Path) -> LoadedSuite:
 async def play_suite(
     loaded: LoadedSuite,
     arena: Arena,
-    model_for: ModelFor,
+    play: Play,
     *,
     at_once: int,
     task: Task | None = None,
@@ -78,7 +87,7 @@ async def play_suite(
     Args:
         loaded: the suite.
         arena: where turns are played.
-        model_for: the model that answers a query.
+        play: plays the turn of one query; see `with_model`.
         at_once: turns played at the same time.
         task: shows progress, one step a query.
         queries: only these; all by default.
@@ -93,7 +102,7 @@ async def play_suite(
     async def one(query: Query) -> QueryScore:
         nonlocal done
         async with gate:
-            result = await play_query(loaded, arena, query, model_for(query))
+            result = await play_query(loaded, arena, query, play)
         done += result.passed
         if task is not None:
             task.advance(passed=done)
@@ -108,12 +117,10 @@ async def play_suite(
     return suite_score(loaded.suite, [each.result() for each in tasks], time.monotonic() - started)
 
 
-async def play_query(
-    loaded: LoadedSuite, arena: Arena, query: Query, model: ChatModel
-) -> QueryScore:
+async def play_query(loaded: LoadedSuite, arena: Arena, query: Query, play: Play) -> QueryScore:
     """Play one query and score the turn."""
     truth = await arena.truth(query)
-    played = await arena.play(query, model)
+    played = await play(query)
     checks = await score(query, played, truth, arena, loaded.judge)
     return _record(query, played.turn, checks, str(played.root))
 
@@ -151,12 +158,14 @@ def _record(query: Query, turn: Turn, checks: list[Check], root: str) -> QuerySc
     )
 
 
-def reference_model(loaded: LoadedSuite, contract: Contract) -> Callable[[Query], ChatModel]:
-    """Return the models that answer each query with the suite's own solution: they must pass everything.
+def reference_play(loaded: LoadedSuite, arena: Arena) -> Play:
+    """Return the player of the suite's own solutions, which must pass everything.
 
     Direct queries are answered with the concept bank's first answer.
     """
     from punie_agent.testing import ScriptedModel
+
+    contract = arena.contract()
 
     def model(query: Query) -> ChatModel:
         if query.answer == "direct":
@@ -166,4 +175,4 @@ def reference_model(loaded: LoadedSuite, contract: Contract) -> Callable[[Query]
         calls = [contract.format_call(code) for code in query.solution]
         return ScriptedModel([*calls, query.solution_answer])
 
-    return model
+    return lambda query: arena.play(query, model(query))

@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +21,11 @@ from punie_train.artefacts import digest_file, write_json
 from punie_train.evaluation.arena import Arena
 from punie_train.evaluation.config import ValidateConfig
 from punie_train.evaluation.identity import Candidate, candidates, identify
-from punie_train.evaluation.play import LoadedSuite, open_suite, play_suite
+from punie_train.evaluation.over_acp import model_argv, through_acp
+from punie_train.evaluation.play import LoadedSuite, Play, open_suite, play_suite, with_model
 from punie_train.evaluation.scores import Gate, ModelScore, Scores, SuiteScore, latency_of
-from punie_train.evaluation.suite import Query
 
 if TYPE_CHECKING:
-    from punie_agent.models import ChatModel
     from punie_train.progress import Progress
 
 PACKAGES = ("punie-train", "punie-agent", "punie-sandbox", "punie-tools", "mlx", "mlx-lm", "ty")
@@ -92,16 +91,23 @@ def _score_model(
                 f"and is scored under {identity.contract_digest}."
             )
         started = time.monotonic()
-        with BatchedModel(
-            candidate.folder,
-            adapter=candidate.adapter,
-            name=candidate.name,
-            max_tokens=config.max_tokens,
-            batch=config.batch,
-        ) as model:
+        with ExitStack() as stack:
+            if config.through == "acp":
+                players = [through_acp(arena, model_argv(candidate)) for arena in arenas]
+            else:
+                model = stack.enter_context(
+                    BatchedModel(
+                        candidate.folder,
+                        adapter=candidate.adapter,
+                        name=candidate.name,
+                        max_tokens=config.max_tokens,
+                        batch=config.batch,
+                    )
+                )
+                players = [with_model(arena, model) for arena in arenas]
             load_seconds = time.monotonic() - started
             waits, suite_scores = asyncio.run(
-                _play_all(config, candidate.name, opened, arenas, model, progress)
+                _play_all(config, candidate.name, opened, arenas, players, progress)
             )
     latency = latency_of(waits, load_seconds)
     score = ModelScore(
@@ -139,40 +145,30 @@ async def _play_all(
     name: str,
     opened: list[LoadedSuite],
     arenas: list[Arena],
-    model: ChatModel,
+    players: list[Play],
     progress: Progress,
 ) -> tuple[list[float], list[SuiteScore]]:
     waits: list[float] = []
     suite_scores = []
-
-    def model_for(_: Query) -> ChatModel:
-        return model
-
-    for number, (loaded, arena) in enumerate(zip(opened, arenas, strict=True)):
+    at_once = 1 if config.through == "acp" else config.batch
+    for number, (loaded, arena, play) in enumerate(zip(opened, arenas, players, strict=True)):
         if name not in config.only.get(loaded.suite.name, [name]):
             continue
         if number == 0:
-            waits = await _waits(config, loaded, arena, model_for)
+            waits = await _waits(config, loaded, play)
         with progress.task(f"{name}: {loaded.suite.name}", len(loaded.suite.queries)) as task:
-            suite_scores.append(
-                await play_suite(loaded, arena, model_for, at_once=config.batch, task=task)
-            )
+            suite_scores.append(await play_suite(loaded, arena, play, at_once=at_once, task=task))
         last = suite_scores[-1]
         progress.note(f"{name}: {last.suite} {last.passed}/{last.total} {_thresholds(last)}")
     return waits, suite_scores
 
 
-async def _waits(
-    config: ValidateConfig,
-    loaded: LoadedSuite,
-    arena: Arena,
-    model_for: Callable[[Query], ChatModel],
-) -> list[float]:
+async def _waits(config: ValidateConfig, loaded: LoadedSuite, play: Play) -> list[float]:
     """Play some queries one at a time and return how long each took, as a person would wait."""
     chosen = [query for query in loaded.suite.queries if query.answer == "tools"]
     waits = []
     for query in chosen[: config.latency_queries]:
-        played = await arena.play(query, model_for(query))
+        played = await play(query)
         waits.append(played.turn.seconds)
     return waits
 
