@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from punie_train.artefacts import digest_file
 from punie_train.errors import EvaluationError
 from punie_train.evaluation.answers import AnswerJudge, load_bank
 from punie_train.evaluation.calls import describe
@@ -54,6 +55,12 @@ class LoadedSuite:
     suite: Suite
     path: Path
     judge: AnswerJudge | None
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the suite's file, and that of its concept bank after a plus sign."""
+        digest = digest_file(self.path)
+        bank = self.suite.concepts
+        return digest if bank is None else f"{digest}+{digest_file(self.path.parent / bank)}"
 
 
 def open_suite(path: Path) -> LoadedSuite:

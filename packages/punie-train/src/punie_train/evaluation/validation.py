@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from punie_agent.loop import TurnLimits
-from punie_train.artefacts import digest_file, write_json
+from punie_train.artefacts import write_json
 from punie_train.evaluation.arena import Arena
 from punie_train.evaluation.config import ValidateConfig
 from punie_train.evaluation.identity import Candidate, candidates, identify
@@ -59,7 +59,7 @@ def validate(
     chosen = candidates(models)
     scored = [_score_model(config, one, opened, workspaces, progress) for one in chosen]
     scores = Scores(
-        suites={loaded.suite.name: digest_file(loaded.path) for loaded in opened},
+        suites={loaded.suite.name: loaded.digest() for loaded in opened},
         models=scored,
         versions=_versions(),
         config=config.model_dump(mode="json"),
