@@ -87,7 +87,8 @@ def page_id(page: Path) -> str:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A copy of the small project the examples act on."""
+    """A copy of the small project the examples act on, with the example suites beside it."""
+    shutil.copytree(SHOP.parent / "suites", tmp_path / "suites")
     return Path(shutil.copytree(SHOP, tmp_path / "shop"))
 
 

@@ -49,15 +49,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from punie_agent.testing import ScriptedModel
 from punie_train.evaluation.arena import Arena
-from punie_train.evaluation.play import open_suite, play_suite, reference_model
+from punie_train.evaluation.play import open_suite, play_suite, reference_play
 
 async def main():
     loaded = open_suite(Path("data/suites/complexity.toml"))
     with TemporaryDirectory() as folder:
         arena = Arena(loaded.suite, Path("data/workspaces"), Path(folder))
-        perfect = reference_model(loaded, arena.contract())
-        models = {"perfect": perfect, "empty": lambda query: ScriptedModel(["I cannot say."])}
-        score = await play_suite(loaded, arena, models[sys.argv[1]], at_once=2)
+        players = {
+            "perfect": reference_play(loaded, arena),
+            "empty": lambda query: arena.play(query, ScriptedModel(["I cannot say."])),
+        }
+        score = await play_suite(loaded, arena, players[sys.argv[1]], at_once=2)
     print(sum(query.passed for query in score.queries), "of", len(score.queries))
 
 asyncio.run(main())
