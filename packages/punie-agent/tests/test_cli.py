@@ -39,6 +39,7 @@ def test_ask_prints_the_real_type_errors_on_standard_output(project: Path) -> No
 
 def test_ask_without_a_terminal_refuses_to_write_and_says_how_to_allow_it(project: Path) -> None:
     done = punie("ask", "Write x = 1 to new.py", "--model", "test", cwd=project)
+    assert done.returncode == 1
     assert "allow everything with --yes" in done.stderr
     assert "+x = 1" in done.stderr
     assert not (project / "new.py").exists()
@@ -47,6 +48,13 @@ def test_ask_without_a_terminal_refuses_to_write_and_says_how_to_allow_it(projec
 def test_ask_with_yes_writes(project: Path) -> None:
     done = punie("ask", "Write x = 1 to new.py", "--model", "test", "--yes", cwd=project)
     assert (done.returncode, (project / "new.py").read_text()) == (0, "x = 1")
+
+
+def test_a_plan_that_nobody_can_agree_to_writes_nothing_and_fails(project: Path) -> None:
+    done = punie("ask", "Write x = 1 to new.py", "--model", "test", "--plan", cwd=project)
+    assert done.returncode == 1
+    assert "That did not work. Error: PermissionError: nothing was written" in done.stdout
+    assert not (project / "new.py").exists()
 
 
 def test_ask_with_json_prints_one_object(project: Path) -> None:
@@ -221,7 +229,7 @@ def test_serve_model_of_nothing_is_one_line(capsys: pytest.CaptureFixture[str]) 
     assert "no model 'nope' is registered here" in capsys.readouterr().err
 
 
-COMMANDS = ["ask", "chat", "acp", "init", "doctor", "models", "serve-model"]
+COMMANDS = ["ask", "chat", "acp", "serve", "init", "doctor", "models", "serve-model"]
 COMMANDS += ["sessions", "trace", "contract", "completion"]
 
 

@@ -70,7 +70,8 @@ def mode_of(options: argparse.Namespace) -> Mode:
 def _exit_code(result: TurnResult) -> int:
     if result.stop_reason == "cancelled":
         return 130
-    return 0 if result.stop_reason == "end_turn" and result.final_text else 1
+    done = result.stop_reason == "end_turn" and bool(result.final_text)
+    return 0 if done and all(run.ok for run in result.runs[-1:]) else 1
 
 
 def _as_json(model: str, result: TurnResult) -> dict[str, Any]:

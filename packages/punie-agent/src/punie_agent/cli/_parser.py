@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         _ask,
         _chat,
         _acp,
+        _serve,
         _init,
         _doctor,
         _models,
@@ -144,6 +145,21 @@ def _acp(commands: _Commands) -> None:
         "punie acp --model smollm2-phase23",
     )
     _model_option(parser)
+
+
+def _serve(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "serve",
+        "Serve editors over WebSocket on this machine, with a token.",
+        "punie serve",
+        "punie serve --port 8765 --model smollm2-phase23",
+    )
+    _model_option(parser)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=_port, default=0, help="port (default: a free one)")
 
 
 def _init(commands: _Commands) -> None:
