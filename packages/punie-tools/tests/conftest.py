@@ -32,11 +32,18 @@ class Recording(NamedTuple):
     exit_code: int
 
 
-#: Outputs of real tools (ty 0.0.105, ruff 0.17.6, pytest 9.2.0, git 2.39).
+#: Outputs of real tools (ty 0.0.105, ruff 0.17.6, pytest 9.2.0, git 2.39, mypy 1.15 and 2.4.1,
+#: basedpyright 1.40.2, coverage 7.17.3).
 RECORDINGS = [
     Recording("ty", (DATA / "ty.gitlab.json").read_bytes(), 1),
     Recording("ruff", (DATA / "ruff.json").read_bytes(), 1),
     Recording("ruff-format", (DATA / "ruff-format.txt").read_bytes(), 1),
+    Recording("ty-sarif", (DATA / "ty.sarif.json").read_bytes(), 1),
+    Recording("ty-concise", (DATA / "ty.concise.txt").read_bytes(), 1),
+    Recording("mypy", (DATA / "mypy2.jsonl").read_bytes(), 1),
+    Recording("basedpyright", (DATA / "basedpyright.json").read_bytes(), 1),
+    Recording("pyrefly", (DATA / "pyrefly.json").read_bytes(), 1),
+    Recording("coverage", (DATA / "coverage.json").read_bytes(), 2),
     Recording("pytest", (DATA / "pytest.jsonl").read_bytes(), 1),
     Recording("git-status", (DATA / "git-status.bin").read_bytes(), 0),
     Recording("git-diff", (DATA / "git-diff.bin").read_bytes(), 1),

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from pydantic import BaseModel
 
 from punie_tools._calls import arguments, name_of, result_schema, signature_text
 from punie_tools._pretty import pretty, wants_colour
-from punie_tools.errors import MissingFileError, ToolsError
+from punie_tools.columns import lines_below
+from punie_tools.errors import MissingFileError, PluginError, ToolsError
 from punie_tools.local import LocalHost
 from punie_tools.parsers import PARSERS, Evidence
 from punie_tools.plugins import load_plugins
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+#: Tools whose columns become code points only with the text of the line.
+COUNTS_DIFFERENTLY = {"mypy", "pyright", "basedpyright"}
 CLEAN, FINDINGS, NO_ANSWER = 0, 1, 2
 
 
@@ -80,7 +84,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _toolbox(root: str = ".", timeout: float = 600.0) -> Toolbox:
-    return Toolbox(LocalHost(root), timeout=timeout, plugins=load_plugins())
+    return Toolbox(LocalHost(root), timeout=timeout, plugins=load_plugins(_warn))
+
+
+def _warn(error: PluginError) -> None:
+    print(f"punie-tools: {error}", file=sys.stderr)
 
 
 def _list(_options: argparse.Namespace) -> int:
@@ -120,7 +128,10 @@ def _parse(options: argparse.Namespace) -> int:
     stderr = options.stderr.read_bytes() if options.stderr else b""
     root = options.root.resolve() if options.root else None
     evidence = Evidence(root=root, tool_version=options.tool_version)
-    result = PARSERS[options.tool](sys.stdin.buffer.read(), stderr, options.exit_code, evidence)
+    parser: Any = PARSERS[options.tool]
+    if root is not None and options.tool in COUNTS_DIFFERENTLY:
+        parser = partial(parser, lines=lines_below(root))
+    result = parser(sys.stdin.buffer.read(), stderr, options.exit_code, evidence)
     return _show(result, people=options.pretty)
 
 

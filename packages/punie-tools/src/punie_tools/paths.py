@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from punie_tools.errors import OutsideRootsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["as_argument", "contain", "display"]
+__all__ = ["as_argument", "contain", "display", "uri_path"]
 
 
 def contain(path: str | Path, roots: Sequence[Path]) -> Path:
@@ -54,3 +55,10 @@ def as_argument(path: Path, root: Path) -> str:
     """Return `path` as a command-line argument that no tool can mistake for an option."""
     shown = display(path, root)
     return f"./{shown}" if shown.startswith(("-", "@")) else shown
+
+
+def uri_path(uri: str) -> str:
+    """Return the path of a file URI; anything else is returned as it is."""
+    if not uri.startswith("file:"):
+        return uri
+    return unquote(uri.removeprefix("file://").removeprefix("file:"), errors="backslashreplace")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import inspect
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
 
 from punie_tools.errors import PluginError
@@ -103,20 +103,32 @@ class Plugin:
         return call
 
 
-def load_plugins() -> Mapping[str, Plugin]:
+def load_plugins(
+    on_error: Callable[[PluginError], None] | None = None,
+) -> Mapping[str, Plugin]:
     """Return the installed plug-ins by name, sorted.
 
+    Args:
+        on_error: Told of each plug-in that cannot be used, which is then left out.
+
     Raises:
-        PluginError: One cannot be imported or is not a tool; the message names its package.
+        PluginError: Without `on_error`: one cannot be imported or is not a tool; the message
+            names its package.
     """
     found: dict[str, Plugin] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda each: each.name):
-        package = entry.dist.name if entry.dist else "an unknown package"
         try:
-            function = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise PluginError(
-                f"plug-in {entry.name!r} of {package} cannot load: {error}"
-            ) from error
-        found[entry.name] = Plugin.of(entry.name, function)
+            found[entry.name] = Plugin.of(entry.name, _loaded(entry))
+        except PluginError as error:
+            if on_error is None:
+                raise
+            on_error(error)
     return found
+
+
+def _loaded(entry: EntryPoint) -> object:
+    package = entry.dist.name if entry.dist else "an unknown package"
+    try:
+        return entry.load()
+    except Exception as error:  # whatever somebody else's module does when it is imported
+        raise PluginError(f"plug-in {entry.name!r} of {package} cannot load: {error}") from error

@@ -1,6 +1,7 @@
 """The result models: what every tool of the toolbox returns."""
 
 from punie_tools.results.base import FAILED, Status, ToolResult, ToolRun
+from punie_tools.results.coverage import CoverageFile, CoverageResult
 from punie_tools.results.cst import CstAddImportResult, CstFindResult, CstMatch, CstRenameResult
 from punie_tools.results.diagnostics import (
     Diagnostic,
@@ -34,6 +35,8 @@ from punie_tools.results.typecheck import Severity, TypeCheckError, TypeCheckRes
 __all__ = [
     "FAILED",
     "ChangeKind",
+    "CoverageFile",
+    "CoverageResult",
     "CstAddImportResult",
     "CstFindResult",
     "CstMatch",
