@@ -70,7 +70,7 @@ def wrap(
         else:
             if len(word) > width - len(subsequent_indent):
                 space = room - len(line) - len(glue)
-                if space > 0:
+                if space >= 0:
                     line = line + glue + word[:space]
                     pending[0] = (word[space:], ends)
             lines.append(lead + line)
