@@ -156,6 +156,15 @@ async def test_a_model_that_keeps_failing_is_told_to_answer_and_then_stopped(
     assert (result.final_text, result.stop_reason, len(result.runs)) == ("Again.", "end_turn", 3)
 
 
+async def test_a_model_that_runs_the_same_again_is_told_so_and_stopped(contract: Contract) -> None:
+    again = "```python\nprint(1)\n```"
+    async with opened(contract) as turns:
+        result = await turns.run(again, again, again, f"Once more.\n{again}", failures=1)
+    assert result.messages[3].content == "```output\n1\n```"
+    assert result.messages[5].content.startswith("```output\n1\n```\nYou ran exactly this before")
+    assert (result.final_text, len(result.runs)) == ("Once more.", 3)
+
+
 async def test_an_empty_message_is_asked_for_again(contract: Contract) -> None:
     async with opened(contract) as turns:
         result = await turns.run("", "Here.")

@@ -38,6 +38,7 @@ __all__ = ["Turn"]
 
 _NUDGE = "Your message was empty. Answer in plain text, or act with a code block."
 _TOO_LONG = "Your message was cut off because it was too long, so nothing ran. Write shorter code."
+_REPEATED = "You ran exactly this before, with the same output. Answer in plain text now."
 _GIVE_UP = "The code failed several times. Answer in plain text now, without code."
 _PATIENCE = 2
 _PAUSE_SECONDS = 0.5
@@ -176,9 +177,12 @@ class Turn:
 
     def _told(self, result: RunResult, note: str = "") -> str:
         """What the model hears of a run."""
+        repeated = bool(self.runs) and _same(self.runs[-1], result)
         self.runs.append(result)
         told = f"{self._contract.format_result(result)}\n{note}".rstrip()
-        self._failures = 0 if result.ok else self._failures + 1
+        self._failures = self._failures + 1 if repeated or not result.ok else 0
+        if repeated and result.ok:
+            told = f"{told}\n{_REPEATED}"
         if self._failures > self._limits.failures:
             told = f"{told}\n{_GIVE_UP}"
         return told
@@ -241,3 +245,12 @@ class Turn:
     def _budget_spent(self) -> bool:
         limit = self._limits.total_tokens
         return limit is not None and self.usage.input_tokens + self.usage.output_tokens >= limit
+
+
+def _same(earlier: RunResult, later: RunResult) -> bool:
+    """True when the same code did the same again: a small model going round in a circle."""
+    return (earlier.code, earlier.stdout, earlier.status) == (
+        later.code,
+        later.stdout,
+        later.status,
+    )

@@ -46,3 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AgentError as error:
         print(f"punie: {error}", file=sys.stderr)
         return 3 if isinstance(error, ModelError) else 2
+    except Exception as error:
+        if not _expected(error):
+            raise
+        print(f"punie: {error}", file=sys.stderr)
+        return 2
+
+
+def _expected(error: Exception) -> bool:
+    """True for what the tools, the sandbox or the file system report, as opposed to a mistake in Punie."""
+    from punie_sandbox import SandboxError
+    from punie_tools import ToolsError
+
+    return isinstance(error, (SandboxError, ToolsError, OSError))
