@@ -4,13 +4,19 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from punie_sandbox import Sandbox
 from punie_sandbox.testing import MemoryProject
 
 _slow_ok = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-settings.register_profile("default", max_examples=40, deadline=None, suppress_health_check=_slow_ok)
+settings.register_profile(
+    "default",
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=_slow_ok,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+)
 settings.register_profile("fuzz", max_examples=3000, deadline=None, suppress_health_check=_slow_ok)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

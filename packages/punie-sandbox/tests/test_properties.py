@@ -76,7 +76,11 @@ SCALARS = [
         st.timedeltas(datetime.timedelta(-999), datetime.timedelta(999)),
         lambda x: f"isinstance({x}, datetime.timedelta)",
     ),
-    Shape(Decimal, st.decimals(allow_nan=False, allow_infinity=False, places=3), lambda x: f"isinstance({x}, Decimal)"),
+    Shape(
+        Decimal,
+        st.decimals(allow_nan=False, allow_infinity=False, places=3),
+        lambda x: f"isinstance({x}, Decimal)",
+    ),
 ]
 
 

@@ -170,7 +170,7 @@ class Lowering:
         if cls is bytes:
             return Lowered(
                 "bytes",
-                frozenset({"string"}),
+                frozenset({"object"}),
                 _instance_of(bytes),
                 None,
                 None,
