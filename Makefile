@@ -9,6 +9,8 @@ ACCELERATOR ?= auto
 
 export HF_HUB_OFFLINE ?= 1
 export MLX_DISABLE_COMPILE ?= 1
+# Training over several ranks or machines, read by the train stage.
+export RANKS HOSTS BACKEND
 
 PHASES := $(patsubst data/phases/%.toml,%,$(wildcard data/phases/phase*.toml))
 STAGES := generate merge train fuse quantize validate report
@@ -39,14 +41,15 @@ help:
 	@echo
 	@echo "Variables:"
 	@echo "  MODEL=$(MODEL)          smollm2, tiny-moe, qwen3-coder-30b, or a path to an mlx-lm model folder"
-	@echo "  DATA=$(DATA)                  a data variant of the phase file, such as full"
+	@echo "  DATA=$(DATA)                  a data variant of the phase file: full"
+	@echo "  RANKS=2, HOSTS=hosts.json, BACKEND=ring|mpi|nccl   train over several processes or machines"
 	@echo "  ACCELERATOR=$(ACCELERATOR)       auto, cpu, cuda13 or metal"
 	@echo "  PYTHON=$(PYTHON)         the Python (>= 3.11) that makes the environment"
 	@echo
 	@echo "Examples:"
 	@echo "  make phase23                       a 135M model, taught on this machine's CPU"
 	@echo "  make phase23 MODEL=tiny-moe        the whole chain on a toy mixture of experts, in a minute"
-	@echo "  make phase23-data DATA=full        only the larger data set"
+	@echo "  make phase23 DATA=full             more phrasings of the same skills: a better small model"
 
 setup:
 	@$(SETUP)
