@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import json
 import os
 import sys
@@ -10,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from punie_agent.acp.conformance import protocol_faults, schema_faults
 from punie_agent.acp.testing import AgentProcess
@@ -18,15 +21,55 @@ SCHEMA = json.loads((Path(__file__).parents[1] / "data/acp/schema.json").read_te
 UNCHECKED = {"session/fork"}  # not in the stable schema
 
 
-class Bench:
-    """Starts agents that share one data directory, in one project."""
+SHARED = """
+import asyncio, json, os
+from pathlib import Path
+from punie_agent.acp import serve
+from punie_agent.models import ModelReply, Usage
 
-    def __init__(self, folder: Path) -> None:
+class FromFile:
+    "Follows the script in a file, which every test replaces."
+    name = "scripted"
+    said = {}
+
+    @property
+    def context_limit(self):
+        return self.script()["options"].get("context_limit")
+
+    def script(self):
+        return json.loads(Path(os.environ["SCRIPT"]).read_text())
+
+    async def reply(self, messages, *, on_text=None, on_thought=None, max_tokens=None):
+        script = self.script()
+        number = self.said[script["id"]] = self.said.get(script["id"], -1) + 1
+        lines, options = script["lines"], script["options"]
+        text = lines[number % len(lines)] if options.get("repeat") else lines[number]
+        await asyncio.sleep(options.get("latency", 0))
+        for start in range(0, len(text), 16):
+            on_text(text[start:start + 16])
+        return ModelReply(text, Usage(100, 10, 1))
+
+serve(model="scripted", models={"scripted": FromFile})
+"""
+
+
+class Bench:
+    """Starts agents that share one data directory, in one project.
+
+    `scripted` and `launcher` make commands for processes of their own; `shared` gives the script to the
+    one process that all tests of a module share, which saves a second each.
+    """
+
+    _ids = itertools.count()
+
+    def __init__(self, folder: Path, common: AgentProcess, script: Path) -> None:
         self.project = folder / "project"
         self.data = folder / "data"
         self.project.mkdir()
         self._folder = folder
         self._scripts = 0
+        self._common = common
+        self._script = script
 
     @property
     def env(self) -> dict[str, str]:
@@ -48,9 +91,32 @@ class Bench:
             f"def make():\n    return ScriptedModel({list(lines)!r}, **{options!r})"
         )
 
+    def shared(self, *lines: str, **options: object) -> AgentProcess:
+        """The module's own process, with a model that gives these answers in turn."""
+        script = {"id": str(next(self._ids)), "lines": lines, "options": options}
+        self._script.write_text(json.dumps(script))
+        return self._common
+
+    @asynccontextmanager
+    async def _again(self, agent: AgentProcess, *, check: bool, **capabilities: object):
+        agent.frames.clear()
+        agent.on.clear()
+        await agent.initialize(**capabilities)
+        yield agent
+        for answer in [
+            f["result"] for _, f in agent.frames if "sessionId" in (f.get("result") or {})
+        ]:
+            await agent.request("session/delete", {"sessionId": answer["sessionId"]})
+        if check:
+            self._judge(agent)
+
     @asynccontextmanager
     async def agent(self, command=None, *, env=None, check=True, initialize=True, **capabilities):
         """Start an agent; on leaving, judge every frame that was exchanged."""
+        if isinstance(command, AgentProcess):
+            async with self._again(command, check=check, **capabilities) as agent:
+                yield agent
+            return
         command = command or [sys.executable, "-m", "punie_agent.acp"]
         async with AgentProcess.start(
             command, cwd=self.project, env={**self.env, **(env or {})}
@@ -59,9 +125,12 @@ class Bench:
                 await agent.initialize(**capabilities)
             yield agent
         if check:
-            assert agent.noise == []
-            assert protocol_faults(agent.frames) == []
-            assert schema_faults(agent.frames, SCHEMA, unchecked=UNCHECKED) == []
+            self._judge(agent)
+
+    def _judge(self, agent: AgentProcess) -> None:
+        assert agent.noise == []
+        assert protocol_faults(agent.frames) == []
+        assert schema_faults(agent.frames, SCHEMA, unchecked=UNCHECKED) == []
 
     async def session(self, agent: AgentProcess, **params: object) -> str:
         """Open a new session in the project; returns its id."""
@@ -82,11 +151,32 @@ def choose(option: str):
     return lambda _: {"outcome": {"outcome": "selected", "optionId": option}}
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def common(tmp_path_factory):
+    """One agent process for all tests of a module, and the file its model's script is in."""
+    folder = tmp_path_factory.mktemp("common")
+    program, script = folder / "agent.py", folder / "script.json"
+    program.write_text(SHARED)
+    env = {**os.environ, "PUNIE_DATA_DIR": str(folder / "data"), "SCRIPT": str(script)}
+    async with AgentProcess.start([sys.executable, str(program)], env=env) as agent:
+        yield agent, script
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bench(tmp_path: Path, common) -> Bench:
+    """Where a test starts its agents."""
+    return Bench(tmp_path, *common)
 
 
 @pytest.fixture
 def chosen():
+    """An answer to every permission request, by the option's id."""
     return choose
+
+
+def pytest_collection_modifyitems(items):
+    """Every test here runs in its module's loop, where the shared agent lives."""
+    for item in items:
+        here = Path(item.fspath).parent == Path(__file__).parent
+        if here and inspect.iscoroutinefunction(getattr(item, "function", None)):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)

@@ -61,7 +61,7 @@ def _stdio(path):
 
 
 async def test_a_tool_of_a_server_is_a_typed_function_that_is_asked_for(bench, chosen, server):
-    async with bench.agent(bench.scripted(CODE, "Warm.")) as agent:
+    async with bench.agent(bench.shared(CODE, "Warm.")) as agent:
         agent.on["session/request_permission"] = chosen("allow_once")
         session = await bench.session(agent, mcpServers=_stdio(server))
         await bench.say(agent, session, "weather?")
@@ -73,7 +73,7 @@ async def test_a_tool_of_a_server_is_a_typed_function_that_is_asked_for(bench, c
 
 async def test_wrong_arguments_are_found_before_anything_runs(bench, server):
     code = '```python\nweather_forecast("Oslo", unit="K")\n```'
-    async with bench.agent(bench.scripted(code, "Sorry.")) as agent:
+    async with bench.agent(bench.shared(code, "Sorry.")) as agent:
         session = await bench.session(agent, mcpServers=_stdio(server))
         await bench.say(agent, session, "weather?")
         assert agent.received("session/request_permission") == []
@@ -84,7 +84,7 @@ async def test_a_tools_own_error_is_an_exception_with_its_words(bench, chosen, s
     code = (
         "```python\ntry:\n    weather_fail()\nexcept RuntimeError as e:\n    print('told:', e)\n```"
     )
-    async with bench.agent(bench.scripted(code, "Sorry.")) as agent:
+    async with bench.agent(bench.shared(code, "Sorry.")) as agent:
         agent.on["session/request_permission"] = chosen("allow_once")
         session = await bench.session(agent, mcpServers=_stdio(server))
         await bench.say(agent, session, "weather?")
@@ -93,7 +93,7 @@ async def test_a_tools_own_error_is_an_exception_with_its_words(bench, chosen, s
 
 async def test_a_server_that_does_not_start_is_told_and_costs_nothing_else(bench):
     missing = [{"name": "gone", "command": "/no/such/server", "args": [], "env": []}]
-    async with bench.agent(bench.scripted("Hello.")) as agent:
+    async with bench.agent(bench.shared("Hello.")) as agent:
         session = await bench.session(agent, mcpServers=missing)
         assert await bench.say(agent, session, "hi") == "end_turn"
         assert agent.said().startswith("The MCP server gone cannot be used: ")
@@ -107,7 +107,7 @@ async def test_servers_end_with_their_session(bench, chosen, server):
             "import sys\n", "import os, sys\nopen('server.pid','w').write(str(os.getpid()))\n", 1
         )
     )
-    async with bench.agent(bench.scripted(CODE, "Warm.")) as agent:
+    async with bench.agent(bench.shared(CODE, "Warm.")) as agent:
         agent.on["session/request_permission"] = chosen("allow_once")
         session = await bench.session(agent, mcpServers=_stdio(server))
         await bench.say(agent, session, "weather?")
@@ -140,7 +140,7 @@ async def test_a_server_over_http_works_the_same(bench, chosen, server):
                 "headers": [],
             }
         ]
-        async with bench.agent(bench.scripted(CODE, "Warm.")) as agent:
+        async with bench.agent(bench.shared(CODE, "Warm.")) as agent:
             agent.on["session/request_permission"] = chosen("allow_once")
             session = await bench.session(agent, mcpServers=http)
             await bench.say(agent, session, "weather?")

@@ -61,7 +61,7 @@ async def test_resume_continues_without_replaying(bench):
 
 
 async def test_a_fork_has_the_same_past_and_a_future_of_its_own(bench):
-    async with bench.agent(bench.scripted("One.", "Two.", "Three.")) as agent:
+    async with bench.agent(bench.shared("One.", "Two.", "Three.")) as agent:
         first = await bench.session(agent)
         await bench.say(agent, first, "1")
         second = (await agent.request("session/fork", _where(bench, first)))["sessionId"]
@@ -72,7 +72,7 @@ async def test_a_fork_has_the_same_past_and_a_future_of_its_own(bench):
 
 
 async def test_the_list_has_titles_and_pages_newest_first(bench):
-    async with bench.agent(bench.scripted("Ok.", repeat=True)) as agent:
+    async with bench.agent(bench.shared("Ok.", repeat=True)) as agent:
         sessions = []
         for number in range(3):
             sessions.append(await bench.session(agent))
@@ -87,7 +87,7 @@ async def test_the_list_has_titles_and_pages_newest_first(bench):
 
 
 async def test_a_closed_session_is_gone_here_and_still_on_disk(bench):
-    async with bench.agent(bench.scripted("Ok.", repeat=True)) as agent:
+    async with bench.agent(bench.shared("Ok.", repeat=True)) as agent:
         session = await bench.session(agent)
         await bench.say(agent, session, "hello")
         assert await agent.request("session/close", {"sessionId": session}) == {}
@@ -98,7 +98,7 @@ async def test_a_closed_session_is_gone_here_and_still_on_disk(bench):
 
 
 async def test_closing_ends_a_running_turn_as_cancelled(bench):
-    async with bench.agent(bench.scripted("Late.", latency=60.0)) as agent:
+    async with bench.agent(bench.shared("Late.", latency=60.0)) as agent:
         session = await bench.session(agent)
         turn = agent.begin("session/prompt", bench.prompt(session, "hello"))
         await agent.request("session/close", {"sessionId": session})
@@ -138,7 +138,7 @@ async def test_modes_and_their_mirrored_option_change_together_and_are_kept(benc
 
 async def test_in_accept_edits_mode_writes_go_through_and_commands_are_asked_for(bench, chosen):
     code = "```python\nwrite_file('a', 'b')\nrun_command('touch x')\n```"
-    async with bench.agent(bench.scripted(code, "Done.")) as agent:
+    async with bench.agent(bench.shared(code, "Done.")) as agent:
         agent.on["session/request_permission"] = chosen("allow_once")
         session = await bench.session(agent)
         await agent.request("session/set_mode", {"sessionId": session, "modeId": "accept-edits"})
@@ -151,7 +151,7 @@ async def test_in_accept_edits_mode_writes_go_through_and_commands_are_asked_for
 async def test_plan_mode_shows_one_diff_for_the_whole_script_and_asks_once(bench, chosen):
     (bench.project / "a.txt").write_text("one\n")
     code = "```python\nwrite_file('a.txt', read_file('a.txt') + 'two\\n')\nwrite_file('b.txt', 'new')\n```"
-    async with bench.agent(bench.scripted(code, "Done.")) as agent:
+    async with bench.agent(bench.shared(code, "Done.")) as agent:
         agent.on["session/request_permission"] = chosen("allow_once")
         session = await bench.session(agent)
         await agent.request("session/set_mode", {"sessionId": session, "modeId": "plan"})
@@ -173,7 +173,7 @@ async def test_plan_mode_shows_one_diff_for_the_whole_script_and_asks_once(bench
 
 async def test_a_rejected_plan_changes_nothing(bench, chosen):
     code = "```python\nwrite_file('a.txt', 'x')\n```"
-    async with bench.agent(bench.scripted(code, "Done.")) as agent:
+    async with bench.agent(bench.shared(code, "Done.")) as agent:
         agent.on["session/request_permission"] = chosen("reject")
         session = await bench.session(agent)
         assert await bench.say(agent, session, "/plan write it") == "end_turn"
@@ -219,7 +219,7 @@ async def test_what_was_attached_reaches_the_model(bench):
 
 
 async def test_usage_is_told_when_the_models_context_is_known(bench):
-    async with bench.agent(bench.scripted("Ok.", context_limit=4096)) as agent:
+    async with bench.agent(bench.shared("Ok.", context_limit=4096)) as agent:
         session = await bench.session(agent)
         await bench.say(agent, session, "hello")
         assert {update["size"] for update in agent.updates("usage_update")} == {4096}
@@ -231,7 +231,7 @@ async def test_additional_directories_are_part_of_the_workspace(bench, tmp_path)
     (extra / "a.txt").write_text("extra text")
     code = f"```python\nprint(read_file({str(extra / 'a.txt')!r}))\n```"
     outside = f"```python\nprint(read_file({str(tmp_path / 'agent1.py')!r}))\n```"
-    async with bench.agent(bench.scripted(code, "Done.", outside, "Done.")) as agent:
+    async with bench.agent(bench.shared(code, "Done.", outside, "Done.")) as agent:
         session = await bench.session(agent, additionalDirectories=[str(extra)])
         await bench.say(agent, session, "read")
         assert "extra text" in str(agent.updates("tool_call_update")[-1])
@@ -242,8 +242,22 @@ async def test_additional_directories_are_part_of_the_workspace(bench, tmp_path)
 
 
 async def test_two_processes_may_share_a_session_but_not_run_it_at_once(bench):
+    source = """
+    import asyncio
+    from pathlib import Path
+    from punie_agent.testing import ScriptedModel
+
+    class Waiting(ScriptedModel):
+        async def reply(self, messages, **rest):
+            while not Path("go").exists():
+                await asyncio.sleep(0.01)
+            return await super().reply(messages, **rest)
+
+    def make():
+        return Waiting(["A1.", "A2."])
+    """
     async with (
-        bench.agent(bench.scripted("A1.", "A2.", latency=0.5)) as first,
+        bench.agent(bench.launcher(source)) as first,
         bench.agent(bench.scripted("B1.")) as second,
     ):
         session = await bench.session(first)
@@ -252,6 +266,7 @@ async def test_two_processes_may_share_a_session_but_not_run_it_at_once(bench):
         await first.until(lambda a: a.updates("session_info_update"))
         with pytest.raises(WireError, match="in use by another process"):
             await bench.say(second, session, "2")
+        (bench.project / "go").touch()
         assert await turn == {"stopReason": "end_turn"}
         assert await bench.say(second, session, "2") == "end_turn"
         assert await bench.say(first, session, "3") == "end_turn"

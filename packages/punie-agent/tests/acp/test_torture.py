@@ -92,9 +92,6 @@ async def shared(tmp_path_factory):
     assert agent.process.returncode == 0
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
 @pytest.mark.parametrize("version", [0, 1, 2, 65535])
 async def test_the_answer_to_any_version_is_the_one_we_speak(shared, version):
     answer = await shared.request("initialize", {"protocolVersion": version})

@@ -17,7 +17,7 @@ def _calls(agent):
 
 
 async def test_the_models_words_arrive_in_pieces_and_in_order(bench):
-    async with bench.agent(bench.scripted("Dependency injection passes things in.")) as agent:
+    async with bench.agent(bench.shared("Dependency injection passes things in.")) as agent:
         session = await bench.session(agent)
         assert await bench.say(agent, session, "What is dependency injection?") == "end_turn"
         assert agent.said() == "Dependency injection passes things in."
@@ -29,7 +29,7 @@ async def test_one_code_call_shows_each_typed_tool_inside_it(bench):
     code = (
         "```python\nfor e in typecheck('a.py').errors:\n    print(e.line, read_file(e.file))\n```"
     )
-    async with bench.agent(bench.scripted(code, "Line 1.")) as agent:
+    async with bench.agent(bench.shared(code, "Line 1.")) as agent:
         session = await bench.session(agent)
         await bench.say(agent, session, "check")
         calls = _calls(agent)
@@ -51,7 +51,7 @@ async def test_one_code_call_shows_each_typed_tool_inside_it(bench):
 async def test_a_write_is_asked_for_with_its_diff_and_shown_with_the_old_text(bench, chosen):
     (bench.project / "a.txt").write_text("old")
     async with bench.agent(
-        bench.scripted("```python\nwrite_file('a.txt', 'new')\n```", "Done.")
+        bench.shared("```python\nwrite_file('a.txt', 'new')\n```", "Done.")
     ) as agent:
         agent.on["session/request_permission"] = chosen("allow_once")
         session = await bench.session(agent)
@@ -83,7 +83,7 @@ try:
 except PermissionError as error:
     print('refused:', error)
 ```"""
-    async with bench.agent(bench.scripted(code, "Refused.")) as agent:
+    async with bench.agent(bench.shared(code, "Refused.")) as agent:
         agent.on["session/request_permission"] = chosen("reject")
         session = await bench.session(agent)
         assert await bench.say(agent, session, "write") == "end_turn"
@@ -100,7 +100,7 @@ for name in ('a', 'b', 'c'):
     except PermissionError:
         print('not', name)
 ```"""
-    async with bench.agent(bench.scripted(code, "Done.")) as agent:
+    async with bench.agent(bench.shared(code, "Done.")) as agent:
         agent.on["session/request_permission"] = lambda params: {
             "outcome": {
                 "outcome": "selected",
@@ -129,7 +129,7 @@ for name in 'abcde':
     except PermissionError:
         print('not', name)
 ```"""
-    async with bench.agent(bench.scripted(code, "Done."), check=False) as agent:
+    async with bench.agent(bench.shared(code, "Done."), check=False) as agent:
         agent.on["session/request_permission"] = lambda _: next(answers)
         session = await bench.session(agent)
         assert await bench.say(agent, session, "write") == "end_turn"
@@ -139,7 +139,7 @@ for name in 'abcde':
 
 async def test_a_client_that_cannot_ask_means_no(bench):
     async with bench.agent(
-        bench.scripted("```python\nrun_command('touch x')\n```", "Done.")
+        bench.shared("```python\nrun_command('touch x')\n```", "Done.")
     ) as agent:
         session = await bench.session(agent)
         assert await bench.say(agent, session, "run") == "end_turn"
@@ -187,7 +187,7 @@ async def test_files_are_the_editors_where_it_offers_them(bench, chosen):
 
     code = "```python\nwrite_file('b.txt', read_file('a.txt') + '!')\n```"
     files = {"readTextFile": True, "writeTextFile": True}
-    async with bench.agent(bench.scripted(code, "Done."), fs=files) as agent:
+    async with bench.agent(bench.shared(code, "Done."), fs=files) as agent:
         agent.on["session/request_permission"] = chosen("allow_once")
         agent.on["fs/read_text_file"] = lambda params: {"content": buffers.get(params["path"], "")}
         agent.on["fs/write_text_file"] = write
@@ -199,7 +199,7 @@ async def test_files_are_the_editors_where_it_offers_them(bench, chosen):
 
 async def test_a_write_the_editor_refuses_is_not_done_behind_its_back(bench, chosen):
     code = "```python\nwrite_file('a.txt', 'x')\n```"
-    async with bench.agent(bench.scripted(code, "Done."), fs={"writeTextFile": True}) as agent:
+    async with bench.agent(bench.shared(code, "Done."), fs={"writeTextFile": True}) as agent:
 
         def refuse(_):
             from punie_agent.acp.testing import WireError
@@ -217,7 +217,7 @@ async def test_a_write_the_editor_refuses_is_not_done_behind_its_back(bench, cho
 async def test_commands_run_in_the_editors_terminal_which_is_released(bench, chosen):
     released = []
     code = "```python\nprint(run_command('make all'))\n```"
-    async with bench.agent(bench.scripted(code, "Built."), terminal=True) as agent:
+    async with bench.agent(bench.shared(code, "Built."), terminal=True) as agent:
         agent.on |= {
             "session/request_permission": chosen("allow_once"),
             "terminal/create": lambda _: {"terminalId": "t1"},
@@ -247,7 +247,7 @@ async def test_commands_run_in_the_editors_terminal_which_is_released(bench, cho
 async def test_what_a_machine_reads_never_goes_through_a_terminal(bench):
     (bench.project / "a.py").write_text('x: int = "s"\n')
     code = "```python\nprint(typecheck('a.py').error_count)\n```"
-    async with bench.agent(bench.scripted(code, "One."), terminal=True) as agent:
+    async with bench.agent(bench.shared(code, "One."), terminal=True) as agent:
         session = await bench.session(agent)
         await bench.say(agent, session, "check")
         assert agent.received("terminal/create") == []
@@ -263,9 +263,7 @@ async def test_a_cancel_while_permission_is_pending_ends_the_turn_and_does_nothi
         asked.set()
         return await asyncio.Future()
 
-    async with bench.agent(
-        bench.scripted("```python\nwrite_file('a', 'b')\n```", "Done.")
-    ) as agent:
+    async with bench.agent(bench.shared("```python\nwrite_file('a', 'b')\n```", "Done.")) as agent:
         agent.on["session/request_permission"] = never
         session = await bench.session(agent)
         turn = agent.begin("session/prompt", bench.prompt(session, "write"))
@@ -280,7 +278,7 @@ async def test_a_cancel_while_permission_is_pending_ends_the_turn_and_does_nothi
 async def test_a_cancel_in_the_middle_of_a_command_ends_it_and_its_children(bench, chosen):
     (bench.project / "job.sh").write_text("sleep 600 &\necho $! > pid\ntouch started\nwait\n")
     code = "```python\nrun_command('sh job.sh')\n```"
-    async with bench.agent(bench.scripted(code, "Done.")) as agent:
+    async with bench.agent(bench.shared(code, "Done.")) as agent:
         agent.on["session/request_permission"] = chosen("allow_once")
         session = await bench.session(agent)
         turn = agent.begin("session/prompt", bench.prompt(session, "run"))
@@ -301,7 +299,7 @@ def _alive(pid: int) -> bool:
 
 
 async def test_a_cancel_right_behind_the_prompt_is_not_lost(bench):
-    async with bench.agent(bench.scripted("Hi.", latency=30.0)) as agent:
+    async with bench.agent(bench.shared("Hi.", latency=30.0)) as agent:
         session = await bench.session(agent)
         turn = agent.begin("session/prompt", bench.prompt(session, "hello"))
         agent.notify("session/cancel", {"sessionId": session})
@@ -309,7 +307,7 @@ async def test_a_cancel_right_behind_the_prompt_is_not_lost(bench):
 
 
 async def test_a_second_prompt_waits_for_the_first(bench):
-    command = bench.scripted("First.", "Second.", latency=0.2)
+    command = bench.shared("First.", "Second.", latency=0.2)
     async with bench.agent(command) as agent:
         session = await bench.session(agent)
         first = agent.begin("session/prompt", bench.prompt(session, "1"))
@@ -319,7 +317,7 @@ async def test_a_second_prompt_waits_for_the_first(bench):
 
 
 async def test_a_cancelled_request_is_answered_with_its_own_error(bench):
-    async with bench.agent(bench.scripted("Hi.", latency=30.0)) as agent:
+    async with bench.agent(bench.shared("Hi.", latency=30.0)) as agent:
         session = await bench.session(agent)
         turn = agent.begin("session/prompt", bench.prompt(session, "hello"))
         agent.notify("$/cancel_request", {"requestId": agent.last_id})
