@@ -22,6 +22,7 @@ __all__ = ["Alike", "LeakIndex", "near_duplicates", "suite_prompts"]
 
 _PERMUTATIONS = 64
 _SHINGLE = 4
+_MARGIN = 0.2
 
 
 class Alike:
@@ -35,7 +36,8 @@ class Alike:
         from datasketch import MinHashLSH
 
         self.threshold = threshold
-        self._index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
+        # The index guesses; asked for less than the threshold it misses next to nothing above it.
+        self._index = MinHashLSH(threshold=max(threshold - _MARGIN, 0.1), num_perm=_PERMUTATIONS)
         self._shingles: dict[str, set[bytes]] = {}
 
     def add(self, key: str, prompts: Sequence[str], done: Sequence[str]) -> str | None:

@@ -1,0 +1,85 @@
+"""Reading the hand-written sources."""
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from punie_train.data.sources import fill, literal, read_sources
+from punie_train.errors import DataError
+
+
+@pytest.fixture
+def copied(sources: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sources, tmp_path / "sources"))
+
+
+def test_the_sources_hold_tasks_with_their_phrasings(sources):
+    read = read_sources(sources)
+    assert set(read.tasks) <= set(read.phrasings)
+    assert read.tasks["write_text"].steps == ("print(write_file({{path}}, {{text}}))",)
+    assert read.licence == "MIT"
+
+
+def test_a_missing_source_is_named(copied):
+    (copied / "names.toml").unlink()
+    with pytest.raises(DataError, match=r"names\.toml: this source is missing"):
+        read_sources(copied)
+
+
+def test_text_that_is_not_toml_is_named_with_its_line(copied):
+    (copied / "tasks.toml").write_text("licence = 'MIT'\n[check\n")
+    with pytest.raises(DataError, match=r"tasks\.toml: not valid TOML: .*line 2"):
+        read_sources(copied)
+
+
+def test_a_source_without_a_licence_is_refused(copied):
+    (copied / "names.toml").write_text("parents = []\n")
+    with pytest.raises(DataError, match="`licence` is missing"):
+        read_sources(copied)
+
+
+def test_an_unknown_key_is_named(copied):
+    with (copied / "tasks.toml").open("a") as file:
+        file.write('\n[odd]\ncategory = "x"\nweight = 1\nsteps = ["1"]\ncolour = "red"\n')
+    with pytest.raises(DataError, match=r"tasks\.toml: \[odd\]: colour: Extra inputs"):
+        read_sources(copied)
+
+
+def test_a_task_without_phrasings_is_named(copied):
+    with (copied / "tasks.toml").open("a") as file:
+        file.write('\n[odd]\ncategory = "x"\nweight = 1\nsteps = ["1"]\n')
+    with pytest.raises(DataError, match="no phrasings for odd"):
+        read_sources(copied)
+
+
+def test_a_dialogue_about_an_unknown_intent_is_named(copied):
+    (copied / "dialogues.toml").write_text(
+        'licence = "MIT"\n[talk]\nabout = "fix"\nweight = 1\nintents = ["check", "sing"]\n'
+    )
+    with pytest.raises(DataError, match=r"\[talk\] names the unknown intent 'sing'"):
+        read_sources(copied)
+
+
+@given(st.text() | st.integers())
+def test_a_literal_reads_back_as_the_value(value):
+    assert ast.literal_eval(literal(value)) == value
+
+
+def test_strings_stand_in_double_quotes_where_that_needs_no_escape():
+    assert literal("it's") == '"it\'s"'
+    assert literal('say "hi"') == "'say \"hi\"'"
+
+
+@given(st.text(), st.text())
+def test_slots_are_filled_as_literals_or_bare(path, name):
+    code = fill("f({{path}}, <<name>>)", {"path": path, "name": name})
+    assert code == f"f({literal(path)}, {name})".strip("\n")
+
+
+def test_an_unknown_slot_is_named():
+    with pytest.raises(DataError, match="unknown slot 'color'"):
+        fill("print({{color}})", {})
