@@ -31,6 +31,7 @@ from punie_train.progress import Progress
 from punie_train.training.activations import Activations
 from punie_train.training.adapters import make_trainable, write_adapter
 from punie_train.training.batches import plan_shards, steps_per_epoch, training_batches
+from punie_train.training.behaviour import Behaviour
 from punie_train.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from punie_train.training.config import TrainConfig
 from punie_train.training.distributed import Ranks, launch, local_ranks, wanted_ranks
@@ -82,7 +83,9 @@ def train(config: TrainConfig, *, base: Path, data: Path, out: Path, progress: P
         else:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="punie-rank-")))
         stack.enter_context(fast_math(loaded.model))
-        _Training(config, loaded, rows, valid, folder, digest, progress).run()
+        judge = config.keep == "behaviour" and mx.distributed.init().rank() == 0
+        behaviour = Behaviour(data / "valid.jsonl", config.judged_rows) if judge else None
+        _Training(config, loaded, rows, valid, folder, digest, behaviour, progress).run()
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
@@ -124,6 +127,7 @@ class _Training:
         valid: Sequence[Row],
         folder: Path,
         digest: str,
+        behaviour: Behaviour | None,
         progress: Progress,
     ) -> None:
         self.config, self.model, self.rows, self.valid = config, loaded.model, rows, valid
@@ -143,8 +147,10 @@ class _Training:
         self.lengths = [len(row.tokens) for row in rows]
         size = steps_per_epoch(len(rows), config.batch_size)
         self.steps = config.iterations or math.ceil((config.epochs or 1) * size)
-        self.best = math.inf
+        self.best = (0.0, math.inf)
         self.best_step = 0
+        self.behaviour = behaviour
+        self.loaded = loaded
         self.total = _Figures()
 
     def run(self) -> None:
@@ -255,11 +261,15 @@ class _Training:
         return step == self.steps or bool(every and step % every == 0)
 
     def _stop_early(self, step: int, metrics: Metrics) -> bool:
-        loss = self.validation_loss()
-        metrics.write(step, validation_loss=loss)
-        self.progress.note(f"step {step}: validation loss {loss:.4f}")
-        if loss < self.best:
-            self.best, self.best_step = loss, step
+        loss, right = self.validation_loss(), self._right()
+        figures = {"validation_loss": loss}
+        if self.config.keep == "behaviour":
+            figures["validation_right"] = right
+        metrics.write(step, **figures)
+        said = "".join(f", {name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
+        self.progress.note(f"step {step}{said}")
+        if (-right, loss) < self.best:
+            self.best, self.best_step = (-right, loss), step
             if self.ranks.first:
                 self._write_best()
         patience = self.config.patience * max(self.config.evaluate_every, 1)
@@ -280,6 +290,15 @@ class _Training:
         self.model.train()
         return self.ranks.sum_number(loss) / sum(len(row.supervised) for row in self.valid)
 
+    def _right(self) -> float:
+        """Return the part of the judged records done right; 0 where behaviour is not asked for."""
+        right = 0.0
+        if self.behaviour is not None:
+            self.model.eval()
+            right = self.behaviour.score(self.loaded)
+            self.model.train()
+        return self.ranks.sum_number(right)
+
     def _weights(self) -> dict[str, mx.array]:
         return flat(self.model.trainable_parameters())
 
@@ -292,7 +311,8 @@ class _Training:
         if not self.ranks.first:
             return
         figures = {
-            "best": self.best,
+            "best_right": -self.best[0],
+            "best_loss": self.best[1],
             "best_step": self.best_step,
             "tokens": self.total.tokens,
             "supervised": self.total.supervised,
@@ -315,17 +335,17 @@ class _Training:
             self.model.load_weights(list(found.weights.items()), strict=False)
             self.optimizer.state = found.optimizer
             figures = found.figures
-            self.best, self.best_step = figures["best"], int(figures["best_step"])
+            self.best = (-figures["best_right"], figures["best_loss"])
+            self.best_step = int(figures["best_step"])
             self.total.tokens = int(figures["tokens"])
             self.total.supervised = int(figures["supervised"])
             self.total.seconds = figures["seconds"]
         state = (self.model.trainable_parameters(), self.optimizer.state)
         weights, self.optimizer.state = self.ranks.from_first(state)
         self.model.update(weights)
-        best = (self.best, self.best_step) if self.ranks.first else (0.0, 0)
-        if self.ranks.size > 1:
-            self.best = self.ranks.sum_number(best[0])
-            self.best_step = int(self.ranks.sum_number(best[1]))
+        best = (*self.best, self.best_step) if self.ranks.first else (0.0, 0.0, 0)
+        right, loss, step = map(self.ranks.sum_number, best)
+        self.best, self.best_step = (right, loss), int(step)
         return first
 
     def _finish(self, step: int) -> None:
@@ -334,7 +354,7 @@ class _Training:
             return
         weights, kept = self._weights(), step
         best = self.folder / BEST
-        if self.config.keep == "best" and best.exists():
+        if self.config.keep != "last" and best.exists():
             weights, kept = load_arrays(best), self.best_step
             mx.eval(weights)
         write_adapter(self.folder, self.model, self.config, self.layers, weights)
@@ -349,7 +369,8 @@ class _Training:
                 "rows": len(self.rows),
                 "shared_tokens": len(self.network.shared),
                 "final_loss": self.total.loss,
-                "validation_loss": self.best if kept == self.best_step else None,
+                "validation_loss": self.best[1] if kept == self.best_step else None,
+                "validation_right": -self.best[0] if self.config.keep == "behaviour" else None,
                 "tokens": self.total.tokens,
                 "supervised_tokens": self.total.supervised,
                 "seconds": self.total.seconds,
