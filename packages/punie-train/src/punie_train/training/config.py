@@ -114,8 +114,8 @@ class QuantizeConfig(_Strict):
 
     bits: Literal[2, 3, 4, 5, 6, 8] = 5
     """Bits of a weight."""
-    group_size: Literal[32, 64, 128] = 64
-    """Weights that share a scale."""
+    group_size: Literal[32, 64, 128] = 32
+    """Weights that share a scale; in groups of 32, weights of a base that was 4-bit before stay exact."""
     scale_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     """Type of scales, biases and of what is not quantised."""
     embedding_bits: Literal[4, 5, 6, 8] | None = None
