@@ -91,9 +91,7 @@ def test_training_measures_behaviour_and_keeps_the_best(
     lines = "".join(json.dumps(record) + "\n" for record in (acting, talking))
     for name in ("train", "valid"):
         (tmp_path / f"{name}.jsonl").write_text(lines)
-    config = TrainConfig(
-        iterations=2, num_layers=1, keep="behaviour", evaluate_every=1, judged_rows=2
-    )
+    config = TrainConfig(iterations=2, num_layers=1, keep="behaviour", evaluate_every=1)
     train(config, base=tiny_llama, data=tmp_path, out=tmp_path / "adapter", progress=progress)
     figures = [
         json.loads(line) for line in (tmp_path / "adapter/metrics.jsonl").read_text().splitlines()

@@ -24,6 +24,8 @@ from punie_train.artefacts import read_jsonl
 from punie_train.mlx import mx
 from punie_train.models.loading import LoadedModel
 
+JUDGED = 24
+"""How many records are judged."""
 SPARE_TOKENS = 24
 """How many tokens more than the record's own turn the model may write."""
 
@@ -36,7 +38,7 @@ class Behaviour:
         limit: how many are judged, taken from every category in turn.
     """
 
-    def __init__(self, path: Path, limit: int) -> None:
+    def __init__(self, path: Path, limit: int = JUDGED) -> None:
         judged = [record for record in read_jsonl(path) if _first_turn(record) is not None]
         self._records = _spread(judged, limit)
 

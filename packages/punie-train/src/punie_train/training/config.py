@@ -67,11 +67,9 @@ class TrainConfig(_Strict):
     """Steps between measurements of the validation loss; 0 measures at the end only."""
     save_every: int = Field(default=25, ge=1)
     """Steps between checkpoints; training goes on from the last one."""
-    keep: Literal["last", "loss", "behaviour"] = "loss"
+    keep: Literal["last", "best", "behaviour"] = "best"
     """Which weights become the adapter: the last, those with the lowest validation loss, or those that do
     most validation records right when what they write is run (ties: the lower loss)."""
-    judged_rows: int = Field(default=24, ge=1)
-    """Validation records that are run at each measurement when `keep` is `behaviour`."""
     patience: int = Field(default=0, ge=0)
     """Stop after this many measurements without a better one; 0 never stops early."""
     cache_mb: int = Field(default=1024, ge=0)

@@ -84,7 +84,7 @@ def train(config: TrainConfig, *, base: Path, data: Path, out: Path, progress: P
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="punie-rank-")))
         stack.enter_context(fast_math(loaded.model))
         judge = config.keep == "behaviour" and mx.distributed.init().rank() == 0
-        behaviour = Behaviour(data / "valid.jsonl", config.judged_rows) if judge else None
+        behaviour = Behaviour(data / "valid.jsonl") if judge else None
         _Training(config, loaded, rows, valid, folder, digest, behaviour, progress).run()
 
 
