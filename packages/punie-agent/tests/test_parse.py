@@ -95,6 +95,7 @@ def test_a_message_is_read_as_what_it_means(text: str, reply: Reply) -> None:
     "text",
     [
         "For example:\n```python\nclass Shape(Protocol):\n    def area(self) -> float: ...\n```",
+        "Used so:\n```python\nclass Dog:\n    def bark(self): ...\n\nDog().bark()\n```",
         "Install it:\n```sh\npip install punie\n```",
         'A config:\n```json\n{"name": "my-app", "version": "1.0"}\n```',
         "```\njust a quote\n```",
@@ -106,6 +107,13 @@ def test_a_message_is_read_as_what_it_means(text: str, reply: Reply) -> None:
 )
 def test_an_example_inside_an_answer_is_not_run(text: str) -> None:
     assert parse(text, tools=TOOLS) == Reply(text.strip())
+
+
+@pytest.mark.parametrize(
+    "code", ["2 ** 10", "print(2 ** 10)", "def f(n):\n    return n\nprint(f(2))", "n"]
+)
+def test_code_that_shows_something_is_run_even_without_a_tool(code: str) -> None:
+    assert parse(f"```python\n{code}\n```", tools=TOOLS) == Reply("", code)
 
 
 def test_broken_python_that_calls_a_tool_is_kept_so_that_its_author_hears_of_it() -> None:

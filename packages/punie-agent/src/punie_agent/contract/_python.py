@@ -38,7 +38,7 @@ def acts(code: str, tools: Collection[str]) -> bool:
     if tree is None:
         names = "|".join(re.escape(name) for name in sorted({*tools, *_PRINTERS}))
         return re.search(rf"\b(?:{names})\s*\(", code) is not None
-    if tree.body and isinstance(tree.body[-1], ast.Expr) and _is_live(tree.body[-1].value):
+    if _ends_with_a_value(tree):
         return True
     called = {node.func.id for node in _calls(tree) if isinstance(node.func, ast.Name)}
     if called & set(tools):
@@ -49,9 +49,19 @@ def acts(code: str, tools: Collection[str]) -> bool:
     return bool(at_top & _PRINTERS)
 
 
-def _is_live(value: ast.expr) -> bool:
-    """A trailing expression is shown as the block's value; a docstring or `...` is not one."""
-    return not isinstance(value, ast.Constant)
+def _ends_with_a_value(tree: ast.Module) -> bool:
+    """True when a last expression would be shown, as at a Python prompt.
+
+    Not so after definitions: those are examples that show how a thing is used. A docstring or `...` is
+    no value either.
+    """
+    if any(
+        isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        for node in tree.body
+    ):
+        return False
+    last = tree.body[-1] if tree.body else None
+    return isinstance(last, ast.Expr) and not isinstance(last.value, ast.Constant)
 
 
 def _calls(tree: ast.AST) -> Iterator[ast.Call]:
