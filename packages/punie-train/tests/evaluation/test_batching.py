@@ -11,7 +11,7 @@ import pytest
 from punie_agent.errors import ModelError as AgentModelError
 from punie_agent.models import ChatModel, Message
 from punie_train.errors import ModelError
-from punie_train.evaluation.batching import BatchedModel
+from punie_train.evaluation.batching import BatchedModel, is_stuck
 
 CONVERSATIONS = [
     [
@@ -82,6 +82,14 @@ async def test_a_closed_model_says_so(tiny_model: Path) -> None:
 
     with pytest.raises(AgentModelError, match="has been closed"):
         await model.reply(CONVERSATIONS[0])
+
+
+def test_a_reply_that_goes_round_in_a_circle_is_stuck() -> None:
+    assert is_stuck([7] * 96)
+    assert is_stuck([1, 2, 3] + [4, 5, 6, 7, 8] * 25)
+    assert not is_stuck([7] * 95)
+    assert not is_stuck(list(range(96)))
+    assert not is_stuck(list(range(48)) * 2)
 
 
 def test_it_is_a_chat_model(model: BatchedModel) -> None:

@@ -27,8 +27,21 @@ KEPT_PREFIXES = 64
 """How many conversations' computed prefixes are kept for their next turn."""
 KEPT_BYTES = 512 << 20
 """How much memory the kept prefixes may take."""
+STUCK_TOKENS = 96
+"""A reply that ends in so many tokens of one sequence, four times or more, is ended as too long."""
 GATHER_SECONDS = 0.02
 """How long an idle model waits for more requests after the first."""
+
+
+def is_stuck(tokens: Sequence[int]) -> bool:
+    """Tell whether a reply has gone round in a circle for so long that greedy decoding never leaves it.
+
+    Looked at every 16 tokens, so that it costs nothing.
+    """
+    if len(tokens) < STUCK_TOKENS or len(tokens) % 16:
+        return False
+    tail = list(tokens[-STUCK_TOKENS:])
+    return any(tail[period:] == tail[:-period] for period in range(1, STUCK_TOKENS // 4 + 1))
 
 
 @dataclass
@@ -159,13 +172,18 @@ class BatchedModel:
             while self._take_in(generator, prefixes, waiting):
                 for response in generator.next()[1]:
                     request = waiting[response.uid]
-                    if response.finish_reason != "stop":
+                    reason = response.finish_reason
+                    if reason != "stop":
                         request.written.append(response.token)
-                    if response.finish_reason is not None:
-                        if response.prompt_cache is not None:
-                            prefixes.insert_cache("", response.all_tokens, response.prompt_cache)
-                        del waiting[response.uid]
-                        request.future.set_result((request.written, response.finish_reason))
+                    if reason is None and is_stuck(request.written):
+                        generator.remove([response.uid])
+                        reason = "length"
+                    if reason is None:
+                        continue
+                    if response.prompt_cache is not None:
+                        prefixes.insert_cache("", response.all_tokens, response.prompt_cache)
+                    del waiting[response.uid]
+                    request.future.set_result((request.written, reason))
         finally:
             generator.close()
 

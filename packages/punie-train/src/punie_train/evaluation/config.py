@@ -37,7 +37,9 @@ class ValidateConfig(BaseModel):
     )
     later_query_seconds: float = Field(10.0, gt=0, description="gate: the median query after it")
     latency_queries: int = Field(
-        4, ge=0, description="queries played one at a time to measure what a person would wait"
+        4,
+        ge=0,
+        description="queries played one at a time on the last model, to measure what a person waits",
     )
     max_model_bytes: int | None = Field(None, description="gate: bytes of the last model's weights")
     max_memory_bytes: int | None = Field(
