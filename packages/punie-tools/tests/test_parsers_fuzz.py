@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -44,14 +45,18 @@ _evidence = st.builds(
 )
 
 
+@cache
+def validator(model: type[ToolResult]) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(model.model_json_schema(mode="serialization"))
+
+
 def check(result: ToolResult) -> None:
     """Hold what must hold of every result whatever it came from."""
     assert result.success == (result.status == "clean")
     if result.status not in {"clean", "findings"}:
         assert result.parse_error
         assert "\n" not in result.parse_error
-    schema = type(result).model_json_schema(mode="serialization")
-    jsonschema.Draft202012Validator(schema).validate(result.model_dump(mode="json"))
+    validator(type(result)).validate(result.model_dump(mode="json"))
     assert type(result).model_validate_json(result.model_dump_json()) == result
 
 

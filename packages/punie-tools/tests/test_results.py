@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -123,6 +124,11 @@ def built(model: type[BaseModel]) -> st.SearchStrategy:
     return st.builds(make, **{name: value(f.annotation, f.metadata) for name, f in fields})
 
 
+@cache
+def validator(model: type[ToolResult]) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(model.model_json_schema(mode="serialization"))
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 @settings(max_examples=20)
 @given(data=st.data())
@@ -130,8 +136,7 @@ def test_any_result_meets_its_schema_and_survives_json(
     model: type[ToolResult], data: st.DataObject
 ) -> None:
     result = data.draw(built(model))
-    schema = model.model_json_schema(mode="serialization")
-    jsonschema.Draft202012Validator(schema).validate(result.model_dump(mode="json"))
+    validator(model).validate(result.model_dump(mode="json"))
     assert model.model_validate_json(result.model_dump_json()) == result
 
 
