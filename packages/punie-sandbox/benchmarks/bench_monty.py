@@ -1,0 +1,187 @@
+"""The sandbox beside raw pydantic-monty, on the same machine in the same run.
+
+The peer is the interpreter itself, driven with as little code as possible: an async pool, one session, a host
+function, no check, no policy, no record. Each figure is the best of many, in milliseconds, measured by turns so that
+a busy machine harms both alike.
+
+    python bench_monty.py --json OUT
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import statistics
+import time
+from collections import namedtuple
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_monty import AsyncMonty
+
+from punie_sandbox import ExternalFunctions, Limits, Sandbox
+
+CALLS = "for i in range(100): ping(i)"
+AWAITED = "for i in range(100): await ping(i)"
+COUNT = "len([e for e in check('src').errors if e.line > 3])"
+SNIPPET = """\
+results = []
+for path in ["a.py", "b.py", "c.py"]:
+    result = check(path)
+    if not result.success:
+        results.append((path, len(result.errors)))
+by_file = {{}}
+for path, count in results:
+    by_file[path] = by_file.get(path, 0) + count
+worst = sorted(by_file.items(), key=lambda item: item[1], reverse=True)
+for path, count in worst:
+    print(f"{{path}}: {{count}} errors")
+found = check("src").errors
+lines = [error.line for error in found if error.code is not None]
+print(f"{{len(lines)}} lines, from {{min(lines)}} to {{max(lines)}}")
+summary = {{"files": len(by_file), "lines": len(lines), "run": {number}}}
+"""
+Action = Callable[[], Awaitable[Any]]
+
+
+class Finding(BaseModel):
+    """One of the 1000 errors that cross."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    code: str | None
+
+
+class Report(BaseModel):
+    """The result object that crosses."""
+
+    errors: list[Finding]
+    success: bool
+
+
+REPORT = Report(
+    errors=[
+        Finding(file=f"src/{n}.py", line=n, column=3, message="Expected int, found str", code="x")
+        for n in range(1000)
+    ],
+    success=False,
+)
+RawFinding = namedtuple("RawFinding", "file line column message code")  # noqa: PYI024
+RawReport = namedtuple("RawReport", "errors success")  # noqa: PYI024
+
+
+async def ping(x: int) -> int:
+    """Give a number back."""
+    return x
+
+
+async def check(path: str) -> Report:  # noqa: ARG001
+    """Give the report."""
+    return REPORT
+
+
+def raw_check(path: str) -> Any:  # noqa: ARG001
+    """Give the report as named tuples, as one would by hand."""
+    errors = [RawFinding(e.file, e.line, e.column, e.message, e.code) for e in REPORT.errors]
+    return RawReport(errors, REPORT.success)
+
+
+async def timed(action: Action) -> float:
+    """Milliseconds of one action."""
+    began = time.perf_counter()
+    await action()
+    return (time.perf_counter() - began) * 1000
+
+
+async def by_turns(times: int, *actions: Action) -> list[float]:
+    """The best of each action, taken in turns."""
+    best = [float("inf")] * len(actions)
+    for _ in range(times):
+        for index, action in enumerate(actions):
+            best[index] = min(best[index], await timed(action))
+    return best
+
+
+def row(name: str, measured: float, peer: float, bound: float) -> dict[str, Any]:
+    """A row of the table; the ratio must not exceed the bound."""
+    ratio = measured / peer
+    return {
+        "name": name,
+        "measured": round(measured, 3),
+        "peer": round(peer, 3),
+        "ratio": round(ratio, 2),
+        "bound": f"<= {bound:g}",
+        "ok": ratio <= bound,
+        "versions": {
+            name: version(name) for name in ("punie-sandbox", "pydantic-monty", "pydantic")
+        },
+    }
+
+
+async def measure() -> list[dict[str, Any]]:
+    """All rows."""
+    functions = ExternalFunctions([ping, check])
+    numbers = itertools.count()
+    async with (
+        Sandbox(functions, limits=Limits(calls=10**6)) as sandbox,
+        AsyncMonty(min_processes=2) as pool,
+        pool.checkout(limits={"max_suspensions": 10**9}) as raw,
+        pool.checkout(type_check=True, type_check_stubs=functions.stubs()) as checked,
+    ):
+
+        async def new_for_us() -> None:
+            await sandbox.run(f"1 + {next(numbers)}")
+
+        async def new_for_monty() -> None:
+            await checked.feed_run(f"1 + {next(numbers)}")
+
+        async def check_snippet() -> None:
+            await sandbox.check(SNIPPET.format(number=next(numbers)))
+
+        one = await by_turns(300, lambda: sandbox.run("1+1"), lambda: raw.feed_run("1+1"))
+        new = await by_turns(100, new_for_us, new_for_monty)
+        calls = await by_turns(
+            30,
+            lambda: sandbox.run(CALLS),
+            lambda: raw.feed_run(AWAITED, external_lookup={"ping": ping}),
+        )
+        cross = await by_turns(
+            30,
+            lambda: sandbox.run(COUNT),
+            lambda: raw.feed_run(COUNT, external_lookup={"check": raw_check}),
+        )
+        checks = statistics.median([await timed(check_snippet) for _ in range(60)])
+    return [
+        row("run of 1+1, warm (ms)", *one, 2.0),
+        row("a new snippet, checked and run (ms)", *new, 2.0),
+        row("100 host calls (ms)", *calls, 2.0),
+        row("a result of 1000 errors crosses (ms)", *cross, 1.5),
+        row("check of a new 15-line snippet, median (ms, beside 40 ms)", checks, 40.0, 1.0),
+    ]
+
+
+def main() -> int:
+    """Write the rows; 0 when every bound holds."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, required=True)
+    arguments = parser.parse_args()
+    rows = asyncio.run(measure())
+    arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    for each in rows:
+        print(
+            f"{each['name']:<60} {each['measured']:>9} {each['peer']:>9} {each['ratio']:>6} {each['bound']}"
+        )
+    return 0 if all(each["ok"] for each in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,170 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["punie-sandbox", "pydantic-ai-harness[code-mode]==0.62.0", "smolagents==1.26.0"]
+# ///
+"""The sandbox beside pydantic-ai-harness CodeMode and smolagents' local executor.
+
+CodeMode is driven through its public interface: an agent whose model asks for `run_code` again and again; a run's time
+is what passes between two requests to the model. The same code runs in the sandbox. smolagents' executor is called
+directly. The peers are needed here only; where they are not installed, the script starts itself again in an environment
+of its own with `uv run`.
+
+    python bench_peers.py --json OUT
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from punie_sandbox import ExternalFunctions, Limits, Sandbox
+
+PEERS = ["pydantic-ai-harness[code-mode]==0.62.0", "smolagents==1.26.0"]
+CALLS = "total = 0\nfor i in range(100):\n    total += ping(x=i)\ntotal"
+CODE_MODE_CALLS = "total = 0\nfor i in range(100):\n    total += await ping(x=i)\ntotal"
+LOOP = "total = 0\nfor i in range(10_000):\n    total += i * i % 7\ntotal"
+TURNS = 15
+
+
+async def ping(x: int) -> int:
+    """Give a number back."""
+    return x
+
+
+async def ours(code: str) -> float:
+    """Best milliseconds of the sandbox, new text each time so that each run is checked."""
+    async with Sandbox(ExternalFunctions([ping]), limits=Limits(calls=200)) as sandbox:
+        times = []
+        for turn in range(TURNS):
+            began = time.perf_counter()
+            result = await sandbox.run(f"# {turn}\n{code}")
+            times.append(time.perf_counter() - began)
+            assert result.ok, result
+    return min(times) * 1000
+
+
+async def code_mode(code: str) -> float:
+    """Best milliseconds of CodeMode: from the model's answer to the next request."""
+    from pydantic_ai import Agent  # ty: ignore[unresolved-import]
+    from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart  # ty: ignore[unresolved-import]
+    from pydantic_ai.models.function import AgentInfo, FunctionModel  # ty: ignore[unresolved-import]
+    from pydantic_ai.usage import UsageLimits  # ty: ignore[unresolved-import]
+    from pydantic_ai_harness import CodeMode  # ty: ignore[unresolved-import]
+
+    times: list[float] = []
+    answered: list[float] = []
+
+    def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:  # noqa: ARG001
+        if answered:
+            times.append(time.perf_counter() - answered[-1])
+        if len(times) >= TURNS:
+            return ModelResponse(parts=[TextPart("done")])
+        answered.append(time.perf_counter())
+        return ModelResponse(parts=[ToolCallPart("run_code", {"code": f"# {len(times)}\n{code}"})])
+
+    agent = Agent(
+        FunctionModel(model), capabilities=[CodeMode(resource_limits={"max_suspensions": 10**6})]
+    )
+    agent.tool_plain(ping)
+    run = await agent.run("go", usage_limits=UsageLimits(request_limit=TURNS + 5))
+    text = repr(run.all_messages())
+    assert "4950" in text or "29" in text, text[-2000:]
+    return min(times) * 1000
+
+
+def smolagents_loop() -> float:
+    """Best milliseconds of smolagents' local executor."""
+    from smolagents.local_python_executor import LocalPythonExecutor  # ty: ignore[unresolved-import]
+
+    executor = LocalPythonExecutor([])
+    executor.send_tools({})
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        executor(LOOP)
+        times.append(time.perf_counter() - began)
+    return min(times) * 1000
+
+
+def row(name: str, measured: float, peer: float, least: float) -> dict[str, Any]:
+    """A row of the table; the peer must take at least so many times as long."""
+    ratio = peer / measured
+    packages = ("punie-sandbox", "pydantic-monty", "pydantic-ai-harness", "smolagents")
+    return {
+        "name": name,
+        "measured": round(measured, 3),
+        "peer": round(peer, 3),
+        "ratio": round(ratio, 2),
+        "bound": f">= {least:g}",
+        "ok": ratio >= least,
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+async def measure() -> list[dict[str, Any]]:
+    """All rows; each pair twice, and the better of both, because machines are busy."""
+
+    async def twice(action: Callable[[str], Awaitable[float]], code: str) -> float:
+        return min(await action(code), await action(code))
+
+    calls = await twice(ours, CALLS), await twice(code_mode, CODE_MODE_CALLS)
+    loops = await twice(ours, LOOP), await twice(code_mode, LOOP)
+    return [
+        row("100 host calls beside CodeMode (ms)", *calls, 2.0),
+        row("a loop of 10 000 beside CodeMode (ms)", *loops, 0.9),
+        row("a loop of 10 000 beside smolagents (ms)", loops[0], smolagents_loop(), 50.0),
+    ]
+
+
+def main() -> int:
+    """Write the rows; 0 when every bound holds."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, required=True)
+    arguments = parser.parse_args()
+    if importlib.util.find_spec("pydantic_ai_harness") is None:
+        return again_with_peers(arguments.json)
+    rows = asyncio.run(measure())
+    arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    for each in rows:
+        print(
+            f"{each['name']:<60} {each['measured']:>9} {each['peer']:>9} {each['ratio']:>6} {each['bound']}"
+        )
+    return 0 if all(each["ok"] for each in rows) else 1
+
+
+def again_with_peers(out: Path) -> int:
+    """Run this script in an environment that has the peers."""
+    uv = shutil.which("uv")
+    if uv is None:
+        print(f"install {' '.join(PEERS)}, or uv", file=sys.stderr)
+        return 2
+    package = Path(__file__).resolve().parents[1]
+    needs = [argument for need in [str(package), *PEERS] for argument in ("--with", need)]
+    command = [
+        uv,
+        "run",
+        "--isolated",
+        "--no-project",
+        "--python",
+        sys.executable,
+        *needs,
+        "python",
+        __file__,
+    ]
+    return subprocess.run([*command, "--json", str(out.resolve())], check=False).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
