@@ -103,13 +103,14 @@ class _DiesMidStream(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["content-length"]))
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         choice = {"index": 0, "delta": {"role": "assistant", "content": "Half an ans"}}
         head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-        self.wfile.write(f"data: {json.dumps({**head, 'choices': [choice]})}\n\n".encode())
+        event = f"data: {json.dumps({**head, 'choices': [choice]})}\n\n".encode()
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
         self.wfile.flush()
-        self.server.calls += 1
-        self.close_connection = True
+        self.close_connection = True  # in the middle of the body, as a killed process does
 
     def _json(self, data):
         body = json.dumps(data).encode()
@@ -126,11 +127,10 @@ class _DiesMidStream(BaseHTTPRequestHandler):
 @contextmanager
 def _server(handler):
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.calls = 0
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield server, f"http://127.0.0.1:{server.server_address[1]}/v1"
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
     finally:
         server.shutdown()
         server.server_close()
@@ -138,7 +138,7 @@ def _server(handler):
 
 
 async def test_a_model_server_that_is_gone_is_one_sentence_with_its_address(bench):
-    with _server(_DiesMidStream) as (_, url):
+    with _server(_DiesMidStream) as url:
         pass
     script = f"from punie_agent.acp import serve; serve(model={url!r})"
     async with bench.agent([sys.executable, "-c", script]) as agent:
@@ -147,6 +147,17 @@ async def test_a_model_server_that_is_gone_is_one_sentence_with_its_address(benc
             await bench.say(agent, session, "hello")
         assert "\n" not in caught.value.message
         assert await bench.say(agent, session, "/help") == "end_turn"
+
+
+async def test_a_model_server_that_dies_in_the_middle_of_an_answer_costs_that_turn_only(bench):
+    with _server(_DiesMidStream) as url:
+        script = f"from punie_agent.acp import serve; serve(model={url!r})"
+        async with bench.agent([sys.executable, "-c", script]) as agent:
+            session = await bench.session(agent)
+            with pytest.raises(WireError, match=url) as caught:
+                await bench.say(agent, session, "hello")
+            assert "\n" not in caught.value.message
+            assert await bench.say(agent, session, "/help") == "end_turn"
 
 
 async def test_a_full_disk_is_told_and_the_session_goes_on_in_memory(bench):
