@@ -12,7 +12,7 @@ def manifest() -> set[str]:
     return {f"{area}.{name}" for area, behaviours in areas.items() for name in behaviours}
 
 
-def tested() -> dict[str, str | None]:
+def named_by_tests() -> dict[str, str | None]:
     """The behaviour each test names, by test."""
     named: dict[str, str | None] = {}
     for path in sorted(HERE.glob("test_*.py")):
@@ -27,7 +27,7 @@ def tested() -> dict[str, str | None]:
 
 def test_every_behaviour_has_a_test_and_every_test_names_a_behaviour() -> None:
     """behaviour: behaviours.manifest"""
-    names = tested()
+    names = named_by_tests()
     assert [test for test, name in names.items() if name is None] == []
     assert set(names.values()) - manifest() == set()
     assert manifest() - set(names.values()) - {"readme.examples"} == set()

@@ -28,7 +28,7 @@ __all__ = ["Sandbox"]
 class Sandbox:
     """Runs snippets of Python that call the given host functions, and nothing else of the host.
 
-    Use it as an async context manager. One sandbox is one session: variables live across runs, and one run
+    Use it as an async context manager, or `open` and `close` it. One sandbox is one session: variables live across runs, and one run
     goes at a time. Open several for concurrency, on shared `workers` when there are many.
 
     Args:
@@ -61,11 +61,28 @@ class Sandbox:
         self._pending = False
         self._turn = asyncio.Lock()
 
-    async def __aenter__(self) -> Self:
-        if self._shared is None:
-            self._own = await Workers(sessions=2).__aenter__()
-        self._session = Session(self._workers, self.functions, self.limits)
+    async def open(self) -> Self:
+        """Open the sandbox outside an `async with` block; `close` it when done."""
+        if self._session is None:
+            if self._shared is None:
+                self._own = await Workers(sessions=2).__aenter__()
+            self._session = Session(self._workers, self.functions, self.limits)
         return self
+
+    async def close(self) -> None:
+        """End the session and its workers."""
+        await self._close(kill=False)
+
+    async def _close(self, *, kill: bool) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.drop(kill=kill)
+        own, self._own = self._own, None
+        if own is not None:
+            await own.__aexit__(None, None, None)
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
 
     async def __aexit__(
         self,
@@ -73,12 +90,7 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.drop(kill=kind is not None)
-        own, self._own = self._own, None
-        if own is not None:
-            await own.__aexit__(None, None, None)
+        await self._close(kill=kind is not None)
 
     @property
     def _workers(self) -> Workers:
