@@ -335,7 +335,8 @@ class _Training:
             self.model.load_weights(list(found.weights.items()), strict=False)
             self.optimizer.state = found.optimizer
             figures = found.figures
-            self.best = (-figures["best_right"], figures["best_loss"])
+            loss = figures.get("best_loss", math.inf)
+            self.best = (-figures.get("best_right", 0.0), loss)
             self.best_step = int(figures["best_step"])
             self.total.tokens = int(figures["tokens"])
             self.total.supervised = int(figures["supervised"])
