@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 WRITE = "```python\nwrite_file('made.txt', 'by punie')\n```"
 
@@ -89,3 +93,59 @@ serve(model='scripted', models={'scripted': make})
     done = stage._run(command)
     assert done.returncode != 0
     assert "nothing answers at URL: start it with X" in done.stdout + done.stderr
+
+
+SERVER = """
+from pydantic import BaseModel
+from mcp.server import MCPServer
+
+server = MCPServer("sums")
+
+class Sum(BaseModel):
+    total: int
+
+@server.tool()
+def add(numbers: list[int]) -> Sum:
+    "Add numbers."
+    return Sum(total=sum(numbers))
+
+server.run("stdio")
+"""
+
+
+def test_a_server_from_acpxs_mcp_config_is_a_typed_function(stage):
+    server = stage.folder / "server.py"
+    server.write_text(SERVER)
+    config = stage.folder / "mcp.json"
+    entry = {"name": "sums", "command": sys.executable, "args": [str(server)]}
+    config.write_text(json.dumps({"mcpServers": [entry]}))
+    agent = stage.scripted("```python\nprint('total', sums_add([1, 2, 3]).total)\n```", "Six.")
+    output = stage.acpx(agent, "--approve-all", "--mcp-config", str(config), "exec", "add")
+    assert "total 6" in output
+
+
+def test_acpx_cancels_a_command_in_the_middle(stage):
+    (stage.project / "job.sh").write_text("touch started\nsleep 600\n")
+    agent = stage.scripted("```python\nrun_command('sh job.sh')\n```", "Done.")
+    stage.acpx(agent, "--ttl", "5", "sessions", "new")
+    command = stage.clients.acpx(
+        "--agent", " ".join(agent), "--approve-all", "--ttl", "5", "prompt", "go"
+    )
+    turn = subprocess.Popen(
+        command, cwd=stage.project, env=stage.environment, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (stage.project / "started").exists():
+        assert time.monotonic() < deadline
+        assert turn.poll() is None
+    stage.acpx(agent, "cancel")
+    output, _ = turn.communicate(timeout=60)
+    assert "cancelled" in output
+    assert stage.frames()[-1][1]["result"] == {"stopReason": "cancelled"}
+
+
+def test_the_program_that_users_run_is_the_one_that_answers(stage):
+    punie = [str(Path(sys.executable).parent / "punie"), "acp", "--model", "test"]
+    tee = stage.agent()[:3]
+    output = stage.acpx([*tee, *punie], "--deny-all", "--format", "quiet", "exec", "hello")
+    assert "offline test model" in output
