@@ -63,6 +63,14 @@ def test_a_linked_settings_file_stays_a_link(tmp_path: Path) -> None:
     assert "Punie" in real.read_text()
 
 
+def test_a_settings_file_keeps_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text("{}")
+    file.chmod(0o640)
+    register_with("zed", START, file=file).apply()
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
 def test_damaged_settings_are_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text('{"theme": ')

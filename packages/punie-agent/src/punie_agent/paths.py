@@ -33,8 +33,14 @@ def project_key(project: Path) -> str:
     return f"{name}-{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, *, private: bool = False) -> None:
     """Write a file so that a reader sees the old text or the new one, never a part.
+
+    Args:
+        path: the file; its folders are made.
+        text: what it shall hold.
+        private: readable by its user alone. Otherwise an old file keeps its mode, and a new one gets the
+            user's usual one.
 
     Raises:
         OSError: it could not be written; the old file is untouched.
@@ -46,10 +52,21 @@ def write_whole(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if not private:
+            Path(temporary).chmod(_mode(path))
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        return 0o666 & ~mask
 
 
 def signing_key() -> bytes:

@@ -152,7 +152,7 @@ class ProjectRules:
         """
         rules = sorted({*self.read(), rule})
         text = json.dumps({"project": str(self.project.resolve()), "allow": rules}, indent=2)
-        write_whole(self.path, text + "\n")
+        write_whole(self.path, text + "\n", private=True)
 
 
 class Permissions:

@@ -121,7 +121,9 @@ def record(result: TurnResult, *, model: str, contract: Contract, project: Path)
     }
     path = _folder() / f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}.json"
     try:
-        write_whole(path, json.dumps(redacted(data), ensure_ascii=False, indent=1) + "\n")
+        write_whole(
+            path, json.dumps(redacted(data), ensure_ascii=False, indent=1) + "\n", private=True
+        )
     except (OSError, TypeError, ValueError) as error:
         logger.warning("the trace was not stored: %s", error)
         return None
