@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
-from punie_sandbox._lowering import Lowered, Lowering, Record, Unsupported
+from punie_sandbox._form import Lowered, Record, UnsupportedTypeError
+from punie_sandbox._lowering import Lowering
 from punie_sandbox.errors import RegistrationError
 
 __all__ = [
@@ -304,7 +305,7 @@ class ExternalFunctions:
     def _lower(self, function: str, where: str, annotation: Any) -> Lowered:
         try:
             return self._lowering.lower(annotation)
-        except Unsupported as error:
+        except UnsupportedTypeError as error:
             raise RegistrationError(f"{function}() {where}: {error}") from None
 
     def __iter__(self) -> Iterator[ExternalFunction]:
