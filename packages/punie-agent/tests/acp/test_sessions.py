@@ -167,6 +167,14 @@ async def test_plan_mode_shows_one_diff_for_the_whole_script_and_asks_once(bench
             {"type": "diff", "path": str(bench.project / "b.txt"), "newText": "new"},
         ]
         assert [o["kind"] for o in asked["params"]["options"]] == ["allow_once", "reject_once"]
+        steps = ["Change a.txt", "Create b.txt"]
+        assert [
+            (
+                [entry["content"] for entry in plan["entries"]],
+                {e["status"] for e in plan["entries"]},
+            )
+            for plan in agent.updates("plan")
+        ] == [(steps, {"pending"}), (steps, {"in_progress"}), (steps, {"completed"})]
         assert (bench.project / "a.txt").read_text() == "one\ntwo\n"
         assert (bench.project / "b.txt").read_text() == "new"
 
@@ -200,8 +208,10 @@ async def test_slash_commands_are_announced_and_check_needs_no_model(bench):
 async def test_what_was_attached_reaches_the_model(bench):
     source = """
     from punie_agent.testing import ScriptedModel
+    class Seeing(ScriptedModel):
+        sees_images = True
     def make():
-        return ScriptedModel([lambda seen: seen[-1].content + f" [{len(seen[-1].images)} image]"])
+        return Seeing([lambda seen: seen[-1].content + f" [{len(seen[-1].images)} image]"])
     """
     async with bench.agent(bench.launcher(source)) as agent:
         session = await bench.session(agent)
@@ -216,6 +226,14 @@ async def test_what_was_attached_reaches_the_model(bench):
         assert agent.said() == (
             "Look at `src/a b.py`\n\nAttached `src/a b.py`:\n````\nx = 1\n```` [1 image]"
         )
+
+
+async def test_a_picture_that_the_model_cannot_see_is_said_so(bench):
+    async with bench.agent(bench.shared("Ok.")) as agent:
+        session = await bench.session(agent)
+        blocks = [{"type": "image", "data": "aGk=", "mimeType": "image/png"}]
+        await agent.request("session/prompt", {"sessionId": session, "prompt": blocks})
+        assert agent.said().startswith("The model scripted cannot see pictures")
 
 
 async def test_usage_is_told_when_the_models_context_is_known(bench):

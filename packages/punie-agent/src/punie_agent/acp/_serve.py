@@ -37,9 +37,20 @@ def serve(
         models: further models by name, made at first use; tests and embedders use this.
 
     Returns:
-        The process's exit code: 0 when the client closed the connection, 128 + n on signal n.
+        The process's exit code: 0 when the client closed the connection, 128 + n on signal n, 2 when
+        there is no stdin or stdout to serve on.
     """
-    source, sink = claim()
+    try:
+        by_hand = os.isatty(0)
+        source, sink = claim()
+    except OSError as error:
+        print(f"punie acp: stdin and stdout must be open: {error}", file=sys.stderr)
+        return 2
+    if by_hand:
+        print(
+            "punie acp: waiting for an editor's messages on stdin; see `punie init`",
+            file=sys.stderr,
+        )
     code = asyncio.run(_serve_stdio(source, sink, model, models))
     sys.stderr.flush()
     # Reader and writer threads may be blocked in the kernel; nothing is left that needs them.

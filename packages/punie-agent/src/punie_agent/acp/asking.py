@@ -73,6 +73,8 @@ class Person:
 
     async def _answer(self, request: PermissionRequest, offered: tuple[Outcome, ...]) -> str | None:
         """Return the id of the chosen option; None when there is none, or the turn was cancelled."""
+        if request.tool == "plan":
+            self._narrator.planned(request)
         card = self._narrator.permission_card(request)
         options = [
             schema.PermissionOption(option_id=each, name=_OPTIONS[each][0], kind=_OPTIONS[each][1])

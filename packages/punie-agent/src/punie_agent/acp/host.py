@@ -23,7 +23,7 @@ from acp import schema
 
 from punie_agent.acp.editor import EditorError
 from punie_tools import Completed, LocalHost
-from punie_tools.errors import MissingFileError, ToolsError, UnreadableFileError
+from punie_tools.errors import ToolsError
 from punie_tools.paths import contain
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class AcpHost:
     async def _old_text(self, path: str | Path) -> str | None:
         try:
             return await self.read_text(path)
-        except (MissingFileError, ValueError, EditorError, UnreadableFileError):
+        except (OSError, ValueError):
             return None
 
     async def _run_in_terminal(

@@ -29,7 +29,7 @@ from punie_agent.events import (
 from punie_agent.permissions import title_of_call
 
 if TYPE_CHECKING:
-    from acp.schema import ToolKind
+    from acp.schema import PlanEntryStatus, ToolKind
 
     from punie_agent.acp.editor import UpdateStream
     from punie_agent.events import Effect, Event
@@ -89,6 +89,7 @@ class Narrator:
         self._root = root
         self._open: dict[str, _Open] = {}
         self._code = ""
+        self._plan: list[str] = []
 
     def tool_call_id(self, event_id: str) -> str:
         """Return the session-wide id of a code call or tool call."""
@@ -125,6 +126,15 @@ class Narrator:
     def allowed(self, event_id: str) -> None:
         """A permission was given: the call goes on."""
         self._update(event_id, status="in_progress")
+        self._tell_plan("in_progress")
+
+    def planned(self, request: PermissionRequest) -> None:
+        """A plan is put to the person: each file it would change is a step of it."""
+        self._plan = [
+            f"{'Create' if each.old_text is None else 'Change'} {each.path}"
+            for each in request.changes
+        ]
+        self._tell_plan("pending")
 
     def wrote(self, path: Path, old: str | None, new: str) -> None:
         """A file was written, by the call that is running or by a plan that was approved."""
@@ -223,6 +233,9 @@ class Narrator:
         if code is None:
             return
         result = event.result
+        if result is not None and result.ok:
+            self._tell_plan("completed")
+        self._plan = []
         if result is None:
             told, output = "Cancelled.", {"status": "cancelled"}
         elif result.status == "pending":
@@ -250,6 +263,13 @@ class Narrator:
                 session_update="usage_update", used=event.context_tokens, size=event.context_limit
             )
         )
+
+    def _tell_plan(self, status: PlanEntryStatus) -> None:
+        entries = [
+            schema.PlanEntry(content=step, priority="medium", status=status) for step in self._plan
+        ]
+        if entries:
+            self._stream.tell(schema.AgentPlanUpdate(session_update="plan", entries=entries))
 
     def _think(self, text: str) -> None:
         self(ThoughtDelta(text))

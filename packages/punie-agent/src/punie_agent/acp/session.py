@@ -283,6 +283,10 @@ class Session:
 
         workspace = await self._open_workspace()
         kit = kit or await workspace.kit(model)
+        if prompt.images and not getattr(model, "sees_images", False):
+            self._notices.append(
+                f"The model {model.name} cannot see pictures; it gets the text only."
+            )
         if self._notices:
             _say(stream, "\n".join([*self._notices, "", ""]))
             self._notices.clear()

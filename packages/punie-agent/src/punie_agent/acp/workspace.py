@@ -82,7 +82,9 @@ class Workspace:
         self.permissions = Permissions(
             self._ask, mode=mode, project=self.host.roots[0], host=self.host
         )
-        self.toolbox = _Toolbox(self.host, plugins=load_plugins())
+        self._problems: list[str] = []
+        plugins = load_plugins(lambda error: self._problems.append(f"{error}."))
+        self.toolbox = _Toolbox(self.host, plugins=plugins)
         self._servers: McpServers | None = None
         self._configs = servers
         self._kits: dict[str, Kit] = {}
@@ -117,14 +119,15 @@ class Workspace:
         return self._kits[key]
 
     async def start(self) -> list[str]:
-        """Start the session's MCP servers, once; returns what a person should know about them."""
-        if self._servers is not None or not self._configs:
-            return []
-        from punie_agent.acp.mcp import McpServers
+        """Start the session's MCP servers, once; returns what a person should know, once."""
+        if self._configs and self._servers is None:
+            from punie_agent.acp.mcp import McpServers
 
-        self._servers = McpServers(self._configs, str(self.host.roots[0]))
-        await self._servers.start()
-        return self._servers.problems
+            self._servers = McpServers(self._configs, str(self.host.roots[0]))
+            await self._servers.start()
+            self._problems += self._servers.problems
+        told, self._problems = self._problems, []
+        return told
 
     async def close(self) -> None:
         """End the sandboxes, the MCP servers and everything running in them."""
