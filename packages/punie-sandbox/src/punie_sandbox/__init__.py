@@ -4,7 +4,8 @@
 `RunResult` says everything about a run and is JSON.
 """
 
-from punie_sandbox._functions import Effect, ExternalFunction, ExternalFunctions, Parameter
+from punie_sandbox._function import Effect, ExternalFunction, Parameter
+from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox._pending import Pending
 from punie_sandbox._reads import fields_read
 from punie_sandbox._sandbox import Sandbox

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from punie_sandbox._functions import ExternalFunction, ExternalFunctions
+from punie_sandbox._function import ExternalFunction
+from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox._run import Run, broken
 from punie_sandbox.errors import ReplayError
 from punie_sandbox.limits import Limits

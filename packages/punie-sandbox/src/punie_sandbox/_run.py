@@ -25,7 +25,9 @@ from pydantic_monty import (
     MontyComplete,
 )
 
-from punie_sandbox._functions import ExternalFunction, ExternalFunctions, HostContractError
+from punie_sandbox._function import ExternalFunction, HostContractError
+from punie_sandbox._functions import ExternalFunctions
+from punie_sandbox._host import LateError, as_builtin, as_text, invoke, named_only, raised
 from punie_sandbox._size import written_size
 from punie_sandbox.errors import CannotPreviewError
 from punie_sandbox.limits import Limits
@@ -210,7 +212,7 @@ class Run:
             function = self.functions.get(snapshot.variable_name)
             if function is None:
                 return await self.advance(snapshot.resume())
-            return await self.advance(snapshot.resume(value=_named(function.name)))
+            return await self.advance(snapshot.resume(value=named_only(function.name)))
         assert isinstance(snapshot, AsyncFutureSnapshot)
         answers = await self._gathered(snapshot.pending_call_ids)
         return await self.advance(snapshot.resume(answers))
@@ -275,7 +277,7 @@ class Run:
     async def _call(self, snapshot: AsyncFunctionSnapshot) -> dict[str, Any]:
         function = self.functions.get(str(snapshot.function_name))
         if function is None:
-            return _raised(NameError(f"name {snapshot.function_name!r} is not defined"))
+            return raised(NameError(f"name {snapshot.function_name!r} is not defined"))
         if len(self.calls) >= self.limits.calls:
             raise Stopped(Status.CALL_LIMIT, f"made more than {self.limits.calls} host calls")
         number = len(self.calls) + 1
@@ -285,10 +287,10 @@ class Run:
             positional, named, shown = function.bind(args, kwargs)
         except (TypeError, ValueError) as error:
             record = CallRecord(
-                number, function.name, {}, function.effect, "invalid", error=_text(error)
+                number, function.name, {}, function.effect, "invalid", error=as_text(error)
             )
             self.calls.append(record)
-            return _raised(error)
+            return raised(error)
         call = Call(number, function.name, shown, function.effect)
         if self.planning and function.effect == "execute":
             raise self._no_preview(call, f"{function.name}() executes, which cannot be previewed")
@@ -297,8 +299,8 @@ class Run:
             raise Paused(call, snapshot)
         if decision.action == "deny":
             refusal = PermissionError(decision.reason or f"{function.name}() was not allowed")
-            self._record(call, "deny", error=_text(refusal))
-            return _raised(refusal)
+            self._record(call, "deny", error=as_text(refusal))
+            return raised(refusal)
         self._record(call, "allow")  # its place in the order of attempts; completed below
         if function.awaited:
             work = self._perform(function, call, positional, named)
@@ -341,86 +343,27 @@ class Run:
         began = time.perf_counter()
         limit = min(self.limits.call_seconds, self.remaining)
         try:
-            value = await _invoke(function, positional, named, limit)
+            value = await invoke(function, positional, named, limit)
             lowered = function.lower_result(value)
         except Stopped:
             raise
         except CannotPreviewError as error:
             raise self._no_preview(call, str(error)) from None
-        except _Late:
+        except LateError:
             if self.remaining <= 0:
                 raise Stopped(
                     Status.WALL_LIMIT, f"{self._wall().message}, in {function.name}()"
                 ) from None
             error = TimeoutError(f"{function.name}() took longer than {limit:g} s")
         except HostContractError as wrong:
-            self._record(call, "allow", error=_text(wrong), duration=time.perf_counter() - began)
+            self._record(call, "allow", error=as_text(wrong), duration=time.perf_counter() - began)
             raise broken(str(wrong)) from None
-        except Exception as raised:  # noqa: BLE001 - whatever a tool raises goes to the code that called it
-            error = raised
+        except Exception as exception:  # noqa: BLE001 - whatever a tool raises goes to the code that called it
+            error = exception
         else:
             result = function.encode_result(lowered)
             self._record(call, "allow", result=result, duration=time.perf_counter() - began)
             return {"return_value": lowered}
-        seen = _builtin(error)
-        self._record(call, "allow", error=_text(seen), duration=time.perf_counter() - began)
-        return _raised(seen)
-
-
-class _Late(Exception):  # noqa: N818 - control flow, not an error
-    """The call took longer than it may; a TimeoutError of the function itself is not this."""
-
-
-async def _invoke(
-    function: ExternalFunction, positional: list[Any], named: dict[str, Any], limit: float
-) -> Any:
-    if function.is_async:
-        work = function.call(*positional, **named)
-    else:
-        work = asyncio.to_thread(function.call, *positional, **named)
-    clock = asyncio.timeout(limit)
-    try:
-        async with clock:
-            return await work
-    except TimeoutError:
-        if clock.expired():
-            raise _Late from None
-        raise
-
-
-_BUILTIN: tuple[type[BaseException], ...] = (
-    FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError, TimeoutError,
-    ZeroDivisionError, OverflowError, ArithmeticError, IndexError, KeyError, LookupError, NotImplementedError,
-    RecursionError, RuntimeError, ModuleNotFoundError, ImportError, AttributeError, AssertionError,
-    UnicodeError, ValueError, TypeError, NameError, OSError,
-)  # fmt: skip
-
-
-def _builtin(error: Exception) -> Exception:
-    """The nearest exception that exists in the sandbox; another type keeps its name in the message."""
-    kind = next((kind for kind in _BUILTIN if isinstance(error, kind)), RuntimeError)
-    if kind is UnicodeError:
-        kind = ValueError
-    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    if not isinstance(error, _BUILTIN):
-        message = f"{type(error).__name__}: {message}"
-    made = kind(message)
-    assert isinstance(made, Exception)
-    return made
-
-
-def _raised(error: Exception) -> dict[str, Any]:
-    return {"exc_type": type(error).__name__, "message": str(error.args[0]) if error.args else ""}
-
-
-def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error.args[0] if error.args else ''}"
-
-
-def _named(name: str) -> Callable[[], None]:
-    """A host function by its name alone: only calls through the loop reach the real one."""
-
-    def function() -> None: ...
-
-    function.__name__ = name
-    return function
+        seen = as_builtin(error)
+        self._record(call, "allow", error=as_text(seen), duration=time.perf_counter() - began)
+        return raised(seen)

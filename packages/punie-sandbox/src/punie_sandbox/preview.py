@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from punie_sandbox._functions import ExternalFunction, ExternalFunctions
+from punie_sandbox._function import ExternalFunction
+from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox.errors import CannotPreviewError, PlanError
 from punie_sandbox.records import Call, RunResult
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
-from punie_sandbox._functions import Effect
+from punie_sandbox._function import Effect
 from punie_sandbox._json import decode_any, encode_any
 
 __all__ = [

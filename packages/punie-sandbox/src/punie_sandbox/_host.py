@@ -1,0 +1,70 @@
+"""Running one host function, and what its exceptions become in the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from punie_sandbox._function import ExternalFunction
+
+__all__ = ["LateError", "as_builtin", "as_text", "invoke", "named_only", "raised"]
+
+
+class LateError(Exception):  # noqa: N818 - control flow, not an error
+    """The call took longer than it may; a TimeoutError of the function itself is not this."""
+
+
+async def invoke(
+    function: ExternalFunction, positional: list[Any], named: dict[str, Any], limit: float
+) -> Any:
+    if function.is_async:
+        work = function.call(*positional, **named)
+    else:
+        work = asyncio.to_thread(function.call, *positional, **named)
+    clock = asyncio.timeout(limit)
+    try:
+        async with clock:
+            return await work
+    except TimeoutError:
+        if clock.expired():
+            raise LateError from None
+        raise
+
+
+_BUILTIN: tuple[type[BaseException], ...] = (
+    FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError, TimeoutError,
+    ZeroDivisionError, OverflowError, ArithmeticError, IndexError, KeyError, LookupError, NotImplementedError,
+    RecursionError, RuntimeError, ModuleNotFoundError, ImportError, AttributeError, AssertionError,
+    UnicodeError, ValueError, TypeError, NameError, OSError,
+)  # fmt: skip
+
+
+def as_builtin(error: Exception) -> Exception:
+    """The nearest exception that exists in the sandbox; another type keeps its name in the message."""
+    kind = next((kind for kind in _BUILTIN if isinstance(error, kind)), RuntimeError)
+    if kind is UnicodeError:
+        kind = ValueError
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if not isinstance(error, _BUILTIN):
+        message = f"{type(error).__name__}: {message}"
+    made = kind(message)
+    assert isinstance(made, Exception)
+    return made
+
+
+def raised(error: Exception) -> dict[str, Any]:
+    return {"exc_type": type(error).__name__, "message": str(error.args[0]) if error.args else ""}
+
+
+def as_text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error.args[0] if error.args else ''}"
+
+
+def named_only(name: str) -> Callable[[], None]:
+    """A host function by its name alone: only calls through the loop reach the real one."""
+
+    def function() -> None: ...
+
+    function.__name__ = name
+    return function
