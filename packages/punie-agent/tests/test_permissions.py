@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from punie_agent.permissions import (
     MODES,
+    FileChange,
     Mode,
     Outcome,
     PermissionDecision,
@@ -188,3 +189,25 @@ async def test_a_new_file_has_no_old_text(host: LocalHost) -> None:
         Call(1, "write_file", {"path": "new.py", "content": "a"}, "write")
     )
     assert (answers.asked[0].old_text, answers.asked[0].new_text) == (None, "a")
+
+
+async def test_a_rewriting_tool_is_asked_with_the_diff_it_would_make(host: LocalHost) -> None:
+    answers = Answers("reject")
+    arguments = {"file_path": "app.py", "old_name": "count", "new_name": "total"}
+    await Permissions(answers, host=host)(Call(1, "cst_rename", arguments, "write"))
+    (request,) = answers.asked
+    assert (
+        request.diff
+        == '--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-count: int = "three"\n+total: int = "three"\n'
+    )
+    assert request.changes == (
+        FileChange("app.py", 'count: int = "three"\n', 'total: int = "three"\n'),
+    )
+    assert await host.read_text("app.py") == 'count: int = "three"\n'
+
+
+async def test_a_rewrite_that_cannot_be_previewed_is_asked_without_a_diff(host: LocalHost) -> None:
+    answers = Answers("reject")
+    arguments = {"file_path": "nowhere.py", "old_name": "a", "new_name": "b"}
+    await Permissions(answers, host=host)(Call(1, "cst_rename", arguments, "write"))
+    assert (answers.asked[0].diff, answers.asked[0].changes) == (None, ())

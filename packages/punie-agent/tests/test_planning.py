@@ -132,3 +132,20 @@ async def test_a_command_without_changes_before_it_is_asked_for_by_itself(
     await plan(project, person, '```python\nprint(run_command("touch done"))\n```')
     assert [request.command for request in person.asked] == ["touch done"]
     assert (project / "done").exists() is there
+
+
+async def test_a_rewriting_tool_is_part_of_the_plan(project: Path) -> None:
+    person = Person("allow_once")
+    code = 'print(cst_rename("app.py", "count", "total").success)\nprint(read_file("app.py"))'
+    result, _ = await plan(project, person, f"```python\n{code}\n```")
+    assert [request.title for request in person.asked] == ["Change app.py"]
+    assert (project / "app.py").read_text() == 'total: int = "three"\n'
+    assert 'total: int = "three"' in result.runs[0].stdout
+
+
+async def test_a_check_after_a_planned_change_is_left_for_the_next_step(project: Path) -> None:
+    person = Person("allow_once")
+    code = 'write_file("app.py", "count: int = 3\\n")\nprint(typecheck("app.py").error_count)'
+    result, _ = await plan(project, person, f"```python\n{code}\n```")
+    assert (project / "app.py").read_text() == "count: int = 3\n"
+    assert result.messages[3].content.endswith("Not done yet, from here on: Check types in app.py.")

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from punie_agent._overlay import changes_of
 from punie_agent._watch import current_watch
 from punie_agent.events import Effect
 from punie_agent.paths import data_dir, project_key, write_whole
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from punie_sandbox import Call, Decision
+    from punie_sandbox import FileChange as Planned
     from punie_tools import Host
 
 __all__ = [
@@ -87,7 +89,7 @@ class PermissionRequest:
         old_text: that file's text now; None when the file is new or not text.
         new_text: the text it would get.
         diff: a unified diff, for a write or a whole plan.
-        changes: the files of a whole plan, each with its old and new text.
+        changes: the files of a whole plan or of a rewriting tool, each with its old and new text.
         command: the command line, for an execution.
         rule: what "always" would remember, for example "run_command: pytest -q".
     """
@@ -254,6 +256,8 @@ class Permissions:
         command = command_line(call.arguments) if call.effect == "execute" else None
         new_text = _text(call.arguments.get("content")) if call.effect == "write" else None
         old_text = await self._old_text(path) if new_text is not None and path is not None else None
+        diff = unified_diff(path or "", old_text or "", new_text) if new_text is not None else None
+        changes = await self._changes(call) if call.effect == "write" and new_text is None else ()
         return PermissionRequest(
             code_id=watch.code_id if watch is not None else "",
             call_id=watch.call_id(call.id) if watch is not None else str(call.id),
@@ -264,11 +268,16 @@ class Permissions:
             path=path,
             old_text=old_text,
             new_text=new_text,
-            diff=unified_diff(path or "", old_text or "", new_text)
-            if new_text is not None
-            else None,
+            diff=diff if not changes else "".join(each.diff for each in changes),
+            changes=tuple(FileChange(each.path, each.before, each.after) for each in changes),
             command=command,
             rule=rule_of(call),
+        )
+
+    async def _changes(self, call: Call) -> tuple[Planned, ...]:
+        """What a write that does not name its text would change, found out on an overlay."""
+        return (
+            await changes_of(self.host, call.name, call.arguments) if self.host is not None else ()
         )
 
     async def _old_text(self, path: str) -> str | None:

@@ -10,17 +10,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from punie_agent._overlay import OverlayHost
 from punie_agent.permissions import FileChange, PermissionRequest, title_of_call
 
 if TYPE_CHECKING:
     from punie_agent.permissions import Permissions
-    from punie_sandbox import ExternalFunctions, Plan, Preview, RunResult, Sandbox
+    from punie_sandbox import ExternalFunctions, Overlay, Plan, Preview, RunResult, Sandbox
     from punie_tools import Host
 
 __all__ = ["preview_for", "run_planned"]
 
 _READ, _WRITE = "read_file", "write_file"
 _UNAFFECTED = frozenset({"git_log"})
+_NAVIGATE = frozenset(
+    {"goto_definition", "find_references", "hover", "document_symbols", "workspace_symbols"}
+)
+"""These ask a server of their own about the real files, so they stay as `Preview.by_name` makes them."""
 
 
 def preview_for(functions: ExternalFunctions, host: Host) -> Preview | None:
@@ -31,13 +36,24 @@ def preview_for(functions: ExternalFunctions, host: Host) -> Preview | None:
         host: where the real files are.
     """
     from punie_sandbox import Preview
+    from punie_tools import EFFECTS, Toolbox
 
     if _READ not in functions or _WRITE not in functions:
         return None
     by_name = Preview.by_name(
         functions, read=_READ, write=_WRITE, unaffected=_UNAFFECTED & set(functions.names)
     )
-    return Preview(host, by_name.functions)
+    standard = [
+        name
+        for name, effect in EFFECTS.items()
+        if effect != "execute" and name in functions and name not in _NAVIGATE
+    ]
+
+    def over(overlay: Overlay) -> ExternalFunctions:
+        tools = Toolbox(OverlayHost(host, overlay)).functions(standard)
+        return by_name.functions(overlay).replaced(dict(zip(standard, tools, strict=True)))
+
+    return Preview(host, over)
 
 
 async def run_planned(
