@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from punie_train.data import GenerateConfig, generate
 from punie_train.data.scenes import World
 from punie_train.data.sources import read_sources
 from punie_train.data.workspaces import read_workspaces
 from punie_train.progress import Progress
+
+settings.register_profile("default", deadline=None, max_examples=60)
+settings.register_profile("fuzz", deadline=None, max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 SOURCES = Path(__file__).parent / "small" / "sources"
 
