@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import jsonschema
+from jsonschema.protocols import Validator
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -46,7 +47,7 @@ _evidence = st.builds(
 
 
 @cache
-def validator(model: type[ToolResult]) -> jsonschema.Draft202012Validator:
+def validator(model: type[ToolResult]) -> Validator:
     return jsonschema.Draft202012Validator(model.model_json_schema(mode="serialization"))
 
 

@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import jsonschema
+from jsonschema.protocols import Validator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,7 +126,7 @@ def built(model: type[BaseModel]) -> st.SearchStrategy:
 
 
 @cache
-def validator(model: type[ToolResult]) -> jsonschema.Draft202012Validator:
+def validator(model: type[ToolResult]) -> Validator:
     return jsonschema.Draft202012Validator(model.model_json_schema(mode="serialization"))
 
 
