@@ -342,7 +342,7 @@ def _finding(item: BaseModel) -> str:
 def _plain(value: object) -> Any:
     """Return JSON data for an editor's inspector, very long texts cut."""
     if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
+        value = value.model_dump(mode="json", exclude={"run"})  # how a tool was run is for traces
     if isinstance(value, str):
         return _cut(value)
     if isinstance(value, dict):
