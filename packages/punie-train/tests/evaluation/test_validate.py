@@ -111,11 +111,23 @@ def test_a_model_of_another_contract_is_marked(
     other = tmp_path / "other"
     shutil.copytree(tiny_model, other)
     (other / "punie.json").write_text(json.dumps({"contract_digest": "sha256:0"}))
-    config = CONFIG.model_copy(update={"only": {"phase23": []}})
+    config = CONFIG.model_copy(update={"max_tokens": 1, "max_requests": 1})
 
     model = score({"other": other}, workspaces, tmp_path / "scores.json", config).models[0]
 
     assert (model.identity.contract_matches, model.ok) == (False, False)
+
+
+def test_a_model_is_given_the_tools_it_was_taught(
+    tiny_model: Path, workspaces: Path, tmp_path: Path
+) -> None:
+    taught = tmp_path / "taught"
+    shutil.copytree(tiny_model, taught)
+    tools = ["typecheck", "read_file", "write_file"]
+    (taught / "punie.json").write_text(json.dumps({"contract": {"tools": tools}}))
+
+    with pytest.raises(EvaluationError, match="needs run_command, which taught was not taught"):
+        score({"taught": taught}, workspaces, tmp_path / "scores.json")
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path, workspaces: Path) -> None:

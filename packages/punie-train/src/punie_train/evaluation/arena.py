@@ -99,6 +99,7 @@ class Arena:
         workspaces: the folder that holds the workspaces.
         folder: where copies are made; the caller removes it.
         style: how the contract speaks to the model.
+        tools: the tools the model is given, if not just those of the suite.
         turn_limits: bounds of one turn.
         turn_seconds: wall-clock bound of one turn.
     """
@@ -107,6 +108,7 @@ class Arena:
     workspaces: Path
     folder: Path
     style: Literal["full", "brief"] = "brief"
+    tools: Sequence[str] | None = None
     turn_limits: TurnLimits = field(default_factory=TurnLimits)
     turn_seconds: float = 600.0
     _memory: dict[tuple[str, ...], Completed] = field(default_factory=dict)
@@ -116,7 +118,9 @@ class Arena:
     def contract(self, host: LocalHost | None = None) -> Contract:
         """Return the contract the suite's queries are played under."""
         chosen = toolbox(host or MemoHost(self.workspaces, self._memory))
-        return Contract(standard_functions(chosen, self.suite.tools), style=self.style)
+        return Contract(
+            standard_functions(chosen, self.tools or self.suite.tools), style=self.style
+        )
 
     @cached_property
     def reading_tools(self) -> frozenset[str]:

@@ -15,6 +15,10 @@ class ValidateConfig(BaseModel):
     style: Literal["brief", "full"] = Field(
         "brief", description="how the contract speaks to the model; trained models need `brief`"
     )
+    tools: list[str] | None = Field(
+        None,
+        description="tools every model is given; by default those of its own contract, else the suite's",
+    )
     max_tokens: int = Field(400, ge=1, description="longest single reply, in tokens")
     max_requests: int = Field(8, ge=1, description="replies of the model in one turn")
     max_failures: int = Field(3, ge=1, description="failed programs in a row before a turn ends")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from punie_train.artefacts import digest_folder
 from punie_train.errors import EvaluationError
@@ -79,22 +80,34 @@ def identify(candidate: Candidate, contract_digest: str) -> Identity:
         digest=digest,
         contract_digest=contract_digest,
         trained_contract_digest=trained,
-        contract_matches=None if trained is None else trained == contract_digest,
+        contract_matches=None if not (trained and contract_digest) else trained == contract_digest,
         bytes=size,
         bits_per_weight=bits if bits is None or bits < MANY_BITS else None,
         parameters=parameters,
     )
 
 
+def trained_tools(candidate: Candidate) -> list[str] | None:
+    """Return the tools of the contract a model was taught, as its `punie.json` says; None without one."""
+    contract = _description(candidate.path).get("contract")
+    tools = contract.get("tools") if isinstance(contract, dict) else None
+    return [str(name) for name in tools] if isinstance(tools, list) else None
+
+
 def _trained_digest(folder: Path) -> str | None:
+    value = _description(folder).get("contract_digest")
+    return value if isinstance(value, str) else None
+
+
+def _description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     if not path.is_file():
-        return None
+        return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8")).get("contract_digest")
-    except (ValueError, AttributeError):
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
         raise EvaluationError(f"{path}: damaged; make the model again.") from None
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, dict) else {}
 
 
 def count_parameters(folder: Path) -> int | None:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from punie_agent.loop import TurnLimits
 from punie_train.artefacts import write_json
+from punie_train.errors import EvaluationError
 from punie_train.evaluation.arena import Arena
 from punie_train.evaluation.config import ValidateConfig
-from punie_train.evaluation.identity import Candidate, candidates, identify
+from punie_train.evaluation.identity import Candidate, candidates, identify, trained_tools
 from punie_train.evaluation.over_acp import model_argv, through_acp
 from punie_train.evaluation.play import LoadedSuite, Play, open_suite, play_suite, with_model
 from punie_train.evaluation.scores import Gate, ModelScore, Scores, SuiteScore, latency_of
@@ -84,12 +85,17 @@ def _score_model(
 ) -> ModelScore:
     from punie_train.evaluation.batching import BatchedModel
 
+    chosen = [
+        loaded
+        for loaded in opened
+        if candidate.name in config.only.get(loaded.suite.name, [candidate.name])
+    ]
     with tempfile.TemporaryDirectory(prefix="punie-validate-") as folder:
         arenas = [
-            _arena(config, loaded, workspaces, Path(folder) / str(number))
-            for number, loaded in enumerate(opened)
+            _arena(config, candidate, loaded, workspaces, Path(folder) / str(number))
+            for number, loaded in enumerate(chosen)
         ]
-        identity = identify(candidate, arenas[0].contract().digest())
+        identity = identify(candidate, _contract_digest(arenas))
         if identity.contract_matches is False:
             progress.note(
                 f"WARNING: {candidate.name} was trained under contract {identity.trained_contract_digest}, "
@@ -112,7 +118,7 @@ def _score_model(
                 players = [with_model(arena, model) for arena in arenas]
             load_seconds = time.monotonic() - started
             waits, suite_scores = asyncio.run(
-                _play_all(config, candidate.name, opened, arenas, players, progress)
+                _play_all(config, candidate.name, chosen, arenas, players, progress)
             )
     latency = latency_of(waits, load_seconds)
     score = ModelScore(
@@ -129,13 +135,31 @@ def _score_model(
     return score.model_copy(update={"gates": gates, "ok": ok})
 
 
-def _arena(config: ValidateConfig, loaded: LoadedSuite, workspaces: Path, folder: Path) -> Arena:
+def _contract_digest(arenas: list[Arena]) -> str:
+    """The contract of the first suite; suites with other tools are played under contracts of their own."""
+    return arenas[0].contract().digest() if arenas else ""
+
+
+def _arena(
+    config: ValidateConfig,
+    candidate: Candidate,
+    loaded: LoadedSuite,
+    workspaces: Path,
+    folder: Path,
+) -> Arena:
     folder.mkdir(parents=True)
+    tools = config.tools or trained_tools(candidate) or loaded.suite.tools
+    if missing := sorted(set(loaded.suite.tools) - set(tools)):
+        raise EvaluationError(
+            f"{loaded.path}: the suite needs {', '.join(missing)}, which {candidate.name} was not "
+            "taught; leave the suite out, or name the tools in [validate] tools."
+        )
     return Arena(
         loaded.suite,
         workspaces,
         folder,
         style=config.style,
+        tools=tools,
         turn_limits=TurnLimits(
             requests=config.max_requests,
             failures=config.max_failures,
@@ -157,8 +181,6 @@ async def _play_all(
     suite_scores = []
     at_once = 1 if config.through == "acp" else config.batch
     for number, (loaded, arena, play) in enumerate(zip(opened, arenas, players, strict=True)):
-        if name not in config.only.get(loaded.suite.name, [name]):
-            continue
         if number == 0:
             waits = await _waits(config, loaded, play)
         with progress.task(f"{name}: {loaded.suite.name}", len(loaded.suite.queries)) as task:
