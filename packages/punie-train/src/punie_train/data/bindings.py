@@ -155,11 +155,6 @@ def symbol(*, shown: bool) -> Binder:
     return bind
 
 
-def show_symbol(rng: Random, world: World) -> Binding | None:
-    """A class to be shown; functions are called functions in the prompt."""
-    return symbol(shown=True)(rng, world)
-
-
 def write_text(rng: Random, world: World) -> Binding | None:
     """A new text file."""
     stage = world.stage(rng, added=0)
@@ -375,7 +370,7 @@ BINDERS: Mapping[str, Binder] = {
     "read_file": read_file,
     "read_head": read_head,
     "count_lines": read_file,
-    "show_symbol": show_symbol,
+    "show_symbol": symbol(shown=True),
     "recover_read": named(),
     "write_text": write_text,
     "append_line": append_line,
