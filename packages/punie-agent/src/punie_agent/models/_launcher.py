@@ -4,7 +4,7 @@ It is `mlx_lm.server` with four things added. It preloads MKL (or OpenBLAS) wher
 use its slow built-in BLAS, and there serves a quantised model dequantised to float32, which gives the
 same numbers and is many times faster on a CPU. It serves this model and refuses every other name, where
 the server alone would load whatever a request names. It answers `/punie/identity` with the folder, the
-digest of its weights and the token it was started with. And it ends when the process that started it
+digest of its files and the token it was started with. And it ends when the process that started it
 does, however that ends.
 
 It prints one line of JSON with its port once it listens. Nothing here is imported by Punie itself.
@@ -48,6 +48,14 @@ def _on_cpu() -> bool:
     import mlx.core as mx
 
     return mx.default_device() == mx.Device(mx.cpu)
+
+
+def fits_as_float32(model: Any) -> bool:
+    """True when the model as float32 takes at most half of this machine's memory."""
+    from mlx_lm.utils import get_total_parameters
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return 4 * get_total_parameters(model) <= memory // 2
 
 
 def to_float32(model: Any) -> Any:
@@ -133,7 +141,7 @@ def _patch_server(identity: Identity) -> None:
                 raise ValueError(f"this server serves {identity.folder} only, not {model_path}")
             first = self.model_key is None
             super().load(SERVED_NAME, None, SERVED_NAME)
-            if first and _on_cpu():
+            if first and _on_cpu() and fits_as_float32(self.model):
                 self.model = to_float32(self.model)
             identity.loaded.set()
             return self.model, self.tokenizer
