@@ -1,8 +1,8 @@
 """The sandbox beside raw pydantic-monty, on the same machine in the same run.
 
-The peer is the interpreter itself, driven with as little code as possible: an async pool, one session, a host
-function, no check, no policy, no record. Each figure is the best of many, in milliseconds, measured by turns so that
-a busy machine harms both alike.
+The peer is the interpreter itself, driven with as little code as possible: an async pool, one session, a
+host function, no check, no policy, no record. Each figure is the best of many, in milliseconds, measured by
+turns so that a busy machine harms both alike.
 
     python bench_monty.py --json OUT
 """
@@ -73,8 +73,8 @@ REPORT = Report(
     ],
     success=False,
 )
-RawFinding = namedtuple("RawFinding", "file line column message code")  # noqa: PYI024
-RawReport = namedtuple("RawReport", "errors success")  # noqa: PYI024
+RawFinding = namedtuple("RawFinding", "file line column message code")
+RawReport = namedtuple("RawReport", "errors success")
 
 
 async def ping(x: int) -> int:
@@ -82,12 +82,12 @@ async def ping(x: int) -> int:
     return x
 
 
-async def check(path: str) -> Report:  # noqa: ARG001
+async def check(path: str) -> Report:  # noqa: ARG001 - the signature is the point
     """Give the report."""
     return REPORT
 
 
-def raw_check(path: str) -> Any:  # noqa: ARG001
+def raw_check(path: str) -> Any:  # noqa: ARG001 - the signature is the point
     """Give the report as named tuples, as one would by hand."""
     errors = [RawFinding(e.file, e.line, e.column, e.message, e.code) for e in REPORT.errors]
     return RawReport(errors, REPORT.success)

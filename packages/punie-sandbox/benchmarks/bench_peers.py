@@ -4,10 +4,10 @@
 # ///
 """The sandbox beside pydantic-ai-harness CodeMode and smolagents' local executor.
 
-CodeMode is driven through its public interface: an agent whose model asks for `run_code` again and again; a run's time
-is what passes between two requests to the model. The same code runs in the sandbox. smolagents' executor is called
-directly. The peers are needed here only; where they are not installed, the script starts itself again in an environment
-of its own with `uv run`.
+CodeMode is driven through its public interface: an agent whose model asks for `run_code` again and again; a
+run's time is what passes between two requests to the model. The same code runs in the sandbox. smolagents'
+executor is called directly. The peers are needed here only; where they are not installed, the script starts
+itself again in an environment of its own with `uv run`.
 
     python bench_peers.py --json OUT
 """
@@ -55,16 +55,16 @@ async def ours(code: str) -> float:
 
 async def code_mode(code: str) -> float:
     """Best milliseconds of CodeMode: from the model's answer to the next request."""
-    from pydantic_ai import Agent  # ty: ignore[unresolved-import]
-    from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart  # ty: ignore[unresolved-import]
-    from pydantic_ai.models.function import AgentInfo, FunctionModel  # ty: ignore[unresolved-import]
-    from pydantic_ai.usage import UsageLimits  # ty: ignore[unresolved-import]
-    from pydantic_ai_harness import CodeMode  # ty: ignore[unresolved-import]
+    from pydantic_ai import Agent
+    from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+    from pydantic_ai.models.function import AgentInfo, FunctionModel
+    from pydantic_ai.usage import UsageLimits
+    from pydantic_ai_harness import CodeMode  # ty: ignore[import-not-found]
 
     times: list[float] = []
     answered: list[float] = []
 
-    def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:  # noqa: ARG001
+    def model(_messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
         if answered:
             times.append(time.perf_counter() - answered[-1])
         if len(times) >= TURNS:
@@ -84,7 +84,7 @@ async def code_mode(code: str) -> float:
 
 def smolagents_loop() -> float:
     """Best milliseconds of smolagents' local executor."""
-    from smolagents.local_python_executor import LocalPythonExecutor  # ty: ignore[unresolved-import]
+    from smolagents.local_python_executor import LocalPythonExecutor  # ty: ignore[import-not-found]
 
     executor = LocalPythonExecutor([])
     executor.send_tools({})

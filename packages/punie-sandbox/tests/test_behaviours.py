@@ -21,12 +21,12 @@ def named_by_tests() -> dict[str, str | None]:
                 "test_"
             ):
                 _, found, name = (ast.get_docstring(node) or "").partition("behaviour: ")
-                named[f"{path.name}::{node.name}"] = name.strip() if found else None
+                named[f"{path.name}::{node.name}"] = name.strip(" .\n") if found else None
     return named
 
 
 def test_every_behaviour_has_a_test_and_every_test_names_a_behaviour() -> None:
-    """behaviour: behaviours.manifest"""
+    """behaviour: behaviours.manifest."""
     names = named_by_tests()
     assert [test for test, name in names.items() if name is None] == []
     assert set(names.values()) - manifest() == set()

@@ -1,5 +1,7 @@
 """Values on their way: arguments to the host, results to the code, each validated."""
 
+# ruff: noqa: E501 - snippets
+
 import asyncio
 import datetime
 import decimal
@@ -16,11 +18,15 @@ from punie_sandbox.testing import MemoryProject, TypeCheckError
 
 
 class Color(enum.StrEnum):
+    """An enum."""
+
     RED = "red"
     BLUE = "blue"
 
 
 class Box(BaseModel):
+    """One field of each kind."""
+
     color: Color
     path: pathlib.Path
     made: datetime.datetime | None = None
@@ -31,6 +37,7 @@ class Box(BaseModel):
     @computed_field
     @property
     def label(self) -> str:
+        """A computed field."""
         return f"{self.color.value}:{self.path.name}"
 
 
@@ -43,7 +50,7 @@ async def run(functions: list[Any], code: str, **options: Any) -> Any:
 
 
 async def test_results_are_read_by_attribute(sandbox: Sandbox) -> None:
-    """behaviour: values.attributes"""
+    """behaviour: values.attributes."""
     result = await sandbox.run(
         "found = typecheck('src')\n"
         "worst = sorted(found.errors, key=lambda e: (-e.line, e.file))\n"
@@ -57,7 +64,7 @@ async def test_results_are_read_by_attribute(sandbox: Sandbox) -> None:
 
 
 async def test_computed_fields_are_there_and_hidden_ones_are_not(sandbox: Sandbox) -> None:
-    """behaviour: values.computed-and-hidden"""
+    """behaviour: values.computed-and-hidden."""
     assert (
         await sandbox.run("(typecheck('src').success, typecheck('src').error_count)")
     ).value == (False, 3)
@@ -68,7 +75,7 @@ async def test_computed_fields_are_there_and_hidden_ones_are_not(sandbox: Sandbo
 
 
 async def test_results_cannot_be_changed(sandbox: Sandbox) -> None:
-    """behaviour: values.immutable"""
+    """behaviour: values.immutable."""
     (found,) = await sandbox.check("r = typecheck('src')\nr.success = True")
     assert (found.line, found.code) == (2, "invalid-assignment")
     assert found.hint == "results cannot be changed; assign to a variable"
@@ -78,7 +85,7 @@ async def test_results_cannot_be_changed(sandbox: Sandbox) -> None:
 
 
 async def test_every_kind_of_field_reads_as_its_stub_says() -> None:
-    """behaviour: values.kinds"""
+    """behaviour: values.kinds."""
 
     def box() -> Box:
         made = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
@@ -101,7 +108,7 @@ async def test_every_kind_of_field_reads_as_its_stub_says() -> None:
 
 
 async def test_arguments_reach_the_host_as_the_types_it_declares() -> None:
-    """behaviour: arguments.types"""
+    """behaviour: arguments.types."""
     got: list[Any] = []
 
     def take(
@@ -129,7 +136,7 @@ async def test_arguments_reach_the_host_as_the_types_it_declares() -> None:
 
 
 async def test_a_result_can_be_passed_back_as_an_argument() -> None:
-    """behaviour: arguments.models"""
+    """behaviour: arguments.models."""
 
     def find() -> list[TypeCheckError]:
         return [TypeCheckError(file="a", line=3, message="m")]
@@ -142,7 +149,7 @@ async def test_a_result_can_be_passed_back_as_an_argument() -> None:
 
 
 async def test_keywords_defaults_and_variable_arguments_bind_as_in_python() -> None:
-    """behaviour: arguments.binding"""
+    """behaviour: arguments.binding."""
 
     def f(a: int, /, b: str = "b", *rest: int, c: bool = False, **more: str) -> list[Any]:
         return [a, b, rest, c, more]
@@ -172,7 +179,7 @@ async def test_keywords_defaults_and_variable_arguments_bind_as_in_python() -> N
     ],
 )
 async def test_wrong_arguments_are_type_errors_in_the_code(call: str, message: str) -> None:
-    """behaviour: arguments.validated"""
+    """behaviour: arguments.validated."""
     reached: list[int] = []
 
     def f(a: int, b: list[int] | None = None) -> None:
@@ -187,7 +194,7 @@ async def test_wrong_arguments_are_type_errors_in_the_code(call: str, message: s
 
 
 async def test_records_hold_arguments_by_name_without_defaults(sandbox: Sandbox) -> None:
-    """behaviour: records.arguments"""
+    """behaviour: records.arguments."""
     code = (
         "typecheck('src', False)\n"
         "typecheck(path='src')\n"
@@ -206,7 +213,7 @@ async def test_records_hold_arguments_by_name_without_defaults(sandbox: Sandbox)
 
 
 async def test_records_hold_results_errors_effects_and_decisions(project: MemoryProject) -> None:
-    """behaviour: records.outcomes"""
+    """behaviour: records.outcomes."""
 
     def policy(call: Call) -> Decision:
         return deny("read only") if call.effect == "write" else allow
@@ -229,7 +236,7 @@ async def test_records_hold_results_errors_effects_and_decisions(project: Memory
 
 
 async def test_a_policy_may_be_async_and_its_waiting_is_not_counted(project: MemoryProject) -> None:
-    """behaviour: policy.async"""
+    """behaviour: policy.async."""
     seen: list[Call] = []
 
     async def policy(call: Call) -> Decision:
@@ -247,7 +254,7 @@ async def test_a_policy_may_be_async_and_its_waiting_is_not_counted(project: Mem
 
 
 async def test_awaited_functions_run_concurrently() -> None:
-    """behaviour: host.concurrent"""
+    """behaviour: host.concurrent."""
     started: list[int] = []
     all_started = asyncio.Event()
 
@@ -266,7 +273,7 @@ async def test_awaited_functions_run_concurrently() -> None:
 
 
 async def test_an_awaited_call_that_raises_can_be_caught() -> None:
-    """behaviour: host.concurrent-errors"""
+    """behaviour: host.concurrent-errors."""
 
     async def fetch(number: int) -> int:
         if number == 2:
@@ -288,7 +295,7 @@ async def test_an_awaited_call_that_raises_can_be_caught() -> None:
 
 
 async def test_host_functions_can_be_passed_around_in_the_code(sandbox: Sandbox) -> None:
-    """behaviour: host.first-class"""
+    """behaviour: host.first-class."""
     code = (
         "from functools import partial\n"
         "def apply(f, *args):\n    return f(*args)\n"
@@ -300,7 +307,7 @@ async def test_host_functions_can_be_passed_around_in_the_code(sandbox: Sandbox)
 
 
 async def test_the_host_object_is_never_changed_by_the_code() -> None:
-    """behaviour: values.host-untouched"""
+    """behaviour: values.host-untouched."""
     held = {"list": [1, 2], "nested": {"a": [3]}}
 
     def get() -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The check before every run: findings with places and rewrites, and no false ones."""
 
+# ruff: noqa: E501 - snippets
+
 import pytest
 
 from punie_sandbox import Diagnostic, ExternalFunctions, Sandbox, SandboxClosedError, Status
@@ -9,7 +11,7 @@ from punie_sandbox.testing import MemoryProject
 async def test_nothing_runs_when_the_check_finds_something(
     sandbox: Sandbox, project: MemoryProject
 ) -> None:
-    """behaviour: check.nothing-runs"""
+    """behaviour: check.nothing-runs."""
     result = await sandbox.run("write_file('a', 'b')\ntypecheck('src').erors")
     assert (result.status, result.calls, "a" in project.files) == (Status.CHECK_FAILED, (), False)
     assert result.diagnostics == (
@@ -24,7 +26,7 @@ async def test_nothing_runs_when_the_check_finds_something(
 
 
 async def test_check_alone_runs_nothing(sandbox: Sandbox, project: MemoryProject) -> None:
-    """behaviour: check.nothing-runs"""
+    """behaviour: check.nothing-runs."""
     assert await sandbox.check("write_file('a', 'b')") == ()
     assert "a" not in project.files
     assert sandbox.names == frozenset()
@@ -152,7 +154,7 @@ async def test_check_alone_runs_nothing(sandbox: Sandbox, project: MemoryProject
 async def test_what_models_get_wrong_has_a_place_and_a_rewrite(
     sandbox: Sandbox, code: str, line: int, rule: str, hint: str
 ) -> None:
-    """behaviour: check.hints"""
+    """behaviour: check.hints."""
     found = [d for d in await sandbox.check(code) if d.code == rule]
     assert found, await sandbox.check(code)
     assert found[0].line == line
@@ -179,13 +181,13 @@ async def test_what_models_get_wrong_has_a_place_and_a_rewrite(
     ],
 )
 async def test_good_code_has_no_finding_and_runs(sandbox: Sandbox, code: str) -> None:
-    """behaviour: check.no-false-findings"""
+    """behaviour: check.no-false-findings."""
     result = await sandbox.run(code)
     assert (result.status, result.diagnostics) == (Status.OK, ())
 
 
 async def test_nothing_accumulates_from_one_snippet_to_the_next(sandbox: Sandbox) -> None:
-    """behaviour: check.no-accumulation"""
+    """behaviour: check.no-accumulation."""
     for code in (
         "d = {'a': 1}",
         "d = 5",
@@ -201,7 +203,7 @@ async def test_nothing_accumulates_from_one_snippet_to_the_next(sandbox: Sandbox
 
 
 async def test_a_function_of_an_earlier_run_that_calls_the_host_is_known(sandbox: Sandbox) -> None:
-    """behaviour: check.earlier-functions"""
+    """behaviour: check.earlier-functions."""
     await sandbox.run("def size(p):\n    return len(read_file(p))")
     assert [d.code for d in await sandbox.check("max(['a'], key=size)")] == ["tool-in-callback"]
     await sandbox.run("size = len")
@@ -209,7 +211,7 @@ async def test_a_function_of_an_earlier_run_that_calls_the_host_is_known(sandbox
 
 
 async def test_a_forgotten_await_of_an_awaited_function_is_found() -> None:
-    """behaviour: check.forgotten-await"""
+    """behaviour: check.forgotten-await."""
 
     async def fetch(x: int) -> int:
         return x
@@ -220,7 +222,7 @@ async def test_a_forgotten_await_of_an_awaited_function_is_found() -> None:
 
 
 async def test_syntax_errors_say_where(sandbox: Sandbox) -> None:
-    """behaviour: check.syntax"""
+    """behaviour: check.syntax."""
     assert await sandbox.check("x = 1\nprint((x\ny = 2") == (
         Diagnostic(2, 7, "invalid-syntax", "'(' was never closed"),
     )
@@ -228,7 +230,7 @@ async def test_syntax_errors_say_where(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("code", ["", "\n\n", "# only a comment", '"""only a docstring"""', "pass"])
 async def test_empty_code_is_fine(sandbox: Sandbox, code: str) -> None:
-    """behaviour: check.empty"""
+    """behaviour: check.empty."""
     assert (await sandbox.run(code)).status is Status.OK
 
 
@@ -236,20 +238,20 @@ async def test_empty_code_is_fine(sandbox: Sandbox, code: str) -> None:
     "code", ["\x00", "x = '\ud800'", "(" * 500, "1" * 5000, "é = 1\né", "x" * 100_000, "\r\n1\r\n"]
 )
 async def test_odd_text_is_answered_and_not_a_crash(sandbox: Sandbox, code: str) -> None:
-    """behaviour: check.odd-text"""
+    """behaviour: check.odd-text."""
     result = await sandbox.run(code)
     assert result.status in {Status.OK, Status.CHECK_FAILED, Status.ERROR}
     assert (await sandbox.run("1 + 1")).value == 2
 
 
 async def test_a_diagnostic_reads_as_one_line_and_its_hint() -> None:
-    """behaviour: check.rendering"""
+    """behaviour: check.rendering."""
     assert str(Diagnostic(2, 5, "rule", "what", "do this")) == "2:5: what [rule]\n  hint: do this"
     assert str(Diagnostic(2, 5, "rule", "what")) == "2:5: what [rule]"
 
 
 async def test_outside_its_block_a_sandbox_says_so() -> None:
-    """behaviour: sandbox.closed"""
+    """behaviour: sandbox.closed."""
     sandbox = Sandbox(ExternalFunctions([]))
     with pytest.raises(SandboxClosedError, match="async with"):
         await sandbox.run("1")

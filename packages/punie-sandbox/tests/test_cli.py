@@ -52,7 +52,7 @@ def tools(folder: Path) -> list[str]:
 def test_stubs_prints_what_the_model_is_shown(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """behaviour: cli.stubs"""
+    """behaviour: cli.stubs."""
     assert main(["stubs", *tools(folder)]) == 0
     out = capsys.readouterr().out
     assert 'def read_file(path: str) -> str:\n    """Return a file\'s text."""\n' in out
@@ -62,7 +62,7 @@ def test_stubs_prints_what_the_model_is_shown(
 def test_check_prints_findings_with_their_place(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """behaviour: cli.check"""
+    """behaviour: cli.check."""
     path = snippet(folder, "x = 1\nread_file(x)")
     assert main(["check", path, *tools(folder)]) == 1
     out = capsys.readouterr().out
@@ -74,20 +74,20 @@ def test_check_prints_findings_with_their_place(
 
 
 def test_run_prints_output_and_value(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """behaviour: cli.run"""
+    """behaviour: cli.run."""
     assert main(["run", snippet(folder, "print('hi')\nread_file('a.txt')"), *tools(folder)]) == 0
     assert capsys.readouterr().out == "hi\n'one\\n'\n"
 
 
 def test_run_prints_the_trace_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """behaviour: cli.json"""
+    """behaviour: cli.json."""
     assert main(["run", snippet(folder, "read_file('a.txt')"), *tools(folder), "--json"]) == 0
     result = RunResult.from_json(json.loads(capsys.readouterr().out))
     assert (result.value, [call.name for call in result.calls]) == ("one\n", ["read_file"])
 
 
 def test_a_failed_run_has_exit_status_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """behaviour: cli.failure"""
+    """behaviour: cli.failure."""
     assert main(["run", snippet(folder, "1 / 0"), *tools(folder)]) == 1
     assert "ZeroDivisionError: division by zero (line 1)" in capsys.readouterr().err
     assert main(["run", snippet(folder, "while True: pass"), "--max-seconds", "0.1"]) == 1
@@ -97,7 +97,7 @@ def test_a_failed_run_has_exit_status_one(folder: Path, capsys: pytest.CaptureFi
 def test_a_plan_prints_the_diff_and_writes_nothing(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """behaviour: cli.plan"""
+    """behaviour: cli.plan."""
     path = snippet(folder, "write_file('a.txt', read_file('a.txt') + 'two\\n')")
     assert main(["run", path, *tools(folder), "--plan"]) == 0
     assert capsys.readouterr().out == "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1,2 @@\n one\n+two\n"
@@ -123,14 +123,14 @@ def test_wrong_usage_has_exit_status_two(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """behaviour: cli.usage"""
+    """behaviour: cli.usage."""
     monkeypatch.setattr("sys.stdin", io.StringIO("1"))
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module_and_reads_standard_input() -> None:
-    """behaviour: cli.module"""
+    """behaviour: cli.module."""
     done = subprocess.run(
         [sys.executable, "-m", "punie_sandbox", "run", "-"],
         input="print(6 * 7)",

@@ -15,7 +15,7 @@ CODE = "total = 0\nfor i in range(20):\n    total += ping(i)\ntotal + extra"
 
 
 async def test_64_sessions_at_once_all_finish_and_none_waits_for_the_rest() -> None:
-    """behaviour: concurrency.fair"""
+    """behaviour: concurrency.fair."""
     functions = ExternalFunctions([ping])
     finished: list[float] = []
 
@@ -37,7 +37,7 @@ async def test_64_sessions_at_once_all_finish_and_none_waits_for_the_rest() -> N
 
 
 async def test_a_busy_session_does_not_hold_up_the_others() -> None:
-    """behaviour: concurrency.no-blocking"""
+    """behaviour: concurrency.no-blocking."""
     async with Workers(sessions=4) as workers:
         limits = Limits(seconds=1.0)
         async with (
@@ -53,8 +53,7 @@ async def test_a_busy_session_does_not_hold_up_the_others() -> None:
 
 
 async def test_more_sandboxes_than_sessions_wait_for_their_turn() -> None:
-    """behaviour: concurrency.waiting"""
-
+    """behaviour: concurrency.waiting."""
     async with Workers(sessions=2) as workers:
 
         async def session(number: int) -> int:
@@ -66,7 +65,7 @@ async def test_more_sandboxes_than_sessions_wait_for_their_turn() -> None:
 
 
 async def test_runs_of_one_sandbox_go_one_after_the_other(sandbox: Sandbox) -> None:
-    """behaviour: concurrency.one-session"""
+    """behaviour: concurrency.one-session."""
     results = await asyncio.gather(sandbox.run("x = 1"), sandbox.run("y = 2"), sandbox.run("z = 3"))
     assert [result.status for result in results] == [Status.OK] * 3
     assert (await sandbox.run("x + y + z")).value == 6

@@ -1,4 +1,4 @@
-"""Crash proof: workers that die, host functions that misbehave, runs that are cancelled. The next run works."""
+"""Workers that die, host functions that misbehave, cancelled runs: the next run works."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ async def works_again(sandbox: Sandbox) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_worker_that_dies_inside_a_call_is_a_named_outcome(number: signal.Signals) -> None:
-    """behaviour: crash.worker-dies"""
+    """behaviour: crash.worker-dies."""
 
     async def shoot() -> None:
         os.kill(hold(sandbox), number)
@@ -58,7 +58,7 @@ async def test_a_worker_that_dies_inside_a_call_is_a_named_outcome(number: signa
 
 
 async def test_a_worker_that_dies_between_runs_is_noticed_and_replaced() -> None:
-    """behaviour: crash.worker-dies-idle"""
+    """behaviour: crash.worker-dies-idle."""
     async with Sandbox(ExternalFunctions([])) as sandbox:
         await sandbox.run("x = 1")
         os.kill(hold(sandbox), signal.SIGKILL)
@@ -68,7 +68,7 @@ async def test_a_worker_that_dies_between_runs_is_noticed_and_replaced() -> None
 
 
 async def test_a_worker_that_dies_in_a_loop_is_a_named_outcome() -> None:
-    """behaviour: crash.worker-dies"""
+    """behaviour: crash.worker-dies."""
     async with Sandbox(ExternalFunctions([])) as sandbox:
         await sandbox.run("1")
         asyncio.get_running_loop().call_later(0.05, os.kill, hold(sandbox), signal.SIGKILL)
@@ -78,7 +78,7 @@ async def test_a_worker_that_dies_in_a_loop_is_a_named_outcome() -> None:
 
 
 async def test_a_stopped_worker_ends_at_the_time_limit() -> None:
-    """behaviour: crash.worker-stopped"""
+    """behaviour: crash.worker-stopped."""
     async with Sandbox(ExternalFunctions([]), limits=Limits(seconds=0.2)) as sandbox:
         await sandbox.run("1")
         asyncio.get_running_loop().call_later(0.05, os.kill, hold(sandbox), signal.SIGSTOP)
@@ -90,7 +90,7 @@ async def test_a_stopped_worker_ends_at_the_time_limit() -> None:
 
 
 async def test_a_dead_checker_is_replaced() -> None:
-    """behaviour: crash.checker-dies"""
+    """behaviour: crash.checker-dies."""
     async with Sandbox(ExternalFunctions([])) as sandbox:
         await sandbox.check("1")
         checker = await sandbox._workers.checker(sandbox.functions)
@@ -100,12 +100,12 @@ async def test_a_dead_checker_is_replaced() -> None:
         assert [d.code for d in await sandbox.check("nope2")] == ["unresolved-reference"]
 
 
-class Weird(Exception):
+class WeirdError(Exception):
     """An exception of the host that the sandbox does not know."""
 
 
 def raises_weird() -> None:
-    raise Weird("strange things")
+    raise WeirdError("strange things")
 
 
 def raises_key_error() -> None:
@@ -120,18 +120,18 @@ def raises_unicode() -> None:
     b"\xff".decode()
 
 
-class Missing(FileNotFoundError):
+class MissingError(FileNotFoundError):
     """A host's own kind of a built-in exception."""
 
 
 def raises_missing() -> None:
-    raise Missing("no file")
+    raise MissingError("no file")
 
 
 @pytest.mark.parametrize(
     ("function", "kind", "message"),
     [
-        (raises_weird, "RuntimeError", "Weird: strange things"),
+        (raises_weird, "RuntimeError", "WeirdError: strange things"),
         (raises_key_error, "KeyError", "k"),
         (raises_timeout, "TimeoutError", "slow server"),
         (raises_unicode, "ValueError", "'utf-8' codec can't decode byte 0xff"),
@@ -141,8 +141,8 @@ def raises_missing() -> None:
 async def test_exceptions_of_host_functions_reach_the_code_as_built_in_ones(
     function: Callable[[], None], kind: str, message: str
 ) -> None:
-    """behaviour: crash.host-raises"""
-    name = function.__name__
+    """behaviour: crash.host-raises."""
+    name = getattr(function, "__name__", "")
     async with Sandbox(ExternalFunctions([function])) as sandbox:
         caught = await sandbox.run(f"try:\n    {name}()\nexcept {kind} as e:\n    print(e)")
         assert caught.status is Status.OK
@@ -157,7 +157,7 @@ async def test_exceptions_of_host_functions_reach_the_code_as_built_in_ones(
 
 
 async def test_a_hanging_host_function_is_ended_after_its_time() -> None:
-    """behaviour: crash.host-hangs"""
+    """behaviour: crash.host-hangs."""
 
     async def hang() -> None:
         await asyncio.Event().wait()
@@ -170,7 +170,7 @@ async def test_a_hanging_host_function_is_ended_after_its_time() -> None:
 
 
 async def test_the_wall_clock_ends_a_run_inside_a_call() -> None:
-    """behaviour: limits.wall"""
+    """behaviour: limits.wall."""
 
     async def hang() -> None:
         await asyncio.Event().wait()
@@ -188,7 +188,7 @@ async def test_the_wall_clock_ends_a_run_inside_a_call() -> None:
     ids=lambda v: repr(v)[:20],
 )
 async def test_a_wrong_return_type_is_a_host_error_and_never_reaches_the_code(value: Any) -> None:
-    """behaviour: crash.host-wrong-type"""
+    """behaviour: crash.host-wrong-type."""
 
     def number() -> int:
         return value
@@ -202,7 +202,7 @@ async def test_a_wrong_return_type_is_a_host_error_and_never_reaches_the_code(va
 
 @pytest.mark.parametrize("code", ["while True: pass", "hang()", "while True: quick()"])
 async def test_a_cancelled_run_leaves_nothing_behind(code: str) -> None:
-    """behaviour: crash.cancelled"""
+    """behaviour: crash.cancelled."""
 
     async def hang() -> None:
         await asyncio.Event().wait()
@@ -223,7 +223,7 @@ async def test_a_cancelled_run_leaves_nothing_behind(code: str) -> None:
 
 
 async def test_closing_leaves_no_process() -> None:
-    """behaviour: crash.no-leak"""
+    """behaviour: crash.no-leak."""
     before = children()
     async with Sandbox(ExternalFunctions([])) as sandbox:
         await sandbox.run("x = 1")
@@ -233,7 +233,7 @@ async def test_closing_leaves_no_process() -> None:
 
 
 async def test_an_exception_in_the_policy_reaches_the_caller_and_the_sandbox_lives_on() -> None:
-    """behaviour: crash.policy-raises"""
+    """behaviour: crash.policy-raises."""
 
     def policy(call: object) -> Any:
         raise ZeroDivisionError("policy bug")
@@ -245,7 +245,7 @@ async def test_an_exception_in_the_policy_reaches_the_caller_and_the_sandbox_liv
 
 
 async def test_a_sync_host_function_does_not_block_the_event_loop() -> None:
-    """behaviour: host.sync-in-thread"""
+    """behaviour: host.sync-in-thread."""
     import threading
 
     here = threading.get_ident()
@@ -258,7 +258,7 @@ async def test_a_sync_host_function_does_not_block_the_event_loop() -> None:
 
 
 def test_limits_must_be_positive() -> None:
-    """behaviour: limits.positive"""
+    """behaviour: limits.positive."""
     with pytest.raises(ValueError, match="seconds must be positive"):
         Limits(seconds=0)
     with pytest.raises(ValueError, match="memory must be positive"):

@@ -1,5 +1,7 @@
 """Stubs: what the model is shown; registration: what can be offered at all."""
 
+# ruff: noqa: E501 - signatures
+
 import dataclasses
 import datetime
 import decimal
@@ -27,7 +29,7 @@ from typing import Any, Literal
 
 
 def test_stubs_declare_each_type_once_and_each_function_in_one_line() -> None:
-    """behaviour: stubs.rendering"""
+    """behaviour: stubs.rendering."""
     assert MemoryProject().functions().stubs() == AMBIENT + (
         "\n"
         "@dataclass(frozen=True)\n"
@@ -62,7 +64,7 @@ def test_stubs_declare_each_type_once_and_each_function_in_one_line() -> None:
 
 
 def test_stubs_of_some_functions_hold_only_the_types_those_use() -> None:
-    """behaviour: stubs.selection"""
+    """behaviour: stubs.selection."""
     text = MemoryProject().functions().stubs(["read_file"])
     assert "TypeCheckResult" not in text
     assert "def read_file" in text
@@ -70,14 +72,14 @@ def test_stubs_of_some_functions_hold_only_the_types_those_use() -> None:
 
 
 def test_descriptions_are_shown_on_request() -> None:
-    """behaviour: stubs.descriptions"""
+    """behaviour: stubs.descriptions."""
     text = MemoryProject().functions().stubs(descriptions=True)
     assert 'class TypeCheckResult:\n    """What a type check found."""\n' in text
     assert "    file: str  # path of the file\n" in text
 
 
 def test_functions_tell_their_name_signature_summary_and_effect() -> None:
-    """behaviour: functions.iteration"""
+    """behaviour: functions.iteration."""
     functions = MemoryProject().functions()
     assert [(f.name, f.signature, f.summary, f.effect) for f in functions] == [
         ("read_file", "def read_file(path: str) -> str", "Return the text of a file.", "read"),
@@ -112,7 +114,7 @@ def test_functions_tell_their_name_signature_summary_and_effect() -> None:
 
 
 def test_the_digest_changes_with_the_rendering_and_the_effects_only() -> None:
-    """behaviour: functions.digest"""
+    """behaviour: functions.digest."""
     one, same = MemoryProject.sample().functions(), MemoryProject().functions()
     assert one.digest() == same.digest()
     assert one.digest() != one.select(["read_file"]).digest()
@@ -121,16 +123,22 @@ def test_the_digest_changes_with_the_rendering_and_the_effects_only() -> None:
 
 
 class Color(enum.Enum):
+    """An enum of texts."""
+
     RED = "red"
     BLUE = "blue"
 
 
 class Level(enum.IntEnum):
+    """An enum of numbers."""
+
     LOW = 1
     HIGH = 2
 
 
 class Inner(BaseModel):
+    """A model."""
+
     x: int
 
 
@@ -138,21 +146,29 @@ T = TypeVar("T")
 
 
 class Page(BaseModel, Generic[T]):
+    """A generic model."""
+
     items: list[T]
 
 
 class Tree(BaseModel):
+    """A model that holds itself."""
+
     name: str
     children: list["Tree"] = []
 
 
 @dataclasses.dataclass
 class Point:
+    """A dataclass."""
+
     x: int
     y: float = 0.0
 
 
 class Pair(NamedTuple):
+    """A named tuple."""
+
     left: str
     right: Inner
 
@@ -210,7 +226,7 @@ Names = TypeAliasType("Names", list[str])
     ids=str,
 )
 def test_supported_types_have_one_form(annotation: Any, stub: str) -> None:
-    """behaviour: types.supported"""
+    """behaviour: types.supported."""
 
     def f() -> None: ...
 
@@ -219,19 +235,24 @@ def test_supported_types_have_one_form(annotation: Any, stub: str) -> None:
 
 
 def test_a_path_parameter_takes_text_too() -> None:
-    """behaviour: types.path-parameter"""
+    """behaviour: types.path-parameter."""
 
-    def f(path: pathlib.Path, more: list[pathlib.Path] | None = None) -> pathlib.Path: ...
+    def f(path: pathlib.Path, more: list[pathlib.Path] | None = None) -> pathlib.Path:
+        return path
 
     signature = ExternalFunctions([f])["f"].signature
     assert signature == "def f(path: str | Path, more: list[str | Path] | None = None) -> Path"
 
 
 class WithCallable(BaseModel):
+    """A model with a field that has no form."""
+
     hook: Callable[[], None]
 
 
 class Movie(TypedDict):
+    """A typed dictionary."""
+
     title: str
 
 
@@ -253,7 +274,7 @@ class Movie(TypedDict):
 def test_an_unsupported_type_is_refused_with_the_parameter_named(
     annotation: Any, message: str
 ) -> None:
-    """behaviour: types.unsupported"""
+    """behaviour: types.unsupported."""
 
     def f(a: Any) -> None: ...
 
@@ -263,11 +284,11 @@ def test_an_unsupported_type_is_refused_with_the_parameter_named(
 
 
 def test_missing_annotations_are_refused() -> None:
-    """behaviour: types.unannotated"""
+    """behaviour: types.unannotated."""
 
-    def no_return(a: int): ...  # noqa: ANN202
+    def no_return(a: int): ...
 
-    def no_parameter(a) -> None: ...  # noqa: ANN001
+    def no_parameter(a) -> None: ...
 
     with pytest.raises(RegistrationError, match=r"no_return\(\) has no return annotation"):
         ExternalFunctions([no_return])
@@ -278,7 +299,7 @@ def test_missing_annotations_are_refused() -> None:
 
 
 def test_names_must_be_public_and_unique() -> None:
-    """behaviour: functions.names"""
+    """behaviour: functions.names."""
 
     def _private() -> None: ...
 
@@ -293,7 +314,7 @@ def test_names_must_be_public_and_unique() -> None:
 
 
 def test_an_unknown_effect_is_refused() -> None:
-    """behaviour: functions.effects"""
+    """behaviour: functions.effects."""
 
     def f() -> None: ...
 
@@ -303,7 +324,7 @@ def test_an_unknown_effect_is_refused() -> None:
 
 
 def test_only_async_functions_can_be_awaited() -> None:
-    """behaviour: functions.awaited"""
+    """behaviour: functions.awaited."""
 
     def f() -> None: ...
 
@@ -318,7 +339,7 @@ def test_only_async_functions_can_be_awaited() -> None:
 
 
 def test_every_kind_of_parameter_has_its_place_in_the_signature() -> None:
-    """behaviour: stubs.parameters"""
+    """behaviour: stubs.parameters."""
 
     def f(a: int, /, b: str, *rest: int, c: bool = True, **more: str) -> None: ...
 
@@ -335,11 +356,13 @@ def test_every_kind_of_parameter_has_its_place_in_the_signature() -> None:
 
 
 def test_hidden_fields_are_not_there() -> None:
-    """behaviour: functions.hide"""
+    """behaviour: functions.hide."""
 
-    def f() -> Inner: ...
+    def f() -> Inner:
+        return Inner(x=1)
 
-    def g() -> Tree: ...
+    def g() -> Tree:
+        return Tree(name="root")
 
     assert "x: int" not in ExternalFunctions([f], hide={"x"}).stubs()
     assert "children" not in ExternalFunctions([g], hide={"Tree.children"}).stubs()
@@ -347,10 +370,11 @@ def test_hidden_fields_are_not_there() -> None:
 
 
 def test_two_classes_of_one_name_stay_apart() -> None:
-    """behaviour: stubs.name-clash"""
+    """behaviour: stubs.name-clash."""
     other = type("Inner", (BaseModel,), {"__annotations__": {"y": str}})
 
-    def f() -> Inner: ...
+    def f() -> Inner:
+        return Inner(x=1)
 
     def g() -> None: ...
 
@@ -360,7 +384,7 @@ def test_two_classes_of_one_name_stay_apart() -> None:
 
 
 def test_unknown_names_cannot_be_selected() -> None:
-    """behaviour: functions.select"""
+    """behaviour: functions.select."""
     functions = MemoryProject().functions()
     assert functions.select(["typecheck", "read_file"]).names == ("typecheck", "read_file")
     with pytest.raises(RegistrationError, match="unknown function: nope"):

@@ -31,7 +31,7 @@ async def ping(value: Any = None) -> None:
     ],
 )
 async def test_each_limit_has_its_own_outcome(code: str, status: Status, words: str) -> None:
-    """behaviour: limits.named"""
+    """behaviour: limits.named."""
     async with Sandbox(ExternalFunctions([ping]), limits=SMALL) as sandbox:
         result = await sandbox.run(code)
         assert result.status is status
@@ -43,7 +43,7 @@ async def test_each_limit_has_its_own_outcome(code: str, status: Status, words: 
 
 
 async def test_recursion_is_an_error_the_code_can_catch() -> None:
-    """behaviour: limits.recursion"""
+    """behaviour: limits.recursion."""
     async with Sandbox(ExternalFunctions([]), limits=replace(SMALL, recursion=50)) as sandbox:
         result = await sandbox.run(
             "def f(n):\n    return f(n + 1)\ntry:\n    f(0)\nexcept RecursionError:\n    print('deep')"
@@ -52,7 +52,7 @@ async def test_recursion_is_an_error_the_code_can_catch() -> None:
 
 
 async def test_printed_text_up_to_the_limit_is_kept() -> None:
-    """behaviour: limits.stdout-kept"""
+    """behaviour: limits.stdout-kept."""
     async with Sandbox(ExternalFunctions([]), limits=SMALL) as sandbox:
         exact = await sandbox.run("print('é' * 49, end='')")
         assert (exact.status, len(exact.stdout)) == (Status.OK, 49)
@@ -61,7 +61,7 @@ async def test_printed_text_up_to_the_limit_is_kept() -> None:
 
 
 async def test_limits_count_for_each_run_anew() -> None:
-    """behaviour: limits.per-run"""
+    """behaviour: limits.per-run."""
     async with Sandbox(ExternalFunctions([ping]), limits=SMALL) as sandbox:
         for _ in range(5):
             result = await sandbox.run("for _ in range(3): ping()\nprint('x' * 90)")
@@ -69,14 +69,14 @@ async def test_limits_count_for_each_run_anew() -> None:
 
 
 async def test_no_calls_can_be_allowed() -> None:
-    """behaviour: limits.no-calls"""
+    """behaviour: limits.no-calls."""
     async with Sandbox(ExternalFunctions([ping]), limits=Limits(calls=0)) as sandbox:
         result = await sandbox.run("ping()")
     assert (result.status, result.calls) == (Status.CALL_LIMIT, ())
 
 
 async def test_time_in_host_calls_is_not_computing_time() -> None:
-    """behaviour: limits.host-time"""
+    """behaviour: limits.host-time."""
 
     async def slow() -> int:
         done = asyncio.Event()

@@ -1,5 +1,7 @@
 """The provided modules give what the standard library's give."""
 
+# ruff: noqa: E501 - snippets
+
 import difflib
 import fnmatch
 import heapq
@@ -26,12 +28,12 @@ from punie_sandbox._modules import (
 LINES = st.lists(st.sampled_from(["a", "b", "c", "", "  d", "\te", "same line"]), max_size=12)
 TEXT = st.text(st.sampled_from("ab c-d\n\t ."), max_size=60)
 WORDS = st.lists(st.text("abcdef-", min_size=1, max_size=14), max_size=12).map(" ".join)
-PATTERN = st.text("ab*?[]!-^.\\", max_size=8)
+PATTERN = st.text("ab*?]!-^.\\", max_size=8)
 
 
 @given(TEXT, TEXT)
 def test_textwrap_dedents_and_indents_alike(text: str, prefix: str) -> None:
-    """behaviour: modules.textwrap"""
+    """behaviour: modules.textwrap."""
     assert textwrap_.dedent(text) == textwrap.dedent(text)
     assert textwrap_.indent(text, prefix) == textwrap.indent(text, prefix)
 
@@ -41,7 +43,7 @@ def test_textwrap_dedents_and_indents_alike(text: str, prefix: str) -> None:
     st.integers(1, 30),
 )
 def test_textwrap_wraps_words_alike(text: str, width: int) -> None:
-    """behaviour: modules.textwrap"""
+    """behaviour: modules.textwrap."""
     assert textwrap_.wrap(text, width) == textwrap.wrap(text, width)
     assert textwrap_.fill(text, width) == textwrap.fill(text, width)
 
@@ -50,13 +52,13 @@ def test_textwrap_wraps_words_alike(text: str, width: int) -> None:
     st.lists(st.text("abc", min_size=1, max_size=9), max_size=9).map("  ".join), st.integers(5, 40)
 )
 def test_textwrap_shortens_alike(text: str, width: int) -> None:
-    """behaviour: modules.textwrap"""
+    """behaviour: modules.textwrap."""
     assert textwrap_.shorten(text, width) == textwrap.shorten(text, width)
 
 
 @given(LINES, LINES, st.integers(0, 4))
 def test_difflib_diffs_alike(old: list[str], new: list[str], context: int) -> None:
-    """behaviour: modules.difflib"""
+    """behaviour: modules.difflib."""
     assert difflib_.unified_diff(old, new, "a", "b", n=context) == list(
         difflib.unified_diff(old, new, "a", "b", n=context)
     )
@@ -67,19 +69,14 @@ def test_difflib_diffs_alike(old: list[str], new: list[str], context: int) -> No
 
 @given(st.text("abcd", max_size=6), st.lists(st.text("abcd", max_size=6), max_size=8))
 def test_difflib_finds_close_matches_alike(word: str, words: list[str]) -> None:
-    """behaviour: modules.difflib"""
+    """behaviour: modules.difflib."""
     assert difflib_.get_close_matches(word, words) == difflib.get_close_matches(word, words)
 
 
 @given(st.text("ab.\n", max_size=8), PATTERN)
 def test_fnmatch_matches_alike(name: str, pattern: str) -> None:
-    """behaviour: modules.fnmatch"""
-    try:
-        expected = fnmatch.fnmatchcase(name, pattern)
-    except Exception:  # a pattern that the standard library itself cannot translate
-        return
-    if "[" not in pattern:
-        assert fnmatch_.fnmatchcase(name, pattern) == expected
+    """behaviour: modules.fnmatch."""
+    assert fnmatch_.fnmatchcase(name, pattern) == fnmatch.fnmatchcase(name, pattern)
 
 
 @pytest.mark.parametrize(
@@ -95,13 +92,13 @@ def test_fnmatch_matches_alike(name: str, pattern: str) -> None:
     ],
 )
 def test_fnmatch_classes_match_alike(name: str, pattern: str) -> None:
-    """behaviour: modules.fnmatch"""
+    """behaviour: modules.fnmatch."""
     assert fnmatch_.fnmatchcase(name, pattern) == fnmatch.fnmatchcase(name, pattern)
 
 
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=20), st.integers(-9, 9), st.integers(0, 6))
 def test_heapq_orders_alike(items: list[int], item: int, n: int) -> None:
-    """behaviour: modules.heapq"""
+    """behaviour: modules.heapq."""
     ours, theirs = list(items), list(items)
     heapq_.heapify(ours)
     heapq.heapify(theirs)
@@ -120,7 +117,7 @@ def test_heapq_orders_alike(items: list[int], item: int, n: int) -> None:
 
 @given(st.lists(st.integers(-99, 99) | st.floats(-99, 99), min_size=2, max_size=20))
 def test_statistics_agree(data: list[float]) -> None:
-    """behaviour: modules.statistics"""
+    """behaviour: modules.statistics."""
     for name in ("mean", "fmean", "median", "median_low", "median_high", "mode", "multimode"):
         ours, theirs = getattr(statistics_, name)(data), getattr(statistics, name)(data)
         assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
@@ -138,14 +135,14 @@ def test_statistics_agree(data: list[float]) -> None:
     st.dictionaries(st.sampled_from(["a", "b", "ab"]), st.integers()),
 )
 def test_templates_fill_alike(template: str, values: dict[str, int]) -> None:
-    """behaviour: modules.string"""
+    """behaviour: modules.string."""
     assert string_.Template(template).safe_substitute(values) == string.Template(
         template
     ).safe_substitute(values)
 
 
 def test_string_constants_are_the_same() -> None:
-    """behaviour: modules.string"""
+    """behaviour: modules.string."""
     for name in (
         "ascii_letters",
         "digits",
@@ -160,7 +157,7 @@ def test_string_constants_are_the_same() -> None:
 
 
 def test_operator_functions_are_the_operators() -> None:
-    """behaviour: modules.operator"""
+    """behaviour: modules.operator."""
     assert operator_.itemgetter(1, 0)("ab") == ("b", "a")
     assert operator_.attrgetter("real")(3) == 3
     assert operator_.methodcaller("upper")("a") == "A"
@@ -168,7 +165,7 @@ def test_operator_functions_are_the_operators() -> None:
 
 
 async def test_inside_the_sandbox_they_work_and_are_checked(sandbox: Sandbox) -> None:
-    """behaviour: modules.inside"""
+    """behaviour: modules.inside."""
     code = (
         "import textwrap, string\n"
         "from difflib import unified_diff, get_close_matches as close\n"

@@ -1,7 +1,7 @@
 """Pausing at a question, and going on in this process or another."""
 
+import asyncio
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def ask_for_writes(call: Call) -> Decision:
 
 
 async def test_a_question_pauses_the_run_and_names_the_call(project: MemoryProject) -> None:
-    """behaviour: pause.named-call"""
+    """behaviour: pause.named-call."""
     async with Sandbox(project.functions(), policy=ask_for_writes) as sandbox:
         result = await sandbox.run(CODE)
     assert result.status is Status.PENDING
@@ -48,7 +48,7 @@ async def test_a_question_pauses_the_run_and_names_the_call(project: MemoryProje
 
 
 async def test_an_allowed_call_goes_on_with_everything_as_it_was(project: MemoryProject) -> None:
-    """behaviour: pause.resume-allow"""
+    """behaviour: pause.resume-allow."""
     async with Sandbox(project.functions(), policy=ask_for_writes) as sandbox:
         paused = await sandbox.run(CODE)
         assert paused.pending is not None
@@ -63,7 +63,7 @@ async def test_an_allowed_call_goes_on_with_everything_as_it_was(project: Memory
 
 
 async def test_a_denied_call_raises_permission_error_in_the_code(project: MemoryProject) -> None:
-    """behaviour: pause.resume-deny"""
+    """behaviour: pause.resume-deny."""
     code = "try:\n    write_file('a', 'b')\nexcept PermissionError as e:\n    print(e)\n"
     async with Sandbox(project.functions(), policy=ask_for_writes) as sandbox:
         paused = await sandbox.run(code)
@@ -74,7 +74,7 @@ async def test_a_denied_call_raises_permission_error_in_the_code(project: Memory
 
 
 async def test_variables_of_earlier_runs_survive_a_pause(project: MemoryProject) -> None:
-    """behaviour: pause.keeps-state"""
+    """behaviour: pause.keeps-state."""
     async with Sandbox(project.functions(), policy=ask_for_writes) as sandbox:
         await sandbox.run("earlier = typecheck('src')")
         paused = await sandbox.run("write_file('a', 'b')\nearlier.error_count")
@@ -85,7 +85,7 @@ async def test_variables_of_earlier_runs_survive_a_pause(project: MemoryProject)
 
 
 async def test_one_run_can_pause_several_times(project: MemoryProject) -> None:
-    """behaviour: pause.again"""
+    """behaviour: pause.again."""
     async with Sandbox(project.functions(), policy=ask_for_writes) as sandbox:
         result = await sandbox.run("for n in 'abc':\n    write_file(n, n)\n")
         for _ in range(3):
@@ -98,7 +98,7 @@ async def test_one_run_can_pause_several_times(project: MemoryProject) -> None:
 async def test_a_new_run_must_wait_until_the_question_is_answered_or_dropped(
     project: MemoryProject,
 ) -> None:
-    """behaviour: pause.blocks-runs"""
+    """behaviour: pause.blocks-runs."""
     async with Sandbox(project.functions(), policy=ask_for_writes) as sandbox:
         await sandbox.run("write_file('a', 'b')")
         with pytest.raises(PendingRunError, match="resume"):
@@ -126,7 +126,7 @@ asyncio.run(main())
 async def test_another_process_with_the_key_can_go_on(
     project: MemoryProject, tmp_path: Path
 ) -> None:
-    """behaviour: pause.other-process"""
+    """behaviour: pause.other-process."""
     async with Sandbox(
         project.functions(), policy=ask_for_writes, signing_key=b"k" * 32
     ) as sandbox:
@@ -134,21 +134,18 @@ async def test_another_process_with_the_key_can_go_on(
     assert paused.pending is not None
     blob = tmp_path / "paused"
     blob.write_bytes(paused.pending.dump())
-    done = subprocess.run(
-        [sys.executable, "-c", RESUME, str(blob)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", RESUME, str(blob), stdout=asyncio.subprocess.PIPE
     )
-    data, written = json.loads(done.stdout)
+    printed, _ = await done.communicate()
+    data, written = json.loads(printed)
     assert (data["status"], data["value"], data["stdout"]) == ("ok", "3 files", "before\nafter\n")
     assert written == "3 files"
 
 
 @pytest.mark.parametrize("position", [0, 13, 20, 60, 200, -1])
 async def test_changed_bytes_are_refused(project: MemoryProject, position: int) -> None:
-    """behaviour: pause.signed"""
+    """behaviour: pause.signed."""
     async with Sandbox(project.functions(), policy=ask_for_writes) as sandbox:
         paused = await sandbox.run(CODE)
         assert paused.pending is not None
@@ -159,7 +156,7 @@ async def test_changed_bytes_are_refused(project: MemoryProject, position: int) 
 
 
 async def test_another_key_is_refused(project: MemoryProject) -> None:
-    """behaviour: pause.signed"""
+    """behaviour: pause.signed."""
     async with Sandbox(project.functions(), policy=ask_for_writes) as sandbox:
         paused = await sandbox.run(CODE)
     assert paused.pending is not None
@@ -169,7 +166,7 @@ async def test_another_key_is_refused(project: MemoryProject) -> None:
 
 
 async def test_other_functions_are_refused(project: MemoryProject) -> None:
-    """behaviour: pause.functions-changed"""
+    """behaviour: pause.functions-changed."""
     async with Sandbox(project.functions(), policy=ask_for_writes, signing_key=b"k") as sandbox:
         paused = await sandbox.run(CODE)
     assert paused.pending is not None
@@ -180,7 +177,7 @@ async def test_other_functions_are_refused(project: MemoryProject) -> None:
 
 
 async def test_calls_made_concurrently_are_settled_before_the_pause() -> None:
-    """behaviour: pause.concurrent-calls"""
+    """behaviour: pause.concurrent-calls."""
 
     async def fetch(x: int) -> int:
         return x * 2

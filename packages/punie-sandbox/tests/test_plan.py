@@ -4,6 +4,7 @@ import pytest
 
 from punie_sandbox import (
     Call,
+    Decision,
     ExternalFunctions,
     FileChange,
     PlanError,
@@ -28,7 +29,7 @@ read_file("NOTES.md")
 async def test_a_plan_is_one_diff_and_changes_nothing(
     sandbox: Sandbox, project: MemoryProject
 ) -> None:
-    """behaviour: plan.diff"""
+    """behaviour: plan.diff."""
     before = project.snapshot()
     plan = await sandbox.plan(FIX)
     assert plan.result.status is Status.OK
@@ -42,7 +43,7 @@ async def test_a_plan_is_one_diff_and_changes_nothing(
 
 
 async def test_reads_see_planned_writes(sandbox: Sandbox) -> None:
-    """behaviour: plan.reads-overlay"""
+    """behaviour: plan.reads-overlay."""
     plan = await sandbox.plan(
         "write_file('./a.txt', 'new')\nread_file('a.txt') + read_file('README.md')"
     )
@@ -50,7 +51,7 @@ async def test_reads_see_planned_writes(sandbox: Sandbox) -> None:
 
 
 async def test_applying_writes_every_file(sandbox: Sandbox, project: MemoryProject) -> None:
-    """behaviour: plan.apply"""
+    """behaviour: plan.apply."""
     plan = await sandbox.plan(FIX)
     assert await plan.apply() == ("NOTES.md", "src/app.py", "src/models.py")
     assert project.files["NOTES.md"] == "fixed\n"
@@ -60,7 +61,7 @@ async def test_applying_writes_every_file(sandbox: Sandbox, project: MemoryProje
 async def test_a_file_that_changed_meanwhile_refuses_the_whole_plan(
     sandbox: Sandbox, project: MemoryProject
 ) -> None:
-    """behaviour: plan.conflict"""
+    """behaviour: plan.conflict."""
     plan = await sandbox.plan(FIX)
     project.files["src/models.py"] += "# edited\n"
     before = project.snapshot()
@@ -70,7 +71,7 @@ async def test_a_file_that_changed_meanwhile_refuses_the_whole_plan(
 
 
 async def test_an_execution_stops_the_plan_there(sandbox: Sandbox, project: MemoryProject) -> None:
-    """behaviour: plan.stops-at-execute"""
+    """behaviour: plan.stops-at-execute."""
     plan = await sandbox.plan("write_file('a', '1')\nrun_command('make')\nwrite_file('b', '2')")
     assert plan.result.status is Status.PLAN_STOPPED
     assert plan.stopped_at == Call(2, "run_command", {"command": "make"}, "execute")
@@ -79,14 +80,14 @@ async def test_an_execution_stops_the_plan_there(sandbox: Sandbox, project: Memo
 
 
 async def test_a_read_past_the_overlay_stops_the_plan(sandbox: Sandbox) -> None:
-    """behaviour: plan.stops-at-stale-read"""
+    """behaviour: plan.stops-at-stale-read."""
     plan = await sandbox.plan("typecheck('src')\nwrite_file('a', '1')\ntypecheck('src')")
     assert plan.result.status is Status.PLAN_STOPPED
     assert plan.stopped_at == Call(3, "typecheck", {"path": "src"}, "read")
 
 
 async def test_a_plan_leaves_the_variables_alone(sandbox: Sandbox) -> None:
-    """behaviour: plan.keeps-state"""
+    """behaviour: plan.keeps-state."""
     await sandbox.run("x = 1")
     plan = await sandbox.plan("x += 1\ny = x\nx")
     assert plan.result.value == 2
@@ -95,10 +96,11 @@ async def test_a_plan_leaves_the_variables_alone(sandbox: Sandbox) -> None:
 
 
 async def test_a_denied_read_is_denied_in_a_plan_too(project: MemoryProject) -> None:
-    """behaviour: plan.policy"""
-    no_reads = lambda call: (
-        deny("no") if call.name == "read_file" else deny("writes are not asked for")
-    )  # noqa: E731
+    """behaviour: plan.policy."""
+
+    def no_reads(call: Call) -> Decision:
+        return deny("no" if call.name == "read_file" else "writes are not asked for")
+
     async with Sandbox(project.functions(), policy=no_reads, preview=project.preview()) as sandbox:
         plan = await sandbox.plan("write_file('a', '1')\nread_file('README.md')")
     assert plan.result.error is not None
@@ -107,14 +109,14 @@ async def test_a_denied_read_is_denied_in_a_plan_too(project: MemoryProject) -> 
 
 
 async def test_without_a_preview_there_is_no_plan(project: MemoryProject) -> None:
-    """behaviour: plan.needs-preview"""
+    """behaviour: plan.needs-preview."""
     async with Sandbox(project.functions()) as sandbox:
         with pytest.raises(PlanError, match="preview"):
             await sandbox.plan("1")
 
 
 async def test_a_preview_must_render_like_the_sandbox(project: MemoryProject) -> None:
-    """behaviour: plan.same-contract"""
+    """behaviour: plan.same-contract."""
     other = Preview(project, lambda _: ExternalFunctions([project.read_file]))
     async with Sandbox(project.functions(), preview=other) as sandbox:
         with pytest.raises(PlanError, match="render"):
@@ -124,7 +126,7 @@ async def test_a_preview_must_render_like_the_sandbox(project: MemoryProject) ->
 async def test_a_failed_write_says_what_was_written_before_it(
     sandbox: Sandbox, project: MemoryProject
 ) -> None:
-    """behaviour: plan.partial-apply"""
+    """behaviour: plan.partial-apply."""
     plan = await sandbox.plan("write_file('a', '1')\nwrite_file('b', '2')")
     write = project.write_text
 
@@ -133,13 +135,13 @@ async def test_a_failed_write_says_what_was_written_before_it(
             raise OSError("disk full")
         await write(path, text)
 
-    project.write_text = full_disk  # ty: ignore[invalid-assignment]
-    with pytest.raises(PlanError, match="disk full.*written before it: a"):
+    project.write_text = full_disk
+    with pytest.raises(PlanError, match=r"disk full.*written before it: a"):
         await plan.apply()
 
 
 async def test_a_missing_final_newline_is_said_in_the_diff(sandbox: Sandbox) -> None:
-    """behaviour: plan.diff"""
+    """behaviour: plan.diff."""
     plan = await sandbox.plan("write_file('a', 'one')")
     assert (
         plan.diff == "--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+one\n\\ No newline at end of file\n"

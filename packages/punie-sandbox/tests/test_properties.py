@@ -1,5 +1,7 @@
 """Properties: values of generated models against their stubs, records, and generated programs."""
 
+# ruff: noqa: E731 - what a value looks like is a small expression
+
 import datetime
 import enum
 import json
@@ -20,11 +22,15 @@ from punie_sandbox.testing import MemoryProject
 
 
 class Color(enum.Enum):
+    """An enum of texts."""
+
     RED = "red"
     DARK_BLUE = "dark blue"
 
 
 class Level(enum.IntEnum):
+    """An enum of numbers."""
+
     LOW = 1
     HIGH = 20
 
@@ -86,11 +92,11 @@ SCALARS = [
 
 def containers(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
     def listed(s: Shape) -> Shape:
-        looks = lambda x: f"isinstance({x}, list) and all([{s.looks('i')} for i in {x}])"  # noqa: E731
+        looks = lambda x: f"isinstance({x}, list) and all([{s.looks('i')} for i in {x}])"
         return Shape(list[s.annotation], st.lists(s.values, max_size=3), looks, hashable=False)
 
     def keyed(s: Shape) -> Shape:
-        looks = lambda x: f"isinstance({x}, dict) and all([{s.looks('v')} for v in {x}.values()])"  # noqa: E731
+        looks = lambda x: f"isinstance({x}, dict) and all([{s.looks('v')} for v in {x}.values()])"
         return Shape(
             dict[str, s.annotation],
             st.dictionaries(TEXT, s.values, max_size=3),
@@ -99,19 +105,19 @@ def containers(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
         )
 
     def optional(s: Shape) -> Shape:
-        looks = lambda x: f"({x} is None or {s.looks(x)})"  # noqa: E731
+        looks = lambda x: f"({x} is None or {s.looks(x)})"
         return Shape(
             s.annotation | None if s.annotation else None, st.none() | s.values, looks, s.hashable
         )
 
     def many(s: Shape) -> Shape:
-        looks = lambda x: f"isinstance({x}, tuple) and all([{s.looks('i')} for i in {x}])"  # noqa: E731
+        looks = lambda x: f"isinstance({x}, tuple) and all([{s.looks('i')} for i in {x}])"
         values = st.lists(s.values, max_size=3).map(tuple)
         return Shape(tuple[s.annotation, ...], values, looks, s.hashable)
 
     def pair(both: tuple[Shape, Shape]) -> Shape:
         a, b = both
-        looks = lambda x: f"len({x}) == 2 and {a.looks(f'{x}[0]')} and {b.looks(f'{x}[1]')}"  # noqa: E731
+        looks = lambda x: f"len({x}) == 2 and {a.looks(f'{x}[0]')} and {b.looks(f'{x}[1]')}"
         values = st.tuples(a.values, b.values)
         return Shape(tuple[a.annotation, b.annotation], values, looks, a.hashable and b.hashable)
 
@@ -138,7 +144,7 @@ def models(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
         values = st.fixed_dictionaries({n: s.values for n, s in fields.items()}).map(
             lambda data: made(**data)
         )
-        looks = lambda x: " and ".join(f"({s.looks(f'{x}.{n}')})" for n, s in fields.items())  # noqa: E731
+        looks = lambda x: " and ".join(f"({s.looks(f'{x}.{n}')})" for n, s in fields.items())
         return Shape(made, values, looks, hashable=False)
 
     return st.builds(
@@ -149,7 +155,7 @@ def models(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
 SHAPES = st.recursive(st.sampled_from(SCALARS), containers, max_leaves=6)
 
 
-def equal(host: Any, seen: Any) -> bool:
+def equal(host: Any, seen: Any) -> bool:  # noqa: PLR0911 - one a kind
     """Whether what the sandbox saw is what the host has."""
     if isinstance(host, BaseModel):
         return all(
@@ -172,7 +178,7 @@ def equal(host: Any, seen: Any) -> bool:
 async def test_values_of_generated_models_fit_their_stubs_and_read_as_on_the_host(
     data: st.DataObject,
 ) -> None:
-    """behaviour: properties.stubs-are-true"""
+    """behaviour: properties.stubs-are-true."""
     shape = data.draw(models(SHAPES))
     value = data.draw(shape.values)
 
@@ -197,7 +203,7 @@ async def test_values_of_generated_models_fit_their_stubs_and_read_as_on_the_hos
 
 @given(st.data())
 def test_a_recorded_result_is_the_result(data: st.DataObject) -> None:
-    """behaviour: properties.records-are-true"""
+    """behaviour: properties.records-are-true."""
     shape = data.draw(SHAPES)
 
     def get() -> Any: ...
@@ -212,7 +218,7 @@ def test_a_recorded_result_is_the_result(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_an_argument_comes_back_as_the_host_value_it_was(data: st.DataObject) -> None:
-    """behaviour: properties.arguments-are-true"""
+    """behaviour: properties.arguments-are-true."""
     shape = data.draw(SHAPES)
     value = data.draw(shape.values)
 
@@ -284,12 +290,12 @@ STATEMENTS = st.one_of(
 PRELUDE = "x, y = 1, 'b'\nr = typecheck('src')\ndef f(a=1):\n    return a"
 
 
-@settings(max_examples=settings.default.max_examples if settings.default else 40)
+@settings(max_examples=max(8, (settings.default or settings()).max_examples // 3))
 @given(
     st.lists(st.lists(STATEMENTS, min_size=1, max_size=5).map("\n".join), min_size=1, max_size=4)
 )
 async def test_generated_programs_always_end_in_a_named_outcome(programs: list[str]) -> None:
-    """behaviour: properties.programs"""
+    """behaviour: properties.programs."""
     project = MemoryProject.sample()
     files = project.snapshot()
     limits = Limits(seconds=0.05, memory=2**25, calls=20, stdout=2**14, wall_seconds=1, data=2**20)
@@ -306,7 +312,7 @@ async def test_generated_programs_always_end_in_a_named_outcome(programs: list[s
 
 @given(st.text(max_size=60))
 async def test_any_text_at_all_is_answered(code: str) -> None:
-    """behaviour: properties.any-text"""
+    """behaviour: properties.any-text."""
     async with Sandbox(ExternalFunctions([]), limits=Limits(seconds=0.2)) as sandbox:
         result = await sandbox.run(code)
         assert isinstance(result.status, Status)

@@ -16,11 +16,12 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 class Examples(CodeBlockParser):
-    """Python blocks, with `await` at the top as in an async REPL; `>>>` blocks are compared with their output."""
+    """Python blocks, with top-level `await`; `>>>` blocks are compared with their output."""
 
     language = "python"
 
     def evaluate(self, example: Example) -> str | None:
+        """Run one block."""
         space: dict[str, Any] = example.namespace
         loop = space.setdefault("__loop__", asyncio.Runner())
         source = str(example.parsed)
@@ -29,7 +30,7 @@ class Examples(CodeBlockParser):
         tree = ast.parse("\n" * (example.line + example.parsed.line_offset) + source, str(README))
         code = compile(tree, str(README), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         space.setdefault("__name__", "readme")
-        outcome = eval(code, space)  # noqa: S307 - the readme is ours
+        outcome = eval(code, space)
         if inspect.iscoroutine(outcome):
             loop.run(outcome)
         return None
@@ -39,13 +40,13 @@ def compared(source: str, space: dict[str, Any]) -> str | None:
     """Evaluate `>>> print(...)` and compare with the lines below."""
     first, _, shown = source.partition("\n")
     expression = first.removeprefix(">>> print(").removesuffix(")")
-    printed = str(eval(expression, space)) + "\n"  # noqa: S307 - the readme is ours
+    printed = str(eval(expression, space)) + "\n"
     wanted = shown.replace("<BLANKLINE>", "").rstrip("\n")
     return None if printed.rstrip("\n") == wanted else f"printed:\n{printed}\nshown:\n{wanted}"
 
 
 def test_every_example_of_the_readme_runs() -> None:
-    """behaviour: readme.examples"""
+    """behaviour: readme.examples."""
     document = Sybil(parsers=[Examples()]).parse(README)
     examples = list(document.examples())
     assert len(examples) >= 10

@@ -1,5 +1,7 @@
 """Which fields a snippet reads, found without running it."""
 
+# ruff: noqa: E501 - a row is a snippet and what it reads
+
 import pytest
 
 from punie_sandbox import fields_read
@@ -43,12 +45,12 @@ R, E = "TypeCheckResult", "TypeCheckError"
     ],
 )  # fmt: skip
 def test_the_fields_that_are_read(code: str, fields: set[str]) -> None:
-    """behaviour: reads.found"""
+    """behaviour: reads.found."""
     assert fields_read(code, MemoryProject().functions()) == fields
 
 
 def test_variables_of_earlier_snippets_are_known() -> None:
-    """behaviour: reads.earlier"""
+    """behaviour: reads.earlier."""
     functions = MemoryProject().functions()
     assert fields_read("r.success", functions) == set()
     assert fields_read("r.success", functions, earlier=["r = typecheck('a')\nr.errors"]) == {
@@ -57,6 +59,6 @@ def test_variables_of_earlier_snippets_are_known() -> None:
 
 
 def test_recursive_functions_and_growing_structures_come_to_rest() -> None:
-    """behaviour: reads.terminates"""
+    """behaviour: reads.terminates."""
     code = "x = []\nfor _ in range(9):\n    x = [x, typecheck('a')]\ndef f(y):\n    return f([y])\nf(x)\nx[1].success"
     assert f"{R}.success" in fields_read(code, MemoryProject().functions())

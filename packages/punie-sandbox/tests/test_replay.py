@@ -1,5 +1,7 @@
 """Traces: a run as JSON, and the same run again without the host."""
 
+# ruff: noqa: E501 - snippets
+
 import json
 
 import pytest
@@ -37,7 +39,7 @@ def no_writes(call: Call) -> Decision:
 
 
 async def test_traces_replay_byte_identically_without_the_host(project: MemoryProject) -> None:
-    """behaviour: trace.replay"""
+    """behaviour: trace.replay."""
     async with Sandbox(project.functions(), policy=no_writes) as sandbox:
         traces = [(await sandbox.run(code)).to_json() for code in SNIPPETS.values()]
     texts = [json.dumps(trace, sort_keys=True) for trace in traces]
@@ -48,7 +50,7 @@ async def test_traces_replay_byte_identically_without_the_host(project: MemoryPr
 
 
 async def test_a_trace_says_everything_a_run_was(sandbox: Sandbox) -> None:
-    """behaviour: trace.json"""
+    """behaviour: trace.json."""
     result = await sandbox.run(
         "write_file(content='y', path='x')\nprint(1)\ntypecheck('src/util.py', strict=False)"
     )
@@ -96,7 +98,7 @@ async def test_a_trace_says_everything_a_run_was(sandbox: Sandbox) -> None:
 async def test_a_trace_of_other_functions_is_refused(
     sandbox: Sandbox, project: MemoryProject
 ) -> None:
-    """behaviour: trace.functions-changed"""
+    """behaviour: trace.functions-changed."""
     result = await sandbox.run("1")
     async with Sandbox(ExternalFunctions([project.read_file])) as other:
         with pytest.raises(ReplayError, match="other functions"):
@@ -104,7 +106,7 @@ async def test_a_trace_of_other_functions_is_refused(
 
 
 async def test_a_trace_that_does_not_fit_its_code_is_refused(sandbox: Sandbox) -> None:
-    """behaviour: trace.diverges"""
+    """behaviour: trace.diverges."""
     data = (await sandbox.run("read_file('README.md')")).to_json()
     data["code"] = "read_file('src/app.py')"
     with pytest.raises(ReplayError, match="call 1 is read_file"):
@@ -112,7 +114,7 @@ async def test_a_trace_that_does_not_fit_its_code_is_refused(sandbox: Sandbox) -
 
 
 async def test_a_trace_of_another_version_is_refused(sandbox: Sandbox) -> None:
-    """behaviour: trace.version"""
+    """behaviour: trace.version."""
     data = (await sandbox.run("1")).to_json() | {"version": 2}
     with pytest.raises(ValueError, match="version 2"):
         RunResult.from_json(data)

@@ -1,4 +1,4 @@
-"""The corpus of snippets in the style models write: they run, or their finding's hint, applied, makes them run."""
+"""The corpus of model-style snippets: they run, or a hint, applied, makes them run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ def snippets() -> Iterator[tuple[str, str, str | None]]:
 
 
 async def test_at_least_95_percent_run_or_get_a_hint_that_makes_them_run() -> None:
-    """behaviour: snippets.run-or-hint"""
+    """behaviour: snippets.run-or-hint."""
     ran, hinted, neither = [], [], {}
     project = MemoryProject.sample()
     async with Sandbox(project.functions()) as sandbox:

@@ -6,7 +6,7 @@ from punie_sandbox import ExternalFunctions, Limits, Sandbox, Status
 
 
 async def test_variables_functions_classes_and_imports_live_on(sandbox: Sandbox) -> None:
-    """behaviour: state.lives"""
+    """behaviour: state.lives."""
     await sandbox.run(
         "import textwrap\nx = 1\ndef f():\n    return x + 1\nclass C:\n    y = 3\nr = typecheck('src')"
     )
@@ -16,7 +16,7 @@ async def test_variables_functions_classes_and_imports_live_on(sandbox: Sandbox)
 
 
 async def test_a_failed_run_keeps_what_was_assigned_before_and_says_so(sandbox: Sandbox) -> None:
-    """behaviour: state.failed-run"""
+    """behaviour: state.failed-run."""
     result = await sandbox.run("a = 1\nb = 2\nread_file('nope')\nc = 3")
     assert (result.status, result.state) == (Status.ERROR, "kept")
     assert sandbox.names == {"a", "b"}
@@ -25,7 +25,7 @@ async def test_a_failed_run_keeps_what_was_assigned_before_and_says_so(sandbox: 
 
 
 async def test_a_failed_check_changes_nothing(sandbox: Sandbox) -> None:
-    """behaviour: state.failed-check"""
+    """behaviour: state.failed-check."""
     await sandbox.run("a = 1")
     result = await sandbox.run("a = 2\nnope")
     assert (result.status, result.state) == (Status.CHECK_FAILED, "kept")
@@ -36,7 +36,7 @@ async def test_a_failed_check_changes_nothing(sandbox: Sandbox) -> None:
     "code", ["while True: pass", "x = [0] * 10**9", "while True: print('x' * 1000)"]
 )
 async def test_a_run_stopped_by_a_limit_loses_the_state_and_says_so(code: str) -> None:
-    """behaviour: state.lost"""
+    """behaviour: state.lost."""
     async with Sandbox(ExternalFunctions([]), limits=Limits(seconds=0.1, memory=2**25)) as sandbox:
         await sandbox.run("a = 1")
         result = await sandbox.run(code)
@@ -46,7 +46,7 @@ async def test_a_run_stopped_by_a_limit_loses_the_state_and_says_so(code: str) -
 
 
 async def test_reset_forgets_everything(sandbox: Sandbox) -> None:
-    """behaviour: state.reset"""
+    """behaviour: state.reset."""
     await sandbox.run("a = 1\nimport heapq")
     await sandbox.reset()
     assert sandbox.names == frozenset()
@@ -55,7 +55,7 @@ async def test_reset_forgets_everything(sandbox: Sandbox) -> None:
 
 
 async def test_two_sandboxes_share_nothing() -> None:
-    """behaviour: state.separate"""
+    """behaviour: state.separate."""
     async with Sandbox(ExternalFunctions([])) as one, Sandbox(ExternalFunctions([])) as other:
         await one.run("a = 1")
         assert [d.code for d in await other.check("a")] == ["unresolved-reference"]

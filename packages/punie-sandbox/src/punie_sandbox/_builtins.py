@@ -1,7 +1,7 @@
 """Built-in names that exist in the sandbox at run time but are unknown to its type checker.
 
-They are added to what the checker sees, so that `except FileNotFoundError` or `getattr` are no findings. They
-are Python, not part of the contract, and therefore not in the rendered stubs.
+They are added to what the checker sees, so that `except FileNotFoundError` or `getattr` are no findings.
+They are Python, not part of the contract, and therefore not in the rendered stubs.
 """
 
 __all__ = ["BUILTINS"]

@@ -1,8 +1,8 @@
 """The type check of one snippet, against the stubs and the live variables; nothing of it runs.
 
 The checker lives in a worker of its own. Each snippet is put behind a first line that calls a host
-function: type checking and parsing happen when the feed starts, then the call suspends and is answered
-with an exception. So nothing accumulates in the checker's session, and it stays warm.
+function: type checking and parsing happen when the feed starts, then the call suspends and is answered with
+an exception. So nothing accumulates in the checker's session, and it stays warm.
 """
 
 from __future__ import annotations
@@ -159,8 +159,10 @@ class Checker:
 
 
 def _is_false(found: Diagnostic, source: Source) -> bool:
-    """A finding that is known to be wrong: inside `print(reduce(lambda ...))` the checker takes what `print`
-    accepts, any object, for the type of the lambda's parameters.
+    """Whether a finding is known to be wrong.
+
+    Inside `print(reduce(lambda ...))` the checker takes what `print` accepts, any object, for the type of the
+    lambda's parameters.
     """
     if "`object`" not in found.message or source.tree is None:
         return False

@@ -1,7 +1,7 @@
 """One host function: its signature as the sandbox shows it, and the way of a call's values.
 
-Covered: binding of positional and keyword arguments as Python does it, validation in both directions, the JSON
-form for records. Not covered: when a call may happen (`_run`), and how the function is run (`_host`).
+Covered: binding of positional and keyword arguments as Python does it, validation in both directions, the
+JSON form for records. Not covered: when a call may happen (`_run`), and how the function is run (`_host`).
 """
 
 from __future__ import annotations
@@ -176,7 +176,10 @@ class ExternalFunction:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = "".join(f"[{part!r}]" for part in first["loc"])
-            message = f"{self.name}() returned {type(value).__name__}{where}, declared {self.returns.stub}: {first['msg']}"
+            message = (
+                f"{self.name}() returned {type(value).__name__}{where}, "
+                f"declared {self.returns.stub}: {first['msg']}"
+            )
             raise HostContractError(message) from None
         except (AttributeError, TypeError, ValueError) as error:
             message = f"{self.name}() returned a value that cannot enter the sandbox: {error}"

@@ -236,5 +236,5 @@ def _adapter(function: str, where: str, annotation: Any) -> TypeAdapter[Any]:
         return TypeAdapter(annotation, config=_STRICT)
     except PydanticUserError:  # a type with its own configuration refuses another one
         return TypeAdapter(annotation)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a schema can fail with any error of the type's own code
         raise RegistrationError(f"{function}() {where}: {error}") from None

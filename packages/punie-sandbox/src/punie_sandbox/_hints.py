@@ -160,15 +160,33 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[..., str | None]]] = [
 ]
 
 _ERRORS: list[tuple[re.Pattern[str], str]] = [
-    (re.compile(r"cannot suspend in this synchronous context"), "call the tool in a loop or comprehension first, and pass the values on"),
-    (re.compile(r"exceptions can only be called with"), "give an exception one text: `raise ValueError(f'...')`"),
-    (re.compile(r"callable replacement is not yet supported"), "use a replacement string, or loop over `re.finditer(...)`"),
+    (
+        re.compile(r"cannot suspend in this synchronous context"),
+        "call the tool in a loop or comprehension first, and pass the values on",
+    ),
+    (
+        re.compile(r"exceptions can only be called with"),
+        "give an exception one text: `raise ValueError(f'...')`",
+    ),
+    (
+        re.compile(r"callable replacement is not yet supported"),
+        "use a replacement string, or loop over `re.finditer(...)`",
+    ),
     (re.compile(r"'list' object is not an iterator"), "write `next(iter(items), None)`"),
-    (re.compile(r"^type object '(?:str|list|dict|set)' has no attribute"), "call the method on a value: `lambda x: x.lower()`"),
-    (re.compile(r"no __dict__ for setting new attributes"), "results cannot be changed; assign to a variable"),
-    (re.compile(r"^Permission denied|is not supported in this environment"), "files and the system are reached only through the tools"),
+    (
+        re.compile(r"^type object '(?:str|list|dict|set)' has no attribute"),
+        "call the method on a value: `lambda x: x.lower()`",
+    ),
+    (
+        re.compile(r"no __dict__ for setting new attributes"),
+        "results cannot be changed; assign to a variable",
+    ),
+    (
+        re.compile(r"^Permission denied|is not supported in this environment"),
+        "files and the system are reached only through the tools",
+    ),
     (re.compile(r"^No module named|^cannot import name"), f"these can be imported: {MODULES}"),
-]  # fmt: skip
+]
 
 
 _KINDS = {kind.__name__: kind for kind in (str, list, dict, set, tuple, int, float, bytes)}
@@ -179,7 +197,10 @@ def hint_for_error(message: str) -> str | None:
     """The hint for an error of a run, if one is known."""
     missing = _NO_ATTRIBUTE.match(message)
     if missing and hasattr(_KINDS.get(missing[1]), missing[2]):
-        return f"`.{missing[2]}` does not exist here, or only as a call: write `lambda x: ....{missing[2]}(x)`"
+        name = missing[2]
+        return (
+            f"`.{name}` does not exist here, or only as a call: write `lambda x: value.{name}(x)`"
+        )
     if missing and missing[1] == "PosixPath":
         return "paths only compute names here: `fnmatch` matches names, files are reached through the tools"
     return next((hint for pattern, hint in _ERRORS if pattern.search(message)), None)

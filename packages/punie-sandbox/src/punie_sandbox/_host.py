@@ -11,13 +11,18 @@ from punie_sandbox._function import ExternalFunction
 __all__ = ["LateError", "as_builtin", "as_text", "invoke", "named_only", "raised"]
 
 
-class LateError(Exception):  # noqa: N818 - control flow, not an error
+class LateError(Exception):
     """The call took longer than it may; a TimeoutError of the function itself is not this."""
 
 
 async def invoke(
     function: ExternalFunction, positional: list[Any], named: dict[str, Any], limit: float
 ) -> Any:
+    """Run the function: async ones here, others in a thread.
+
+    Raises:
+        LateError: it took longer than the limit, in seconds.
+    """
     if function.is_async:
         work = function.call(*positional, **named)
     else:
@@ -54,10 +59,12 @@ def as_builtin(error: Exception) -> Exception:
 
 
 def raised(error: Exception) -> dict[str, Any]:
+    """The answer that raises this built-in exception in the sandbox."""
     return {"exc_type": type(error).__name__, "message": str(error.args[0]) if error.args else ""}
 
 
 def as_text(error: BaseException) -> str:
+    """The exception as records keep it: `Type: message`."""
     return f"{type(error).__name__}: {error.args[0] if error.args else ''}"
 
 

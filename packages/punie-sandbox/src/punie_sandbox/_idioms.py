@@ -1,8 +1,8 @@
-"""Idioms that the type checker accepts and the sandbox does not run: found in the syntax tree, each with a rewrite.
+"""Idioms that the checker accepts and the sandbox does not run, each found with a rewrite.
 
 Covered: unsupported syntax, host calls where the sandbox cannot wait for the host, shadowing of host
-functions, names that exist for annotations only, and a few gaps of the library. Not covered: what depends on
-values; that ends as a run's error, with a hint from `_hints`.
+functions, names that exist for annotations only, and a few gaps of the library. Not covered: what depends
+on values; that ends as a run's error, with a hint from `_hints`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _at(node: ast.AST, code: str, message: str, hint: str | None) -> Diagnostic:
     )
 
 
-# -- shadowing -----------------------------------------------------------------------------------------------
+# -- shadowing ---------------------------------------------------------------------------------
 
 
 def _shadowing(tree: ast.Module, functions: ExternalFunctions) -> Iterator[Diagnostic]:
@@ -137,11 +137,11 @@ def _shadows(node: ast.AST, name: str) -> Diagnostic:
     return _at(node, "shadows-tool", message, f"choose another name, such as `{name}_result`")
 
 
-# -- names for annotations -------------------------------------------------------------------------------------
+# -- names for annotations ---------------------------------------------------------------------
 
 
 def _annotation_names(tree: ast.Module, context: _Context) -> Iterator[Diagnostic]:
-    """Result types used as values: they exist in annotations and `case` patterns are no place for them either."""
+    """Result types used as values: they exist in annotations only."""
     records = context.functions.records.keys() - context.bound
     annotations = {id(inner) for part in _annotations(tree) for inner in ast.walk(part)}
     for node in ast.walk(tree):
@@ -171,10 +171,10 @@ def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
                 continue
 
 
-# -- syntax ----------------------------------------------------------------------------------------------------
+# -- syntax ------------------------------------------------------------------------------------
 
 
-def _syntax(node: ast.AST) -> Iterator[Diagnostic]:
+def _syntax(node: ast.AST) -> Iterator[Diagnostic]:  # noqa: PLR0912, C901 - one rule per form
     code = "unsupported-syntax"
     match node:
         case ast.ClassDef(name=name, bases=bases, keywords=keywords) if bases or keywords:
@@ -188,7 +188,7 @@ def _syntax(node: ast.AST) -> Iterator[Diagnostic]:
         case ast.AsyncWith():
             yield _at(node, code, "`async with` does not run here", "use a plain call, or `with`")
         case ast.AsyncFor() | ast.comprehension(is_async=1):
-            place = node if isinstance(node, ast.AsyncFor) else node.target  # ty: ignore[missing-attribute]
+            place = node if isinstance(node, ast.AsyncFor) else node.target
             yield _at(place, code, "`async for` does not run here", "use a plain `for`")
         case ast.TryStar():
             yield _at(node, code, "`except*` does not run here", "use `except`")
@@ -233,10 +233,10 @@ def _instead_of_del(target: ast.expr) -> str:
             return f"write `{ast.unparse(target)} = None`, or leave it out"
 
 
-# -- calls -----------------------------------------------------------------------------------------------------
+# -- calls -------------------------------------------------------------------------------------
 
 
-def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:
+def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:  # noqa: C901 - one rule per form
     match node:
         case ast.Name(id="exec" | "eval" as name, ctx=ast.Load()) if name not in context.bound:
             message = f"`{name}` does not run here: code in text cannot be checked"
@@ -255,7 +255,10 @@ def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:
         ):
             index = 1 if isinstance(value, ast.Name) and value.id == "re" else 0
             if len(args) > index and _is_callable(args[index], context):
-                hint = "loop over `re.finditer(...)` and join the parts, or use a replacement string with `\\1`"
+                hint = (
+                    "loop over `re.finditer(...)` and join the parts, "
+                    "or use a replacement string with `\\1`"
+                )
                 yield _at(
                     node,
                     "callable-replacement",
@@ -290,7 +293,10 @@ def _key_callback(node: ast.Call, context: _Context) -> Iterator[Diagnostic]:
             continue
         yield from _bound_method(keyword.value, context)
         if _suspends(keyword.value, context):
-            hint = "call the tool first: `values = {x: tool(x) for x in items}`, then `key=lambda x: values[x]`"
+            hint = (
+                "call the tool first: `values = {x: tool(x) for x in items}`, "
+                "then `key=lambda x: values[x]`"
+            )
             yield _callback(node, f"{name}(key=...)", hint)
 
 

@@ -1,8 +1,8 @@
 """The JSON form of a value whose type is not known: what records keep for Any and for a run's value.
 
-Plain JSON stays itself; everything else becomes an object with one key that starts with `$`. Records
-(named tuples) become objects of their fields tagged with their type's name. Decoding restores the value,
-except functions and class instances of the sandbox, which stay descriptions.
+Plain JSON stays itself; everything else becomes an object with one key that starts with `$`. Records (named
+tuples) become objects of their fields tagged with their type's name. Decoding restores the value, except
+functions and class instances of the sandbox, which stay descriptions.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def encode_any(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one return
     return _encode_scalar(value, nested)
 
 
-def _encode_scalar(value: Any, depth: int) -> Any:
+def _encode_scalar(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one return per kind
     if isinstance(value, bytes):
         return {"$bytes": base64.b64encode(value).decode("ascii")}
     if isinstance(value, pathlib.PurePath):

@@ -3,7 +3,8 @@
 Covered: scalars, containers, unions, literals, enums, paths, UUIDs, dates, Pydantic models, dataclasses,
 named tuples, NewType, Annotated and type aliases. A structured type lowers to an immutable named tuple:
 attribute access works, writing does not. Not covered: open generics, callables, protocols, iterators, typed
-dictionaries; they raise `UnsupportedTypeError`, which registration turns into an error naming the parameter.
+dictionaries; they raise `UnsupportedTypeError`, which registration turns into an error naming the
+parameter.
 """
 
 from __future__ import annotations
@@ -42,15 +43,14 @@ def _instance_of(*classes: type) -> Callable[[Any], bool]:
 
 
 def _mapped(convert: Convert | None, build: Callable[[Iterable[Any]], Any]) -> Convert | None:
-    if convert is None:
-        return None
-    return _always(convert, build)
+    return None if convert is None else _always(convert, build)
 
 
 def _always(convert: Convert | None, build: Callable[[Iterable[Any]], Any]) -> Convert:
     if convert is None:
         return build
-    return lambda values: build([convert(value) for value in values])
+    each = convert
+    return lambda values: build([each(value) for value in values])
 
 
 def _refuse(annotation: Any) -> NoReturn:

@@ -1,8 +1,8 @@
 """A paused run as bytes: signed, versioned, and bound to the functions it was made for.
 
 Layout: magic, version, HMAC-SHA256 over all that follows, length of the header, header (JSON), the
-interpreter's own dump. The interpreter trusts its dumps, so nothing of one is read before its signature
-was checked.
+interpreter's own dump. The interpreter trusts its dumps, so nothing of one is read before its signature was
+checked.
 """
 
 from __future__ import annotations

@@ -85,7 +85,11 @@ class ReplayRun(Run):
         return Decision("allow")
 
     async def _perform(
-        self, function: ExternalFunction, call: Call, positional: list[Any], named: dict[str, Any]
+        self,
+        function: ExternalFunction,  # noqa: ARG002 - the trace answers instead of the function
+        call: Call,
+        positional: list[Any],  # noqa: ARG002
+        named: dict[str, Any],  # noqa: ARG002
     ) -> dict[str, Any]:
         record = self._recorded(call)
         self._record(

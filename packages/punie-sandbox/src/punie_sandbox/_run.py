@@ -358,7 +358,7 @@ class Run:
         except HostContractError as wrong:
             self._record(call, "allow", error=as_text(wrong), duration=time.perf_counter() - began)
             raise broken(str(wrong)) from None
-        except Exception as exception:  # noqa: BLE001 - whatever a tool raises goes to the code that called it
+        except Exception as exception:  # noqa: BLE001 - it goes to the code
             error = exception
         else:
             result = function.encode_result(lowered)

@@ -28,8 +28,9 @@ __all__ = ["Sandbox"]
 class Sandbox:
     """Runs snippets of Python that call the given host functions, and nothing else of the host.
 
-    Use it as an async context manager, or `open` and `close` it. One sandbox is one session: variables live across runs, and one run
-    goes at a time. Open several for concurrency, on shared `workers` when there are many.
+    Use it as an async context manager, or `open` and `close` it. One sandbox is one session: variables
+    live across runs, and one run goes at a time. Open several for concurrency, on shared `workers` when
+    there are many.
 
     Args:
         functions: what the code may call.

@@ -1,4 +1,4 @@
-"""One interpreter session with its variables: opened when first needed, given up when it cannot be trusted."""
+"""One interpreter session and its variables: opened when needed, given up when not to be trusted."""
 
 from __future__ import annotations
 

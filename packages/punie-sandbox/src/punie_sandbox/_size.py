@@ -1,7 +1,8 @@
 """The size of a value that crossed from the sandbox, written out.
 
-Values keep their sharing when they cross: ten nested lists that hold one another ten times are small in memory
-and ten billion items when walked. So the size is computed over the shared structure, before anything walks it.
+Values keep their sharing when they cross: ten nested lists that hold one another ten times are small in
+memory and ten billion items when walked. So the size is computed over the shared structure, before anything
+walks it.
 """
 
 from __future__ import annotations

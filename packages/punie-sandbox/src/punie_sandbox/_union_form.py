@@ -84,7 +84,7 @@ def _json_of(arms: Sequence[Lowered]) -> tuple[Convert, Convert]:
 
 
 def _is_lowered(arm: Lowered, value: Any) -> bool:
-    """Whether a lowered value belongs to an arm: by its name where it has one, else by trying to encode it."""
+    """Whether a lowered value belongs to an arm: by name where it has one, else by trying."""
     if arm.encode is None:
         return json_kind(value) in arm.kinds
     name = _name_of(value)

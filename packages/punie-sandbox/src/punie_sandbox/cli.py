@@ -1,8 +1,9 @@
 """The command `punie-sandbox`: check and run a snippet, print stubs.
 
-Host functions come from a Python file or module: its `functions` (an `ExternalFunctions`, or a function that
-returns one), or else every public function it defines, with effects from its `EFFECTS`. Its `preview`, if there
-is one, makes `run --plan` possible; without it a plan needs functions `read_file` and `write_file`.
+Host functions come from a Python file or module: its `functions` (an `ExternalFunctions`, or a function
+that returns one), or else every public function it defines, with effects from its `EFFECTS`. Its `preview`,
+if there is one, makes `run --plan` possible; without it a plan needs functions `read_file` and
+`write_file`.
 
 Exit status: 0 when the code ran or the check found nothing, 1 when not, 2 for wrong usage.
 """

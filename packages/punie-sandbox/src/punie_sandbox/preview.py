@@ -2,7 +2,8 @@
 
 Covered: text files behind any pair of read and write functions, or behind anything with `read_text` and
 `write_text`. Reads fall through to the host; writes stay in the overlay. Not covered: effects other than on
-text files; they stop the plan, and so does reading the world through a function that would not see the overlay.
+text files; they stop the plan, and so does reading the world through a function that would not see the
+overlay.
 """
 
 from __future__ import annotations
@@ -249,7 +250,8 @@ class Plan:
             The paths that were written.
 
         Raises:
-            PlanError: a file changed since the plan was made (nothing is written then), or could not be written.
+            PlanError: a file changed since the plan was made (nothing is written then), or could not be
+                written.
         """
         await self._overlay.apply(self.changes)
         return tuple(change.path for change in self.changes)

@@ -171,7 +171,8 @@ class RunResult:
         diagnostics: findings of the check; the run did not start if there are any.
         error: what ended it, unless it ended well.
         duration: seconds, without waiting for a person.
-        state: `"kept"` when the variables assigned so far live on, `"lost"` when the session had to be given up.
+        state: `"kept"` when the variables assigned so far live on, `"lost"` when the session had to be
+            given up.
         functions: digest of the functions it ran with.
         clock: what the clock said each time the code asked, in seconds since 1970.
         pending: the paused run, when status is `"pending"`; not part of the JSON form.

@@ -1,7 +1,7 @@
-"""A small project in memory, with the kind of functions a coding agent offers: for tests, examples and previews.
+"""A small project in memory, with functions like a coding agent's: for tests and examples.
 
-Nothing here touches a disk or a process. The "type checker" finds what is written into the files as
-`# error: message`.
+Nothing here touches a disk or a process. The "type checker" finds what is written into the files as `#
+error: message`.
 """
 
 from __future__ import annotations
@@ -80,9 +80,13 @@ class MemoryProject:
         """A project of three modules, of which two have findings."""
         return cls(
             {
-                "src/app.py": "import os\n\n\ndef main() -> int:\n    return 'x'  # error: expected int, got str\n",
+                "src/app.py": (
+                    "import os\n\n\ndef main() -> int:\n    return 'x'  # error: expected int, got str\n"
+                ),
                 "src/util.py": "def double(x: int) -> int:\n    return x * 2\n",
-                "src/models.py": "name: str = 3  # error: expected str\nage: int = ''  # error: expected int\n",
+                "src/models.py": (
+                    "name: str = 3  # error: expected str\nage: int = ''  # error: expected int\n"
+                ),
                 "README.md": "# Sample\n",
             }
         )
@@ -122,7 +126,7 @@ class MemoryProject:
         """List the paths below a folder."""
         return sorted(path for path in self.files if path.startswith(folder))
 
-    async def typecheck(self, path: str, strict: bool = False) -> TypeCheckResult:  # noqa: FBT001, FBT002
+    async def typecheck(self, path: str, strict: bool = False) -> TypeCheckResult:
         """Type-check a file or folder."""
         await asyncio.sleep(0)
         errors = [

@@ -1,11 +1,14 @@
 """What models use of `contextlib`, without its decorators (they need generators)."""
 
+# ruff: noqa: N801
+# Names and forms are the standard library's, in the subset that the interpreter runs.
+
 from __future__ import annotations
 
 from typing import Any
 
 
-class suppress:  # noqa: N801 - the name it has in the standard library
+class suppress:
     """Ignore these exceptions in the block."""
 
     def __init__(self, *exceptions: Any) -> None:
@@ -18,7 +21,7 @@ class suppress:  # noqa: N801 - the name it has in the standard library
         return error is not None and isinstance(error, self.exceptions)
 
 
-class nullcontext:  # noqa: N801 - the name it has in the standard library
+class nullcontext:
     """A block that does nothing special."""
 
     def __init__(self, enter_result: Any = None) -> None:

@@ -1,5 +1,8 @@
 """What models use of `difflib`, with the standard library's algorithm and its results."""
 
+# ruff: noqa: C901, PLW2901, UP035
+# Names and forms are the standard library's, in the subset that the interpreter runs.
+
 from __future__ import annotations
 
 from typing import Any, Callable, Sequence

@@ -1,5 +1,8 @@
 """`fnmatch`: shell patterns, matched case-sensitively as on POSIX systems."""
 
+# ruff: noqa: A001, C901, PLR0912, UP035
+# Names and forms are the standard library's, in the subset that the interpreter runs.
+
 from __future__ import annotations
 
 import re
@@ -61,6 +64,6 @@ def fnmatch(name: str, pat: str) -> bool:
     return fnmatchcase(name, pat)
 
 
-def filter(names: Iterable[str], pat: str) -> list[str]:  # noqa: A001 - the name it has in the standard library
+def filter(names: Iterable[str], pat: str) -> list[str]:
     """The names that match."""
     return [name for name in names if fnmatchcase(name, pat)]

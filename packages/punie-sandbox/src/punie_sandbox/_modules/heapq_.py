@@ -1,5 +1,8 @@
 """`heapq`, with the algorithms of the standard library."""
 
+# ruff: noqa: UP035
+# Names and forms are the standard library's, in the subset that the interpreter runs.
+
 from __future__ import annotations
 
 from typing import Any, Callable, Iterable

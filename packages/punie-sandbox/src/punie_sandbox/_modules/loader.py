@@ -19,7 +19,11 @@ _PREFIX = "punie_module_"
 
 @functools.cache
 def _source(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}_.py").read_text(encoding="utf-8")
+    return (
+        resources.files("punie_sandbox._modules")
+        .joinpath(f"{name}_.py")
+        .read_text(encoding="utf-8")
+    )
 
 
 @functools.cache
@@ -52,8 +56,14 @@ def loading_code(name: str) -> str:
     inner = "\n".join(f"    {line}" for line in text.splitlines())
     exports = "\n".join(f"    module.{public} = {public}" for public in _public(name))
     return (
-        f"def {_PREFIX}load_{name}():\n    class Module:\n        def __repr__(self):\n"
-        f"            return \"<module '{name}'>\"\n{inner}\n    module = Module()\n{exports}\n    return module\n"
+        f"def {_PREFIX}load_{name}():\n"
+        "    class Module:\n"
+        "        def __repr__(self):\n"
+        f"            return \"<module '{name}'>\"\n"
+        f"{inner}\n"
+        "    module = Module()\n"
+        f"{exports}\n"
+        "    return module\n"
         f"{_PREFIX}{name} = {_PREFIX}load_{name}()\n"
     )
 
@@ -122,9 +132,10 @@ def with_provided_imports(code: str, tree: ast.Module) -> str:
 
 def _imports(tree: ast.Module) -> Iterable[ast.Import | ast.ImportFrom]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and any(alias.name in PROVIDED for alias in node.names):
-            yield node
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module in PROVIDED:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module]
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and PROVIDED.intersection(names):
             yield node
 
 

@@ -1,5 +1,8 @@
 """What models use of `statistics`, for int and float data."""
 
+# ruff: noqa: C419, FURB136, UP035
+# Names and forms are the standard library's, in the subset that the interpreter runs.
+
 from __future__ import annotations
 
 import math

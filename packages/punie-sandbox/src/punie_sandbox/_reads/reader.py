@@ -2,9 +2,9 @@
 
 Covered: assignment and unpacking, loops, comprehensions, conditional expressions, f-strings, `match`,
 dictionaries and lists built on the way, helper functions and lambdas of the snippet, the usual built-ins
-(`sorted`, `min`, `zip`, `enumerate`, `map`, …) and their `key=`. Not covered: attributes of the snippet's own
-classes, `exec`, and what reaches a value only through an untyped parameter that nobody calls. The answer can
-therefore miss a read; a field that is answered is read by some line of the code, run or not.
+(`sorted`, `min`, `zip`, `enumerate`, `map`, …) and their `key=`. Not covered: attributes of the snippet's
+own classes, `exec`, and what reaches a value only through an untyped parameter that nobody calls. The
+answer can therefore miss a read; a field that is answered is read by some line of the code, run or not.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Reader:
         for statement in body:
             self.statement(statement)
 
-    def statement(self, node: ast.stmt) -> None:
+    def statement(self, node: ast.stmt) -> None:  # noqa: PLR0912, C901 - one rule per form
         """Read one statement and what it contains."""
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
@@ -308,9 +308,7 @@ class Reader:
 
     def call(self, node: ast.Call) -> Shape:
         """A call of anything."""
-        args: list[Shape] = []
-        for arg in node.args:
-            args.append(self.element(arg))
+        args = [self.element(arg) for arg in node.args]
         named = {keyword.arg or "**": self.shape(keyword.value) for keyword in node.keywords}
         match node:
             case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]):

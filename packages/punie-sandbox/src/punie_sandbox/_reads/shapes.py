@@ -1,4 +1,7 @@
-"""Shapes: what static reading knows of a value. A shape is a set of possible kinds; the empty set is "unknown"."""
+"""Shapes: what static reading knows of a value.
+
+A shape is a set of possible kinds; the empty set is "unknown".
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,18 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 __all__ = [
-    "UNKNOWN", "Dict", "Function", "List", "Module", "Record", "Shape", "Tuple", "items_of", "join", "parse_stub",
-]  # fmt: skip
+    "UNKNOWN",
+    "Dict",
+    "Function",
+    "List",
+    "Module",
+    "Record",
+    "Shape",
+    "Tuple",
+    "items_of",
+    "join",
+    "parse_stub",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,7 @@ def parse_stub(stub: str, records: Iterable[str]) -> Shape:
     return _of_annotation(ast.parse(stub, mode="eval").body, frozenset(records))
 
 
-def _of_annotation(node: ast.expr, records: frozenset[str]) -> Shape:
+def _of_annotation(node: ast.expr, records: frozenset[str]) -> Shape:  # noqa: PLR0911 - one a form
     match node:
         case ast.Name(id=name) if name in records:
             return frozenset({Record(name)})
