@@ -1,8 +1,8 @@
 """Parsing 100 000 ty diagnostics against pydantic alone; importing against importing pydantic.
 
-Time is processor time, the best of several runs, and memory the peak of a fresh process over its size before, both
-sides in turn, so that the ratio does not depend on the machine. The peer does the least that any
-typed parser can: validate the same bytes into one TypedDict for each JSON object.
+Time is processor time, the best of several runs, and memory the peak of a fresh process over its
+size before; both sides take turns, so that the ratio does not depend on the machine. The peer does
+the least that any typed parser can: validate the same bytes into one TypedDict for each object.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import jsonschema
-from jsonschema.protocols import Validator
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from jsonschema.protocols import Validator
 
 from punie_tools import PARSERS, Evidence, ToolResult
 

@@ -8,10 +8,10 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import jsonschema
-from jsonschema.protocols import Validator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema.protocols import Validator
 from pydantic import BaseModel, ValidationError
 
 import punie_tools
