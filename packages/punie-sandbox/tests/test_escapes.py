@@ -185,6 +185,7 @@ OUTCOMES = {
         "exec os": "error",
     },
 }
-"""Attempts whose outcome is told apart (on a busy machine, time may run out before another limit does); of the
-others it is enough that the outcome has a name.
+"""Attempts whose outcome is told apart (on a busy machine, time may run out before another limit does).
+
+Of the others it is enough that the outcome has a name.
 """
