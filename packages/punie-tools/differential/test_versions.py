@@ -40,6 +40,7 @@ def test_strict(): pass
 
 @pytest.mark.parametrize("version", TY)
 async def test_ty(environment: Callable[..., Path], version: str) -> None:
+    """Places, codes and statuses."""
     root = environment(f"ty=={version}")
     (root / "bad.py").write_text('"é😀"; x: int = "s"\nprint(undefined)\n')
     (root / "good.py").write_text("x: int = 1\n")
@@ -60,6 +61,7 @@ async def test_ty(environment: Callable[..., Path], version: str) -> None:
 
 @pytest.mark.parametrize("version", RUFF)
 async def test_ruff(environment: Callable[..., Path], version: str) -> None:
+    """Places, codes, safe fixes and statuses."""
     root = environment(f"ruff=={version}")
     (root / "ruff.toml").write_text("lint.select = ['E', 'F']\n")
     (root / "bad.py").write_text('import os\n"é😀"; x = undefined\n')
@@ -83,6 +85,7 @@ async def test_ruff(environment: Callable[..., Path], version: str) -> None:
 @pytest.mark.parametrize("xdist", [False, True])
 @pytest.mark.parametrize("version", PYTEST)
 async def test_pytest(environment: Callable[..., Path], version: str, *, xdist: bool) -> None:
+    """Counts as in the last line; a broken module; a test that ends the process."""
     root = environment(f"pytest=={version}", *(["pytest-xdist"] if xdist else []))
     (root / "test_all.py").write_text(OUTCOMES)
     (root / "test_broken.py").write_text("import no_such_module\n")

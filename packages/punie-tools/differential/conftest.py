@@ -1,6 +1,6 @@
 """What the slow comparisons share: environments with real tools and packages, from the index.
 
-Not part of the everyday tests: `pytest tests/differential` downloads, and takes minutes. It needs `uv`,
+Not part of the everyday tests: `pytest differential` downloads, and takes minutes. It needs `uv`,
 on PATH or named by the environment variable UV.
 """
 

@@ -29,17 +29,19 @@ Place = tuple[str, int, int, str]
 
 
 async def ty(host: LocalHost, form: str) -> Completed:
+    """Run ty with a form of report."""
     command = ["ty", "check", "--output-format", form, "--no-progress", "--color", "never", "."]
     return await host.run(command)
 
 
 def places(result: DiagnosticReport | TypeCheckResult) -> Counter[Place]:
+    """Return where a result has how many diagnostics of which code."""
     found = result.errors if isinstance(result, TypeCheckResult) else result.diagnostics
     return Counter((each.file, each.line, each.column, each.code or "") for each in found)
 
 
 def junit(stdout: bytes, root: Path) -> Counter[Place]:
-    """Read the one form that has no parser of its own, since it says the least."""
+    """Return the same of the one form that has no parser, since it says the least."""
     found: Counter[Place] = Counter()
     for suite in ElementTree.fromstring(stdout).iter("testsuite"):
         for case in suite.iter("testcase"):
@@ -52,6 +54,7 @@ def junit(stdout: bytes, root: Path) -> Counter[Place]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 async def test_all_forms_of_ty_say_the_same(sources: Callable[[str], Path], package: str) -> None:
+    """Gitlab, SARIF, concise, junit and the last line agree."""
     host = LocalHost(sources(package))
     root = host.roots[0]
     done = {form: await ty(host, form) for form in ("gitlab", "sarif", "concise", "junit")}
@@ -72,6 +75,7 @@ async def test_all_forms_of_ty_say_the_same(sources: Callable[[str], Path], pack
 async def test_the_daemon_says_what_the_command_line_says(
     sources: Callable[[str], Path], package: str
 ) -> None:
+    """Before and after each of three edits on disk."""
     host = LocalHost(sources(package))
     root = host.roots[0]
     edited = max(sorted(root.rglob("*.py")), key=lambda path: path.stat().st_size)
@@ -89,6 +93,7 @@ async def test_the_daemon_says_what_the_command_line_says(
 async def test_ruffs_report_counts_as_its_last_line(
     sources: Callable[[str], Path], package: str
 ) -> None:
+    """Violations, and those with a safe fix."""
     host = LocalHost(sources(package))
     base = ["ruff", "check", "--isolated", "--no-cache", "--select", "E,F,I,UP,B", "."]
     report, shown = await asyncio.gather(
