@@ -230,7 +230,7 @@ def train_stock(folder: Path, base: Path, steps: int) -> dict[str, float]:
 
 def held_out_loss(model: Any, folder: Path, tokenizer: Any) -> float:
     """Return the mean loss of the validation rows' supervised tokens, by the plain way."""
-    from punie_train.mlx import mx, nn
+    from punie_train.mlx import mx, nn, number
     from punie_train.training.rows import read_rows
 
     model.eval()
@@ -238,7 +238,7 @@ def held_out_loss(model: Any, folder: Path, tokenizer: Any) -> float:
     for one in read_rows(folder / "valid.jsonl", tokenizer, 4096):
         logits = model(mx.array([one.tokens[:-1]]))[0]
         losses = nn.losses.cross_entropy(logits, mx.array(one.tokens[1:]))
-        total += sum(losses[at - 1].item() for at in one.supervised)
+        total += sum(number(losses[at - 1]) for at in one.supervised)
         count += len(one.supervised)
     return total / count
 

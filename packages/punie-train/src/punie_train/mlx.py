@@ -32,7 +32,7 @@ __all__ = ["BLAS", "ON_CPU", "flat", "load_arrays", "mx", "nn", "number"]
 
 def flat(tree: Any) -> dict[str, mx.array]:
     """Return a tree of parameters or gradients as a mapping from dotted name to array."""
-    return cast("dict[str, mx.array]", dict(tree_flatten(tree)))
+    return dict(tree_flatten(tree))
 
 
 def load_arrays(path: Path) -> dict[str, mx.array]:

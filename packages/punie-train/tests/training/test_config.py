@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from punie_train.training import FuseConfig, QuantizeConfig, TrainConfig
 from punie_train.training.loop import learning_rate
@@ -32,7 +32,7 @@ def test_bits_that_do_not_exist_are_refused() -> None:
 
 
 @pytest.mark.parametrize("config", [TrainConfig, FuseConfig, QuantizeConfig])
-def test_every_key_is_documented(config: type) -> None:
+def test_every_key_is_documented(config: type[BaseModel]) -> None:
     assert [name for name, field in config.model_fields.items() if not field.description] == []
 
 

@@ -9,7 +9,7 @@ from punie_train.training import fastmath
 
 
 def close(one: mx.array, other: mx.array, tolerance: float = 2e-5) -> bool:
-    return mx.allclose(one, other, rtol=tolerance, atol=tolerance).item()
+    return bool(mx.allclose(one, other, rtol=tolerance, atol=tolerance).item())
 
 
 def test_softmax_and_its_gradient() -> None:

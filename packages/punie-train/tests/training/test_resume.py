@@ -52,7 +52,13 @@ def test_killed_training_goes_on_to_the_same_weights(
     step: int, tiny_llama: Path, records: Path, tmp_path: Path
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    train(TrainConfig(**CONFIG), base=tiny_llama, data=records, out=whole, progress=_quiet())
+    train(
+        TrainConfig.model_validate(CONFIG),
+        base=tiny_llama,
+        data=records,
+        out=whole,
+        progress=_quiet(),
+    )
     arguments = [str(tiny_llama), str(records), str(killed), json.dumps(CONFIG), str(step)]
     done = subprocess.run(
         [sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True
@@ -60,7 +66,13 @@ def test_killed_training_goes_on_to_the_same_weights(
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert not killed.exists()
 
-    train(TrainConfig(**CONFIG), base=tiny_llama, data=records, out=killed, progress=_quiet())
+    train(
+        TrainConfig.model_validate(CONFIG),
+        base=tiny_llama,
+        data=records,
+        out=killed,
+        progress=_quiet(),
+    )
 
     expected = load_arrays(whole / "adapters.safetensors")
     found = load_arrays(killed / "adapters.safetensors")
