@@ -193,7 +193,8 @@ class Bench:
         for _ in range(self._runs):
             for command, found in zip((ours, theirs), times, strict=True):
                 found.append(await self._start(command, until))
-        self._row(name, statistics.median(times[0]), statistics.median(times[1]), bound)
+        # The least of each: on a busy machine everything else in a wall time is the neighbours'.
+        self._row(name, min(times[0]), min(times[1]), bound)
 
     async def _start(self, command: list[str], until: str) -> float:
         began = time.perf_counter()

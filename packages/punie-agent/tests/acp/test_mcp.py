@@ -9,8 +9,10 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp import Tool
 
-from punie_agent.acp.json_schema import identifier, parameters, result_type
+from punie_agent.acp.json_schema import identifier, parameters
+from punie_agent.acp.mcp import _function
 from punie_sandbox import ExternalFunctions
 
 SERVER = """
@@ -178,19 +180,15 @@ _schemas = st.recursive(
 
 
 @given(st.dictionaries(_names, _schemas, max_size=4), _schemas)
-def test_any_schema_becomes_types_that_the_sandbox_can_show(properties, output):
-    document = {"type": "object", "properties": properties, "required": list(properties)[:2]}
-    given_names = [python for python, *_ in parameters(document, "tool")]
-    if len(set(given_names)) < len(given_names):
-        return
-
-    async def function():
-        """Do something."""
-
-    function.__annotations__["return"] = result_type(
-        output if isinstance(output, dict) else {}, "tool"
-    )
-    ExternalFunctions([function]).stubs()
+def test_any_schema_becomes_a_function_that_the_sandbox_can_show(properties, output):
+    given_schema = {"type": "object", "properties": properties, "required": list(properties)[:2]}
+    names = [python for python, *_ in parameters(given_schema, "tool")]
+    if len(set(names)) < len(names):
+        return  # two names that become one: the tool is told to be unusable
+    output_schema = output if isinstance(output, dict) else None
+    tool = Tool(name="tool", input_schema=given_schema, output_schema=output_schema)
+    stubs = ExternalFunctions([_function("server_tool", None, tool)]).stubs()
+    assert "def server_tool(" in stubs
 
 
 @given(st.text())

@@ -11,7 +11,7 @@ import keyword
 import re
 from collections.abc import Iterable, Mapping
 from types import GenericAlias
-from typing import Any, Literal, NotRequired, Required, TypedDict, Union
+from typing import Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -100,17 +100,11 @@ class _Reader:
             extra = schema.get("additionalProperties")
             value = self.read(extra, name, depth + 1) if isinstance(extra, Mapping) else Any
             return GenericAlias(dict, (str, value))
-        if not self._models and any(identifier(key) != key for key in properties):
-            return dict[str, Any]
+        if not self._models:
+            return dict[str, Any]  # an argument is written as a dictionary
         required = set(schema.get("required", ()))
         types = {key: self.read(part, key, depth + 1) for key, part in properties.items()}
-        if self._models:
-            return self._model(name, types, required)
-        fields = {
-            key: Required[kind] if key in required else NotRequired[kind]
-            for key, kind in types.items()
-        }
-        return TypedDict(self._name(name), fields)  # ty: ignore[invalid-argument-type]
+        return self._model(name, types, required)
 
     def _model(self, name: str, types: Mapping[str, Any], required: set[str]) -> type[BaseModel]:
         fields: dict[str, Any] = {

@@ -19,6 +19,7 @@ from acp import schema
 from pydantic import ValidationError
 
 from punie_agent.acp.json_schema import identifier, parameters, result_type
+from punie_sandbox import ExternalFunctions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +124,11 @@ class _Server:
     def _offer(self, client: Client, tool: Tool) -> None:
         name = identifier(f"{self._config.name}_{tool.name}")
         try:
-            self.functions[name] = _function(name, client, tool)
+            function = _function(name, client, tool)
+            ExternalFunctions(
+                [function]
+            )  # one tool the sandbox cannot show must not cost the others
+            self.functions[name] = function
         except Exception as error:  # noqa: BLE001 - a schema of any shape may come
             self.problems.append(f"The tool {name} cannot be offered: {error}.")
 
