@@ -22,7 +22,7 @@ LIMITS = Limits(
     memory=48 * 1024 * 1024,
     calls=50,
     stdout=64 * 1024,
-    wall_seconds=0.7,
+    wall_seconds=2.0,
     call_seconds=1.0,
     data=8 * 1024 * 1024,
 )
@@ -137,7 +137,7 @@ async def test_every_attempt_is_contained(
             result = await how(sandbox, code.replace("/tmp/victim", str(victim)))
             took = time.monotonic() - began
             assert isinstance(result.status, Status), name
-            assert took < 6, (name, took)
+            assert took < 60, (name, took)
             assert SECRET not in json.dumps(result.to_json()), name
             assert "root:" not in json.dumps(result.to_json()), name
             assert (await sandbox.run("1 + 1")).value == 2, name

@@ -36,7 +36,7 @@ from punie_sandbox.records import Call, CallRecord, Decision, Policy, Status
 __all__ = ["Paused", "Run", "Stopped"]
 
 
-_MAX_SUSPENSIONS = 100_000
+_MAX_SUSPENSIONS = 10_000
 _MAX_DEPTH = 200
 _CLOCKS: Mapping[str, Callable[[float, datetime.tzinfo | None], Any]] = {
     "time.time": lambda now, _: now,
