@@ -120,7 +120,7 @@ class _DiesMidStream(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, format, *args):  # noqa: A002 - the name of the base class
         pass
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -130,6 +131,7 @@ async def test_a_server_over_http_works_the_same(bench, chosen, server):
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
+    assert process.stderr is not None
     try:
         async with asyncio.timeout(60):
             while b"running on" not in await process.stderr.readline():
@@ -187,7 +189,7 @@ def test_any_schema_becomes_a_function_that_the_sandbox_can_show(properties, out
         return  # two names that become one: the tool is told to be unusable
     output_schema = output if isinstance(output, dict) else None
     tool = Tool(name="tool", input_schema=given_schema, output_schema=output_schema)
-    stubs = ExternalFunctions([_function("server_tool", None, tool)]).stubs()
+    stubs = ExternalFunctions([_function("server_tool", cast("Any", None), tool)]).stubs()
     assert "def server_tool(" in stubs
 
 

@@ -254,6 +254,7 @@ async def test_it_exits_when_stdout_closes_although_stdin_stays_open(bench):
         env=bench.env,
     )
     os.close(write)
+    assert process.stdin is not None
     process.stdin.write(
         b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1}}\n'
     )

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from acp import connect_to_agent
@@ -16,6 +17,9 @@ from websockets.exceptions import InvalidStatus
 
 from punie_agent.acp.websocket import serve_websocket
 from punie_agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from acp import Client
 
 
 @asynccontextmanager
@@ -29,6 +33,7 @@ async def _server(bench):
         stderr=asyncio.subprocess.DEVNULL,
         env=bench.env,
     )
+    assert process.stdout is not None
     try:
         url = (await process.stdout.readline()).decode().strip()
         token = (await process.stdout.readline()).decode().strip()
@@ -59,8 +64,9 @@ async def test_the_sdks_client_talks_to_it_and_a_rejection_is_a_rejection(bench)
     async with _server(bench) as (url, token):
         stream = await create_websocket_stream(url, headers={"Authorization": f"Bearer {token}"})
         client = _Client()
-        agent = connect_to_agent(client, stream)
+        agent = connect_to_agent(cast("Client", client), stream)
         answer = await agent.initialize(protocol_version=1)
+        assert answer.agent_info is not None
         assert answer.agent_info.name == "punie"
         made = await agent.new_session(cwd=str(bench.project), mcp_servers=[])
         block = TextContentBlock(type="text", text="Write hello to a.txt")
@@ -74,7 +80,9 @@ async def test_the_sdks_client_talks_to_it_and_a_rejection_is_a_rejection(bench)
 async def test_two_clients_at_once_have_sessions_of_their_own(bench):
     async with _server(bench) as (url, token):
         agents = [
-            connect_to_agent(_Client(), await create_websocket_stream(f"{url}?token={token}"))
+            connect_to_agent(
+                cast("Client", _Client()), await create_websocket_stream(f"{url}?token={token}")
+            )
             for _ in range(2)
         ]
         made = []
@@ -99,11 +107,11 @@ async def test_frames_that_are_no_messages_are_refused_and_the_connection_lives(
     async with _server(bench) as (url, token), connect(f"{url}?token={token}") as socket:
         for frame in ("[]", "{", b"\xff"):
             await socket.send(frame)
-            assert '"error"' in await socket.recv()
+            assert '"error"' in await socket.recv(decode=True)
         await socket.send(
             '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1}}'
         )
-        assert '"punie"' in await socket.recv()
+        assert '"punie"' in await socket.recv(decode=True)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.org"])

@@ -91,7 +91,7 @@ def test_a_checkpoint_of_another_configuration_is_not_used(
     stream = io.StringIO()
 
     train(
-        TrainConfig(**other),
+        TrainConfig.model_validate(other),
         base=tiny_llama,
         data=records,
         out=out,
