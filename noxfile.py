@@ -153,7 +153,7 @@ def fuzz(session: nox.Session, package: str) -> None:
     install_wheels(session, (package,))
     with session.chdir(ROOT / "packages" / package):
         environment = {**_environment(), "HYPOTHESIS_PROFILE": "fuzz"}
-        session.run("python", "-m", "pytest", "-q", "-m", "fuzz", *session.posargs, env=environment)
+        session.run("python", "-m", "pytest", "-q", *session.posargs, env=environment)
 
 
 @nox.session(default=False, python=PYTHONS)
