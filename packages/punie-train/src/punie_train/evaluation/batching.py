@@ -27,6 +27,8 @@ KEPT_PREFIXES = 64
 """How many conversations' computed prefixes are kept for their next turn."""
 KEPT_BYTES = 512 << 20
 """How much memory the kept prefixes may take."""
+FREED_BYTES = 256 << 20
+"""How much freed memory MLX may keep for reuse; batches of changing size would let it grow for ever."""
 STUCK_TOKENS = 96
 """A reply that ends in so many tokens of one sequence, four times or more, is ended as too long."""
 GATHER_SECONDS = 0.02
@@ -164,8 +166,10 @@ class BatchedModel:
             self._fail(waiting, f"{self.name} was closed before it answered.")
 
     def _generate(self, waiting: dict[int, _Request]) -> None:
+        import mlx.core as mx
         from mlx_lm.models.cache import LRUPromptCache
 
+        mx.set_cache_limit(FREED_BYTES)
         generator = self._new_generator()
         prefixes = LRUPromptCache(max_size=KEPT_PREFIXES, max_bytes=KEPT_BYTES)
         try:
@@ -181,6 +185,8 @@ class BatchedModel:
                     if reason is None:
                         continue
                     if response.prompt_cache is not None:
+                        # Computed now: a lazy slice would keep the whole batch's cache alive.
+                        mx.eval([layer.state for layer in response.prompt_cache])
                         prefixes.insert_cache("", response.all_tokens, response.prompt_cache)
                     del waiting[response.uid]
                     request.future.set_result((request.written, reason))

@@ -41,7 +41,8 @@ def interval_bars(groups: Sequence[tuple[str, Sequence[Bar]]], title: str) -> st
         groups: the name of each group and its bars.
         title: what a screen reader says.
     """
-    left, right, bar, gap, group_gap, top = 150, 58, 15, 5, 20, 26
+    longest = max(len(name) for name, _ in groups)
+    left, right, bar, gap, group_gap, top = max(150, 8 * longest + 24), 58, 15, 5, 20, 26
     inner = WIDTH - left - right
     height = top + sum(len(bars) * (bar + gap) - gap + group_gap for _, bars in groups) + 6
     parts = [_open(height, title)]

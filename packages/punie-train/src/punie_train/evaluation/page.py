@@ -112,7 +112,7 @@ def _side_by_side(report: Report) -> str:
             continue
         groups = [
             (
-                f"{category.id} {category.title}",
+                category.id if len(category.id) > 3 else f"{category.id} {category.title}",
                 [_bar(model, suite, index) for model, suite in scored],
             )
             for index, category in enumerate(scored[0][1].categories)
