@@ -233,7 +233,7 @@ async def test_killed_in_the_middle_of_a_turn_the_next_process_shows_what_there_
         session = await bench.session(agent)
         await bench.say(agent, session, "first")
         agent.begin("session/prompt", bench.prompt(session, "second"))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not (bench.project / "started").exists():
                 await asyncio.to_thread(os.stat, bench.project)
         orphans = _children(agent.process.pid)

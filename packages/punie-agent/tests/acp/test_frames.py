@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from punie_agent.acp._frames import Reject, encode, overlong, parse
@@ -54,6 +54,7 @@ def test_any_bytes_become_a_sound_message_or_refusal(line):
     _sound(parse(line))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(_json | _messages)
 def test_any_json_becomes_a_sound_message_or_refusal(value):
     _sound(parse(json.dumps(value).encode()))
@@ -65,6 +66,7 @@ def test_lone_surrogates_become_replacement_characters(text):
     _sound(parse(json.dumps(message).encode()))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine, not of the strategy
 @given(st.lists(_messages, max_size=5), st.lists(st.integers(1, 40), min_size=1))
 def test_how_the_bytes_are_cut_into_chunks_makes_no_difference(messages, sizes):
     data = b"".join(encode(message) for message in messages)

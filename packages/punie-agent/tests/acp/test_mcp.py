@@ -8,7 +8,7 @@ import sys
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Tool
 
@@ -133,7 +133,7 @@ async def test_a_server_over_http_works_the_same(bench, chosen, server):
     )
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while b"running on" not in await process.stderr.readline():
                 pass
         http = [
@@ -181,6 +181,7 @@ _schemas = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine, not of the strategy
 @given(st.dictionaries(_names, _schemas, max_size=4), _schemas)
 def test_any_schema_becomes_a_function_that_the_sandbox_can_show(properties, output):
     given_schema = {"type": "object", "properties": properties, "required": list(properties)[:2]}

@@ -260,7 +260,7 @@ async def test_it_exits_when_stdout_closes_although_stdin_stays_open(bench):
     )
     assert b'"protocolVersion":1' in await asyncio.to_thread(os.read, read, 65536)
     os.close(read)
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await asyncio.wait_for(process.wait(), 120) == 0
 
 
 @pytest.mark.parametrize(

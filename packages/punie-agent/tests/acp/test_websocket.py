@@ -40,7 +40,7 @@ async def _server(bench):
         yield url, token
     finally:
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 30) == 143
+        assert await asyncio.wait_for(process.wait(), 120) == 143
 
 
 class _Client:

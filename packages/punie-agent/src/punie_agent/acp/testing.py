@@ -64,7 +64,7 @@ class AgentProcess:
         *,
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
-        patience: float = 60.0,
+        patience: float = 120.0,
     ) -> AsyncGenerator[AgentProcess]:
         """Start `argv` and stop it on leaving; `patience` bounds every wait, in seconds."""
         process = await asyncio.create_subprocess_exec(
