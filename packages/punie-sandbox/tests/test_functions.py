@@ -313,6 +313,21 @@ def test_names_must_be_public_and_unique() -> None:
         ExternalFunctions([twice, twice])
 
 
+def test_names_of_python_itself_cannot_be_taken() -> None:
+    """behaviour: functions.names."""
+
+    def open(path: str) -> str:  # noqa: A001 - the name is what is tested
+        return path
+
+    def f() -> None: ...
+
+    f.__annotations__["return"] = type("Path", (BaseModel,), {"__annotations__": {"x": int}})
+    with pytest.raises(RegistrationError, match=r"open\(\) would hide what Python means by open"):
+        ExternalFunctions([open])
+    with pytest.raises(RegistrationError, match="the type Path would hide"):
+        ExternalFunctions([f])
+
+
 def test_an_unknown_effect_is_refused() -> None:
     """behaviour: functions.effects."""
 
