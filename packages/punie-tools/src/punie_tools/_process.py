@@ -93,6 +93,30 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
+async def _start(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], out: _Pipe, err: _Pipe
+) -> asyncio.subprocess.Process:
+    """Start a child in its own group, which is ended when we are cancelled half way."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *argv,
+            cwd=cwd,
+            env=env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out.write,
+            stderr=err.write,
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # asyncio itself would kill the child alone, and not what that has started already.
+        with contextlib.suppress(OSError, ValueError):
+            await _end(await starting)
+        raise
+
+
 async def run_process(
     argv: Sequence[str],
     *,
@@ -115,15 +139,7 @@ async def run_process(
     try:
         await out.watch()
         await err.watch()
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=cwd,
-            env=env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=out.write,
-            stderr=err.write,
-            start_new_session=True,
-        )
+        process = await _start(argv, cwd, env, out, err)
         # From here the group must not outlive us, whatever happens.
         timed_out = await _wait(process, out, err, timeout)
     finally:
