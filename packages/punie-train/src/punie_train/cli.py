@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from punie_agent.errors import AgentError
 from punie_train.errors import PhaseError, TrainError
 
 EXAMPLES = """examples:
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     call: Callable[[argparse.Namespace], int] = arguments.call
     try:
         return call(arguments)
-    except TrainError as error:
+    except (TrainError, AgentError) as error:
         print(f"punie-train: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
