@@ -26,6 +26,7 @@ _RUFF = (
     *("ruff", "check", "--output-format", "json", "--no-cache"),
     *("--no-fix", "--no-unsafe-fixes", "--"),
 )
+_NO_SUCH_FLAG = b"unexpected argument '--no-progress'"
 _PLUGIN = Path(__file__).parent / "_pytest_path"
 
 
@@ -34,6 +35,9 @@ async def typecheck(runner: Runner, path: str) -> TypeCheckResult:
     argv = [*TY, runner.argument(path)]
     try:
         done = await runner.run(argv, TY_ENV)
+        if done.exit_code == 2 and _NO_SUCH_FLAG in done.stderr:
+            argv.remove("--no-progress")  # the first releases had neither the flag nor the bar
+            done = await runner.run(argv, TY_ENV)
     except ToolMissingError as error:
         return missing(TypeCheckResult, error, argv)
     evidence = await runner.evidence("ty", done)
