@@ -64,6 +64,10 @@ class Stage:
         """Run acpx on an agent; returns what it printed."""
         command = self.clients.acpx("--agent", shlex.join(agent), *arguments)
         done = self._run(command)
+        while (
+            "Queue owner is shutting down" in done.stderr
+        ):  # acpx's own race between two of its commands
+            done = self._run(command)
         assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -76,20 +80,20 @@ class Stage:
         assert done.returncode == 0, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
 
+    def conversations(self) -> list[list[tuple[str, dict]]]:
+        """Every frame so far, process by process."""
+        logs = sorted(self.folder.glob(f"{self.log.name}.*"))
+        kept = [[json.loads(line) for line in log.read_text().splitlines()] for log in logs]
+        return [[(each["side"], json.loads(each["line"])) for each in lines] for lines in kept]
+
     def frames(self) -> list[tuple[str, dict]]:
-        """Every frame so far, of all processes together."""
-        kept = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [(each["side"], json.loads(each["line"])) for each in kept]
+        """Every frame so far, of all processes."""
+        return [frame for frames in self.conversations() for frame in frames]
 
     def judge(self) -> None:
-        """Validate the frames process by process: each begins with an `initialize`."""
+        """Validate every frame of every process."""
         schema = json.loads(self.clients.schema.read_text())
-        conversations: list[list[tuple[str, dict]]] = []
-        for side, frame in self.frames():
-            if frame.get("method") == "initialize":
-                conversations.append([])
-            conversations[-1].append((side, frame))
-        for frames in conversations:
+        for frames in self.conversations():
             assert protocol_faults(frames) == []
             assert schema_faults(frames, schema) == []
 

@@ -1,6 +1,7 @@
 """Stand between a client and an agent: `tee.py LOG COMMAND...` keeps every line in either direction.
 
-Each line of LOG is `{"side": "client" | "agent", "line": text}`, in the order in which it passed.
+Each process has a file of its own, `LOG.PID`; a line of it is `{"side": "client" | "agent", "line": text}`,
+in the order in which it passed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def main(log: str, command: list[str]) -> int:
 
     def copy(source: IO[bytes], sink: IO[bytes], side: str) -> None:
         for line in source:
-            with lock, Path(log).open("a", encoding="utf-8") as kept:
+            with lock, Path(f"{log}.{os.getpid()}").open("a", encoding="utf-8") as kept:
                 kept.write(json.dumps({"side": side, "line": line.decode()}) + "\n")
             try:
                 sink.write(line)

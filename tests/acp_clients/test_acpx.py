@@ -141,7 +141,7 @@ def test_acpx_cancels_a_command_in_the_middle(stage):
     stage.acpx(agent, "cancel")
     output, _ = turn.communicate(timeout=60)
     assert "cancelled" in output
-    assert stage.frames()[-1][1]["result"] == {"stopReason": "cancelled"}
+    assert {"stopReason": "cancelled"} in [frame.get("result") for _, frame in stage.frames()]
 
 
 def test_the_program_that_users_run_is_the_one_that_answers(stage):
