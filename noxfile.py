@@ -156,6 +156,17 @@ def fuzz(session: nox.Session, package: str) -> None:
         session.run("python", "-m", "pytest", "-q", *session.posargs, env=environment)
 
 
+@nox.session(default=False)
+def matrix(session: nox.Session) -> None:
+    """Compare punie-tools with many versions of ty, ruff and pytest, and on real packages (10 minutes)."""
+    install_wheels(session, ("punie-tools",))
+    session.install("uv", "--constraint", str(constraints()))
+    with session.chdir(ROOT / "packages" / "punie-tools"):
+        session.run(
+            "python", "-m", "pytest", "-q", "differential", *session.posargs, env=_environment()
+        )
+
+
 @nox.session(default=False, python=PYTHONS)
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def minimums(session: nox.Session, package: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 
@@ -171,3 +172,19 @@ def test_conversations_are_private_to_the_user(store):
     assert session.folder.stat().st_mode & 0o077 == 0
     assert session.journal.stat().st_mode & 0o077 == 0
     assert json.loads((session.folder / "session.json").read_text())["cwd"] == "/p"
+
+
+def test_a_turn_that_is_over_is_over_although_a_child_still_holds_a_copy_of_the_lock(store):
+    session = store.create("/p")
+    with session.turn():
+        child = os.fork()
+        if child == 0:  # as between fork and exec, when every descriptor is still there
+            os.kill(os.getpid(), signal.SIGSTOP)
+            os._exit(0)
+        os.waitpid(child, os.WUNTRACED)
+    try:
+        with session.turn() as changed:
+            assert changed is False
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from punie_train.training.batches import (
+from punie_train.training.batches import BUCKET_BATCHES, (
     epoch_batches,
     split_evenly,
     steps_per_epoch,
@@ -35,13 +35,17 @@ def test_a_run_that_starts_later_sees_the_same_batches(
     }
 
 
-def test_epochs_differ_and_rows_of_similar_length_are_together() -> None:
+def test_epochs_differ() -> None:
     lengths = [10, 500] * 32
     assert epoch_batches(lengths, 8, 1, 0) != epoch_batches(lengths, 8, 1, 1)
-    padded = [
-        max(lengths[row] for row in batch) * len(batch) for batch in epoch_batches(lengths, 8, 1, 0)
-    ]
-    assert sum(padded) / sum(lengths) < 1.1
+
+
+@given(seed=st.integers(0, 99), epoch=st.integers(0, 9))
+def test_of_two_lengths_at_most_one_batch_a_bucket_is_mixed(seed: int, epoch: int) -> None:
+    lengths = [10, 500] * 32
+    batches = epoch_batches(lengths, 8, seed, epoch)
+    mixed = [batch for batch in batches if len({lengths[row] for row in batch}) > 1]
+    assert len(mixed) <= len(lengths) / (8 * BUCKET_BATCHES)
 
 
 @given(lengths=LENGTHS, parts=st.integers(1, 5))

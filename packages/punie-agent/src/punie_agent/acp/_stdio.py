@@ -12,6 +12,7 @@ Covered: POSIX. Not covered: Windows, where a pipe cannot be polled for its read
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import queue
 import select
@@ -44,6 +45,9 @@ def claim() -> tuple[int, int]:
     os.dup2(empty, 0)
     os.close(empty)
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What is printed is to be seen when it is printed, and not be lost when the process is ended.
+        sys.stdout.reconfigure(write_through=True)
     return source, sink
 
 

@@ -136,7 +136,12 @@ class StoredSession:
             except BlockingIOError as error:
                 message = f"session {self.header.id} is in use by another process; wait or cancel it there"
                 raise SessionBusyError(message) from error
-            yield self._journal_size() != self._tail.size
+            try:
+                yield self._journal_size() != self._tail.size
+            finally:
+                # A child that is being forked right now has a copy of the descriptor, and closing ours
+                # would leave the lock with it for a moment; unlocking ends it for all copies.
+                fcntl.flock(handle, fcntl.LOCK_UN)
         finally:
             os.close(handle)
 
