@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from punie_train.training.batches import BUCKET_BATCHES, (
+from punie_train.training.batches import (
+    BUCKET_BATCHES,
     epoch_batches,
     split_evenly,
     steps_per_epoch,
