@@ -33,13 +33,13 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> Mapping[str, str]:
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """An environment with the programs under test first on PATH and user folders of its own."""
     return {
         **os.environ,
         "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
-        "PUNIE_DATA_DIR": str(tmp_path / "user-data"),
+        "PUNIE_DATA_DIR": str(tmp_path_factory.mktemp("user-data")),
         "HF_HUB_OFFLINE": "1",
         "MLX_DISABLE_COMPILE": "1",
     }

@@ -37,6 +37,13 @@ def made(make: Make, repository: Path) -> Path:
     return repository / "build/phase23-tiny-moe"
 
 
+def find_registered(environment: Mapping[str, str]) -> list[str]:
+    """Return the names in the register of models."""
+    return sorted(
+        path.stem for path in Path(environment["PUNIE_DATA_DIR"], "models").glob("*.json")
+    )
+
+
 def stages_run(done: subprocess.CompletedProcess[str]) -> list[str]:
     """Return the stages that a make ran, in order."""
     return re.findall(r"^── phase23 (\w+)", done.stdout + done.stderr, re.MULTILINE)
@@ -49,7 +56,9 @@ def test_the_chain_ends_with_a_registered_model_and_a_report(
         f"{stage}.done.json" for stage in CHAIN[1:]
     )
     report = json.loads((made / "report.json").read_text())
-    assert sorted(report["models"]) == ["adapter", "base", "fused", "quantized"]
+    scored = [model["name"] for model in report["scores"]["models"]]
+    assert scored == ["base", "adapter", "fused", "quantized"]
+    assert find_registered(environment) == ["tiny-moe-phase23"]
     assert (made / "report.html").read_text().startswith("<!doctype html>")
     assert not list(made.rglob("*.tmp"))
 
