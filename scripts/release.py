@@ -32,7 +32,8 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("punie-tools", "punie-sandbox", "punie-agent", "punie-train")
-SDIST_EXTRAS = {"PKG-INFO", "pyproject.toml", "README.md", "LICENSE"}
+# uv_build writes pyproject.toml with what it resolved, and keeps the original beside it.
+SDIST_EXTRAS = {"PKG-INFO", "pyproject.toml", "pyproject.toml.orig", "README.md", "LICENSE"}
 WHEEL_EXTRAS = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from support import PROGRAMS, ROOT, git
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with the working tree's files, committed, so that tests may change it as they like."""
     folder = tmp_path_factory.mktemp("repository") / "punie"

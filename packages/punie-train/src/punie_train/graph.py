@@ -47,6 +47,7 @@ class Stage:
         revision: raised by hand when the stage's code changes what it makes.
         after: the stages whose outputs it reads.
         output: what it makes, relative to the run's folder.
+        counted: the files of the output that its digest is of; not those that hold times.
         inputs: which lock entries it has besides its own configuration (see `Run.facts`).
     """
 
@@ -55,6 +56,7 @@ class Stage:
     after: tuple[str, ...]
     output: str
     inputs: tuple[str, ...]
+    counted: str = "**/*"
 
 
 STAGES: Mapping[str, Stage] = {
@@ -69,7 +71,7 @@ STAGES: Mapping[str, Stage] = {
             ("sources", "workspaces", "contract", "tools"),
         ),
         Stage("merge", 1, ("generate", "base"), "data/merged", ("contract",)),
-        Stage("train", 1, ("base", "merge"), "adapter", ("mlx-lm",)),
+        Stage("train", 1, ("base", "merge"), "adapter", ("mlx-lm",), "*.safetensors"),
         Stage("fuse", 1, ("base", "train"), "fused", ("mlx-lm",)),
         Stage("quantize", 1, ("fuse",), "quantized", ("mlx-lm", "contract")),
         Stage(
@@ -218,8 +220,7 @@ class Run:
 
     def finish(self, name: str, *, seconds: float, peak_memory_bytes: int) -> None:
         """Record that a stage is done; its digest file changes only when its output did."""
-        path = self.path(name)
-        digest = digest_folder(path) if path.is_dir() else digest_file(path)
+        digest = self.digest(name)
         if (
             not self.digest_path(name).exists()
             or self.digest_path(name).read_text().strip() != digest
@@ -236,6 +237,11 @@ class Run:
             "peak_memory_bytes": peak_memory_bytes,
         }
         write_json(self.done_path(name), record)
+
+    def digest(self, name: str) -> str:
+        """Return the digest of what a stage made, as it lies there now."""
+        path = self.path(name)
+        return digest_folder(path, STAGES[name].counted) if path.is_dir() else digest_file(path)
 
     def output_digest(self, stage: str) -> str | None:
         """Return the digest of a finished stage's output, or None."""
