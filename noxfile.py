@@ -122,7 +122,7 @@ def integration(session: nox.Session) -> None:
     session.install(
         "nox[uv]", "packaging", "pypiserver", "twine", "--constraint", str(constraints())
     )
-    arguments = ["tests", "-q", *session.posargs]
+    arguments = ["-q", *(session.posargs or ["tests"])]
     if shutil.which("npm") is None:
         session.warn(
             "npm is not here: the tests with editors' clients (tests/acp_clients) DO NOT RUN."
