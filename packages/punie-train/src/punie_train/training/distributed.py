@@ -91,7 +91,7 @@ def launch_command(ranks: int, hosts: Path | None, order: Path) -> list[str]:
     """Return the `mlx.launch` command line."""
     launcher = Path(sys.executable).with_name("mlx.launch")
     where = ["--hostfile", str(hosts)] if hosts else ["-n", str(ranks)]
-    backend = os.environ.get("BACKEND", "ring")
+    backend = os.environ.get("BACKEND") or "ring"  # make exports it empty where it is not given
     threads = max(usable_cores() // max(ranks, 1), 1)
     environment = [
         f"{INSIDE}=1",
