@@ -9,8 +9,10 @@ ACCELERATOR ?= auto
 
 export HF_HUB_OFFLINE ?= 1
 export MLX_DISABLE_COMPILE ?= 1
-# Training over several ranks or machines, read by the train stage.
-export RANKS HOSTS BACKEND
+# uv trusts the certificates the system trusts, as git and pip do (a company's proxy).
+export UV_SYSTEM_CERTS ?= 1
+# The train stage reads RANKS, HOSTS and BACKEND. They come from the environment or the command line, and make
+# hands those on; an `export` of them here would hand on empty variables where none was given.
 
 PHASES := $(patsubst data/phases/%.toml,%,$(wildcard data/phases/phase*.toml))
 STAGES := generate merge train fuse quantize validate report

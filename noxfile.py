@@ -171,15 +171,16 @@ def matrix(session: nox.Session) -> None:
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def minimums(session: nox.Session, package: str) -> None:
     """Test a package with the lowest versions its metadata admits."""
-    wheels = build_wheels(session, *SIBLINGS[package], package)
-    extra = extras_here() if package == "punie-train" else ""
+    # To the resolver a wheel's requirements are not direct, so the package's own are named beside it.
+    table = project(package)
+    own = [line for line in table["project"]["dependencies"] if not line.startswith("punie-")]
+    if package == "punie-train" and (extra := extras_here()):
+        own += table["project"]["optional-dependencies"][extra.strip("[]")]
     names = [*SIBLINGS[package], package]
-    requirements = [
-        f"{n}{extra if n == package else ''} @ {w.as_uri()}"
-        for n, w in zip(names, wheels, strict=True)
-    ]
-    groups = project(package).get("dependency-groups", {}).get("test", [])
-    session.install(*requirements, *groups, "--resolution", "lowest-direct")
+    wheels = build_wheels(session, *names)
+    requirements = [f"{name} @ {wheel.as_uri()}" for name, wheel in zip(names, wheels, strict=True)]
+    test = table["dependency-groups"]["test"]
+    session.install(*requirements, *own, *test, "--resolution", "lowest-direct")
     with session.chdir(ROOT / "packages" / package):
         session.run("python", "-m", "pytest", "-q", *session.posargs, env=_environment())
 
