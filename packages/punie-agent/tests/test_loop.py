@@ -217,6 +217,22 @@ async def test_a_failing_model_ends_the_turn_with_its_error(contract: Contract) 
             await turns.run(ModelError("the server is down"))
 
 
+async def test_a_model_that_fails_after_a_run_gives_back_what_was_done(contract: Contract) -> None:
+    code = "```python\nprint(1)\n```"
+    async with opened(contract) as turns:
+        with pytest.raises(ModelError) as caught:
+            await turns.run(code, ModelError("gone"))
+        assert [message.content for message in caught.value.conversation[1:]] == [
+            "Go",
+            code,
+            "```output\n1\n```",
+            "(no answer)",
+        ]
+        with pytest.raises(ModelError) as caught:
+            await turns.run(ModelError("gone"))
+        assert caught.value.conversation == ()
+
+
 async def test_reasoning_is_reported_apart_and_is_not_in_the_history(contract: Contract) -> None:
     async with opened(contract) as turns:
         result = await turns.run(ModelReply("Yes.", thought="Let me think."))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from punie_agent._visible import fenced, one_line, visible
 from punie_agent.permissions import (
     MODES,
     FileChange,
@@ -211,3 +213,107 @@ async def test_a_rewrite_that_cannot_be_previewed_is_asked_without_a_diff(host: 
     arguments = {"file_path": "nowhere.py", "old_name": "a", "new_name": "b"}
     await Permissions(answers, host=host)(Call(1, "cst_rename", arguments, "write"))
     assert (answers.asked[0].diff, answers.asked[0].changes) == (None, ())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".git/hooks/post-checkout",
+        ".GIT/config",
+        "src/../.git/config",
+        "sub/.git",
+        ".venv/bin/ruff",
+        "env/lib/python3.11/site-packages/ty/__main__.py",
+        ".vscode/tasks.json",
+        ".envrc",
+        "innocent/config",
+    ],
+)
+async def test_a_file_that_programs_obey_is_asked_for_even_where_writes_are_not(
+    project: Path, host: LocalHost, path: str
+) -> None:
+    (project / ".git").mkdir()
+    (project / "env").mkdir()
+    (project / "env" / "pyvenv.cfg").touch()
+    (project / "innocent").symlink_to(".git")
+    call = Call(1, "write_file", {"path": path, "content": "run this"}, "write")
+    answers = Answers("reject")
+    permissions = Permissions(answers, mode="accept-edits", host=host)
+    permissions.session_rules.add("write_file")
+    assert (await permissions(call)).action == "deny"
+    assert len(answers.asked) == 1
+    assert (await Permissions(answers, mode="auto", host=host)(call)).action == "allow"
+
+
+async def test_always_for_such_a_file_means_exactly_this_file(
+    project: Path, host: LocalHost
+) -> None:
+    def write(path: str) -> Call:
+        return Call(1, "write_file", {"path": path, "content": "x"}, "write")
+
+    answers = Answers("allow_session")
+    permissions = Permissions(answers, mode="accept-edits", host=host, project=project)
+    for path in (".git/config", "./.git/config", ".git/hooks/x", "app.py"):
+        await permissions(write(path))
+    assert [request.rule for request in answers.asked] == [
+        "write_file: .git/config",
+        "write_file: .git/hooks/x",
+    ]
+
+
+async def test_always_that_is_taken_out_of_the_file_is_asked_again(project: Path) -> None:
+    answers = Answers("allow_always")
+    permissions = Permissions(answers, project=project)
+    await permissions(COMMAND)
+    await permissions(COMMAND)
+    assert len(answers.asked) == 1
+    ProjectRules(project).path.write_text('{"allow": []}')
+    await permissions(COMMAND)
+    assert len(answers.asked) == 2
+
+
+async def test_always_for_a_servers_command_covers_all_that_was_shown() -> None:
+    def call(**arguments: object) -> Call:
+        return Call(1, "box_shell", arguments, "execute")
+
+    answers = Answers("allow_session")
+    permissions = Permissions(answers)
+    await permissions(call(command="cat", stdin="a"))
+    await permissions(call(command="cat", stdin="b"))
+    await permissions(call(stdin="a", command="cat"))
+    assert [request.arguments["stdin"] for request in answers.asked] == ["a", "b"]
+
+
+async def test_a_title_hides_neither_lines_nor_characters() -> None:
+    answers = Answers("reject")
+    permissions = Permissions(answers)
+    commands = ["ls\n\nrm -r .", "rm -r .\x1b[2K\rls", "echo \u202egnp.exe"]
+    for command in commands:
+        await permissions(Call(1, "run_command", {"command": command}, "execute"))
+    assert [request.title for request in answers.asked] == [
+        "Run ls … (1 more line)",
+        "Run rm -r .\\x1b[2K\\rls",
+        "Run echo \\u202egnp.exe",
+    ]
+    assert [request.command for request in answers.asked] == commands
+
+
+@given(st.text())
+def test_whatever_is_shown_has_no_hidden_character(text: str) -> None:
+    shown = visible(text)
+    assert all(each.isprintable() or each in "\n\t" or unassigned(each) for each in shown)
+    assert visible(shown) == shown
+    assert "\n" not in one_line(text)
+
+
+def unassigned(character: str) -> bool:
+    """Spaces that are no plain space, private and unassigned characters have no effect on a terminal."""
+    return unicodedata.category(character) in {"Zs", "Cn", "Co"}
+
+
+@given(st.text(alphabet="`a\n "))
+def test_no_text_ends_the_block_it_is_shown_in(text: str) -> None:
+    opening, *body, closing = fenced(text, "sh").split("\n")
+    assert opening == f"{closing}sh"
+    assert "\n".join(body) == text
+    assert all(closing not in line for line in body)

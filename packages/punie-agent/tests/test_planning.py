@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from punie_agent.events import CallFinished, Event
+from punie_agent.events import CallFinished, CodeFinished, Event
 from punie_agent.loop import TurnResult, run_turn
 from punie_agent.models import Message
-from punie_agent.permissions import FileChange, Outcome, PermissionDecision, PermissionRequest
+from punie_agent.paused import PausedRun
+from punie_agent.permissions import (
+    FileChange,
+    Mode,
+    Outcome,
+    PermissionDecision,
+    PermissionRequest,
+)
 from punie_agent.testing import ScriptedModel
 from punie_agent.workbench import open_workbench
 
@@ -149,3 +156,53 @@ async def test_a_check_after_a_planned_change_is_left_for_the_next_step(project:
     result, _ = await plan(project, person, f"```python\n{code}\n```")
     assert (project / "app.py").read_text() == "count: int = 3\n"
     assert result.messages[3].content.endswith("Not done yet, from here on: Check types in app.py.")
+
+
+async def test_a_plan_that_nobody_could_be_asked_about_waits_and_writes_nothing(
+    project: Path,
+) -> None:
+    result, events = await plan(project, Person("defer"), FIX)
+    assert result.stop_reason == "paused"
+    assert (project / "app.py").read_text() == 'count: int = "three"\n'
+    assert not (project / "new.py").exists()
+    assert result.paused is not None
+    assert (result.paused.plans, result.paused.tool, result.runs) == (True, "plan", ())
+    (finished,) = [event for event in events if isinstance(event, CodeFinished)]
+    assert finished.result is not None
+    assert finished.result.status == "pending"
+
+
+@pytest.mark.parametrize("mode", ["plan", "ask"])
+@pytest.mark.parametrize("outcome", ["allow_once", "reject"])
+async def test_a_plan_that_waits_is_made_anew_and_asked_about_again(
+    project: Path, outcome: Outcome, mode: Mode
+) -> None:
+    first, _ = await plan(project, Person("defer"), FIX)
+    assert first.paused is not None
+    (project / "app.py").write_text('count: int = "three"  # changed meanwhile\n')
+    person = Person(outcome)
+    model = ScriptedModel(["As you wish."])
+    async with open_workbench(project, model, asker=person, mode=mode) as bench:
+        result = await run_turn(
+            model=model,
+            contract=bench.contract,
+            sandbox=bench.sandbox,
+            messages=[*first.messages, Message("user", "Go on")],
+            permissions=bench.permissions,
+            paused=PausedRun.from_json(first.paused.to_json()),
+        )
+    assert {request.tool for request in person.asked} == (
+        {"plan"} if mode == "plan" else {"write_file"}
+    )
+    written = "count: int = 3  # changed meanwhile\n"
+    assert ((project / "app.py").read_text() == written) is (outcome == "allow_once")
+    assert (project / "new.py").exists() is (outcome == "allow_once")
+    assert (result.paused, len(result.runs), result.stop_reason) == (None, 1, "end_turn")
+
+
+async def test_steps_of_a_plan_are_no_failures(project: Path) -> None:
+    code = 'write_file("app.py", "count: int = {}\\n")\nprint(typecheck("app.py").error_count)'
+    steps = [f"```python\n{code.format(number)}\n```" for number in range(5)]
+    result, _ = await plan(project, Person("allow_once"), *steps)
+    assert (project / "app.py").read_text() == "count: int = 4\n"
+    assert (result.stop_reason, result.notice, len(result.runs)) == ("end_turn", "", 5)

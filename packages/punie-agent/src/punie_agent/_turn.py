@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from punie_agent._compaction import compact
+from punie_agent._notice import notice_of, went_through
 from punie_agent._watch import CodeWatch
 from punie_agent.contract import ProseStream
 from punie_agent.errors import ModelError
@@ -14,6 +15,7 @@ from punie_agent.events import (
     CodeFinished,
     CodeStarted,
     Compacted,
+    Notice,
     OnEvent,
     Retried,
     TextDelta,
@@ -43,6 +45,7 @@ _GIVE_UP = "The code failed several times. Answer in plain text now, without cod
 _PATIENCE = 2
 _PAUSE_SECONDS = 0.5
 _CANCELLED = "(cancelled by the user)"
+_NO_ANSWER = "(no answer)"
 
 
 class Turn:
@@ -71,12 +74,32 @@ class Turn:
         self._stream: ProseStream | None = None
         self._watch: CodeWatch | None = None
         self._failures = 0
+        self._cut_off = False
         self.messages = list(messages)
         self.runs: list[RunResult] = []
         self.usage = Usage()
         self.final_text = ""
+        self.notice = ""
 
     async def run(self) -> StopReason:
+        """Go through the turn to its end, and say what a person must know besides the model's words."""
+        try:
+            reason = await self._steps()
+        except ModelError as error:
+            self._failed(error)
+            raise
+        self.notice = notice_of(self.runs, cut_off=self._cut_off, stop_reason=reason)
+        if self.notice:
+            self._emit(Notice(self.notice))
+        return reason
+
+    def _failed(self, error: ModelError) -> None:
+        """Keep what was done before the model failed: files were written that it must know of later."""
+        if self.runs:
+            self.messages.append(Message("assistant", _NO_ANSWER))
+            error.conversation = tuple(self.messages)
+
+    async def _steps(self) -> StopReason:
         """Ask, act, tell, until the model answers without code or a limit is reached."""
         if self.paused is not None and not await self._take_up(self.paused):
             return "paused"
@@ -91,6 +114,7 @@ class Turn:
                 self._retry(_NUDGE, "the model's message was empty")
             elif reply.cut and answer.finish == "length":
                 self._say(reply.text)
+                self._cut_off = True
                 self._retry(_TOO_LONG, "the model's code was cut off")
             elif self._failures > self._limits.failures:
                 self._say(reply.text or "The code failed several times.")
@@ -180,7 +204,8 @@ class Turn:
         repeated = bool(self.runs) and _same(self.runs[-1], result)
         self.runs.append(result)
         told = f"{self._contract.format_result(result)}\n{note}".rstrip()
-        self._failures = self._failures + 1 if repeated or not result.ok else 0
+        self._cut_off = False
+        self._failures = self._failures + 1 if repeated or not went_through(result) else 0
         if repeated and result.ok:
             told = f"{told}\n{_REPEATED}"
         if self._failures > self._limits.failures:
@@ -190,12 +215,10 @@ class Turn:
     async def _take_up(self, paused: PausedRun) -> bool:
         """Ask again about a paused run and let it go on; False when it goes on waiting."""
         self._emit(CodeStarted(paused.code_id, paused.code))
-        self._watch = CodeWatch(paused.code_id, self._emit)
-        with self._watch:
-            result = await resumed(self._sandbox, paused, self._permissions)
-        self._watch.close(result)
-        self._watch = None
-        self._emit(CodeFinished(paused.code_id, result))
+        if paused.plans:
+            result, note = await self._run(paused.code_id, paused.code)
+        else:
+            result, note = await self._resume(paused), ""
         if result is None:
             return False
         if result.status == "pending":
@@ -205,8 +228,17 @@ class Turn:
         last_call = max(
             number for number, each in enumerate(self.messages) if each.role == "assistant"
         )
-        self.messages.insert(last_call + 1, Message("user", self._told(result)))
+        self.messages.insert(last_call + 1, Message("user", self._told(result, note)))
         return True
+
+    async def _resume(self, paused: PausedRun) -> RunResult | None:
+        self._watch = CodeWatch(paused.code_id, self._emit)
+        with self._watch:
+            result = await resumed(self._sandbox, paused, self._permissions)
+        self._watch.close(result)
+        self._watch = None
+        self._emit(CodeFinished(paused.code_id, result))
+        return result
 
     async def _run(self, code_id: str, code: str) -> tuple[RunResult, str]:
         """Run the code; returns the result, and a note for the model."""
@@ -238,7 +270,7 @@ class Turn:
     def _retry(self, told: str, reason: str) -> None:
         self._failures += 1
         if self.messages[-1].role == "user":
-            self.messages.append(Message("assistant", "(no answer)"))
+            self.messages.append(Message("assistant", _NO_ANSWER))
         self.messages.append(Message("user", told))
         self._emit(Retried(reason))
 

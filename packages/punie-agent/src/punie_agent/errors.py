@@ -6,6 +6,11 @@ keep their own families (`punie_tools.ToolsError`, `punie_sandbox.SandboxError`)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from punie_agent.models import Message
+
 __all__ = [
     "AgentError",
     "ConfigError",
@@ -35,11 +40,14 @@ class ModelError(AgentError):
 
     Attributes:
         transient: asking again soon may help: the connection broke, the server is overloaded.
+        conversation: the conversation with what the turn had done by then, for the next turn; empty when
+            it had done nothing.
     """
 
     def __init__(self, message: str, *, transient: bool = False) -> None:
         super().__init__(message)
         self.transient = transient
+        self.conversation: tuple[Message, ...] = ()
 
 
 class ModelUnavailableError(ModelError):

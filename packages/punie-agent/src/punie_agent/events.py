@@ -26,6 +26,7 @@ __all__ = [
     "Compacted",
     "Effect",
     "Event",
+    "Notice",
     "OnEvent",
     "Retried",
     "TextDelta",
@@ -121,6 +122,13 @@ class Compacted:
     messages_after: int
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What Punie itself, and not the model, has to say at the end of a turn: that nothing ran, say."""
+
+    text: str
+
+
 Event = (
     TextDelta
     | ThoughtDelta
@@ -131,5 +139,6 @@ Event = (
     | UsageReport
     | Retried
     | Compacted
+    | Notice
 )
 OnEvent = Callable[[Event], None]

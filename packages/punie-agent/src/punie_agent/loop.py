@@ -57,6 +57,8 @@ class TurnResult:
         stop_reason: the reason in ACP's words.
         usage: tokens and requests of this turn alone.
         paused: the run that waits, when the reason is "paused"; give it to the next turn.
+        notice: what Punie has to say to the person besides the model's words, "" mostly: that nothing
+            ran, that a limit was reached.
     """
 
     messages: tuple[Message, ...]
@@ -65,6 +67,7 @@ class TurnResult:
     stop_reason: StopReason
     usage: Usage
     paused: PausedRun | None = None
+    notice: str = ""
 
 
 async def run_turn(  # noqa: PLR0913 - the parts of a turn, each given by name
@@ -97,7 +100,8 @@ async def run_turn(  # noqa: PLR0913 - the parts of a turn, each given by name
             asked for again and goes on before the model is asked anything. Needs `permissions`.
 
     Raises:
-        ModelError: the model cannot answer. What was done before is in the events.
+        ModelError: the model cannot answer. What was done before is in the events and in the error's
+            `conversation`.
     """
     limits = limits or TurnLimits()
     turn = Turn(
@@ -118,6 +122,7 @@ async def run_turn(  # noqa: PLR0913 - the parts of a turn, each given by name
         stop_reason=stop_reason,
         usage=turn.usage,
         paused=turn.paused,
+        notice=turn.notice,
     )
 
 

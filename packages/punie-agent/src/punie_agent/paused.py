@@ -25,7 +25,8 @@ class PausedRun:
     """Code that stopped at a call which nobody could be asked about.
 
     `blob` is the sandbox's signed state: it resumes only with the same functions and signing key (see
-    `punie_agent.paths.signing_key`). The other fields say what a person is asked.
+    `punie_agent.paths.signing_key`). It is empty for a plan, of which nothing has happened yet: that is
+    made anew. The other fields say what a person is asked.
     """
 
     code_id: str
@@ -35,6 +36,11 @@ class PausedRun:
     tool: str
     effect: Effect
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def plans(self) -> bool:
+        """True when a whole plan waits rather than one call."""
+        return not self.blob
 
     def to_json(self) -> dict[str, Any]:
         """The run as plain JSON values."""
@@ -73,6 +79,8 @@ class PausedRun:
 
 def paused_at(code_id: str, result: RunResult) -> PausedRun:
     """The value for a run whose status is "pending"."""
+    if result.pending is None:
+        return PausedRun(code_id, result.code, b"", 0, "plan", "write")
     call = result.pending.call
     return PausedRun(
         code_id=code_id,

@@ -19,7 +19,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from punie_agent._guarded import guarded
 from punie_agent._overlay import changes_of
+from punie_agent._visible import one_line, visible
 from punie_agent._watch import current_watch
 from punie_agent.events import Effect
 from punie_agent.paths import data_dir, project_key, write_whole
@@ -61,6 +63,7 @@ _VERBS = {
     "pytest_run": "Run the tests of",
 }
 _DIFF_LIMIT = 400_000
+_OF_A_COMMAND = frozenset({"command", "args", "cwd"})
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +122,11 @@ class PermissionDecision:
 
     outcome: Outcome
     reason: str = ""
+
+    @property
+    def allows(self) -> bool:
+        """True for a clear yes; "defer" is none."""
+        return self.outcome in _YES
 
 
 Asker = Callable[[PermissionRequest], Awaitable[PermissionDecision]]
@@ -193,7 +201,7 @@ class Permissions:
         if watch is not None:
             watch.attempted(call)
         decision = await self._decided(call)
-        if decision.outcome in _YES:
+        if decision.allows:
             if watch is not None:
                 watch.allowed(call)
             return allow
@@ -232,27 +240,40 @@ class Permissions:
         return decision
 
     async def _decided(self, call: Call) -> PermissionDecision:
-        if self.allows(call.effect):
+        if self.allows(call.effect) and (self.mode == "auto" or self._guarded(call) is None):
             return PermissionDecision("allow_once")
         async with self._one_question_at_a_time:
-            if self.remembers(rule_of(call)):
+            if self.remembers(self._rule(call)):
                 return PermissionDecision("allow_once")
             return await self.ask(await self.request_for(call))
+
+    def _rule(self, call: Call) -> str:
+        """What "always" means for this call: the exact command or guarded file, else the tool."""
+        path = self._guarded(call)
+        return rule_of(call) if path is None else f"{call.name}: {path}"
+
+    def _guarded(self, call: Call) -> str | None:
+        path = _path(call.arguments)
+        if call.effect != "write" or path is None or self.host is None:
+            return None
+        return guarded(path, self.host.roots)
 
     def _remember(self, rule: str, outcome: Outcome) -> None:
         if not rule or outcome not in {"allow_session", "allow_always"}:
             return
-        self.session_rules.add(rule)
         if outcome == "allow_always" and self._project_rules is not None:
             try:
                 self._project_rules.add(rule)
             except OSError as error:
                 logger.warning("the rule lasts for this session only: %s", error)
+            else:
+                return  # not for the session too: who takes it out of the file has taken it back
+        self.session_rules.add(rule)
 
     async def request_for(self, call: Call) -> PermissionRequest:
         """Describe a call for a person: title, command or diff, and the rule "always" would make."""
         watch = current_watch()
-        path = _text(call.arguments.get("path")) or _text(call.arguments.get("file_path"))
+        path = _path(call.arguments)
         command = command_line(call.arguments) if call.effect == "execute" else None
         new_text = _text(call.arguments.get("content")) if call.effect == "write" else None
         old_text = await self._old_text(path) if new_text is not None and path is not None else None
@@ -271,7 +292,7 @@ class Permissions:
             diff=diff if not changes else "".join(each.diff for each in changes),
             changes=tuple(FileChange(each.path, each.before, each.after) for each in changes),
             command=command,
-            rule=rule_of(call),
+            rule=self._rule(call),
         )
 
     async def _changes(self, call: Call) -> tuple[Planned, ...]:
@@ -287,6 +308,10 @@ class Permissions:
             return await self.host.read_text(path)
         except (OSError, ValueError):
             return None
+
+
+def _path(arguments: Mapping[str, object]) -> str | None:
+    return _text(arguments.get("path")) or _text(arguments.get("file_path"))
 
 
 def _text(value: object) -> str | None:
@@ -307,20 +332,25 @@ def command_line(arguments: Mapping[str, object]) -> str | None:
 def rule_of(call: Call) -> str:
     """What "always" means for this call: the exact command, or the tool for everything else."""
     command = command_line(call.arguments) if call.effect == "execute" else None
-    return f"{call.name}: {command}" if command is not None else call.name
+    if command is None:
+        return call.name
+    # A server's tool may take more than a command line: then all of it is what was allowed.
+    rest = {key: value for key, value in call.arguments.items() if key not in _OF_A_COMMAND}
+    more = f"  {json.dumps(rest, sort_keys=True, default=str)}" if rest else ""
+    return f"{call.name}: {command}{more}"
 
 
 def title_of_call(tool: str, arguments: Mapping[str, object]) -> str:
     """One line about a call, for a permission card or a list of calls."""
     command = command_line(arguments)
     if command is not None:
-        return f"Run {command.splitlines()[0] if command else '(nothing)'}"
-    path = _text(arguments.get("path")) or _text(arguments.get("file_path"))
+        return f"Run {one_line(command) or '(nothing)'}"
+    path = _path(arguments)
     verb = _VERBS.get(tool)
     if path is not None and verb is not None:
-        return f"{verb} {path}"
+        return f"{verb} {one_line(path)}"
     shown = ", ".join(f"{value!r}"[:60] for value in arguments.values())
-    return f"{tool}({shown})"
+    return f"{tool}({visible(shown)})"
 
 
 def unified_diff(path: str, old: str, new: str) -> str:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from punie_sandbox import ExternalFunctions, Overlay, Plan, Preview, RunResult, Sandbox
     from punie_tools import Host
 
-__all__ = ["preview_for", "run_planned"]
+__all__ = ["preview_for", "run_planned", "was_refused"]
 
+_REFUSED = "nothing was written"
 _READ, _WRITE = "read_file", "write_file"
 _UNAFFECTED = frozenset({"git_log"})
 _NAVIGATE = frozenset(
@@ -62,8 +63,9 @@ async def run_planned(
     """Run code as a plan, ask once, and apply it.
 
     Returns:
-        The run, with a PermissionError as its error when the plan was rejected, and a note for the model
-        about what was written ("" when there is nothing to say).
+        The run, with a PermissionError as its error when the plan was rejected and the status "pending"
+        when nobody could be asked, and a note for the model about what was written ("" when there is
+        nothing to say).
     """
     from punie_sandbox import Status
 
@@ -74,7 +76,10 @@ async def run_planned(
     if plan.result.status not in {Status.OK, Status.PLAN_STOPPED}:
         return plan.result, ""
     decision = await permissions.ask(_request(plan, code_id))
-    if decision.outcome == "reject":
+    if decision.outcome == "defer":
+        # Nothing has happened yet: what waits is the code itself, to be planned anew and asked about.
+        return replace(plan.result, status=Status.PENDING), ""
+    if not decision.allows:
         return _stopped(plan.result, "PermissionError", _refused(decision.reason)), ""
     return await _applied(plan)
 
@@ -84,7 +89,7 @@ async def _applied(plan: Plan) -> tuple[RunResult, str]:
 
     try:
         written = await plan.apply()
-    except PlanError as error:
+    except (PlanError, OSError, ValueError) as error:  # the editor, too, may refuse or be gone
         return _stopped(plan.result, "PlanError", str(error)), ""
     note = f"Written: {', '.join(written)}. The variables of this run are gone."
     if plan.stopped_at is None:
@@ -112,7 +117,15 @@ def _request(plan: Plan, code_id: str) -> PermissionRequest:
 
 
 def _refused(reason: str) -> str:
-    return f"nothing was written: {reason or 'the user said no'}"
+    return f"{_REFUSED}: {reason or 'the user said no'}"
+
+
+def was_refused(result: RunResult) -> bool:
+    """True when this is the run of a plan that a person rejected."""
+    error = result.error
+    return (
+        error is not None and error.type == "PermissionError" and error.message.startswith(_REFUSED)
+    )
 
 
 def _stopped(result: RunResult, kind: str, message: str) -> RunResult:

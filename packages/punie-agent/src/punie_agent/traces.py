@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from punie_agent._redact import redacted
 from punie_agent.errors import TraceError
 from punie_agent.paths import data_dir, write_whole
+from punie_agent.planning import was_refused
 
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
@@ -138,8 +139,9 @@ def _is_told(number: int, result: TurnResult, contract: Contract) -> bool:
 
 
 def verdict_of(result: TurnResult) -> Verdict:
-    """How a turn came out: rejected when a call was denied, failed when its last run failed."""
-    if any(call.decision == "deny" for run in result.runs for call in run.calls):
+    """How a turn came out: rejected when a call or a plan was, failed when its last run failed."""
+    denied = any(call.decision == "deny" for run in result.runs for call in run.calls)
+    if denied or any(was_refused(run) for run in result.runs):
         return "rejected"
     complete = result.stop_reason == "end_turn" and bool(result.final_text)
     return "accepted" if complete and result.runs and result.runs[-1].ok else "failed"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from acp import schema
 
+from punie_agent._visible import visible
 from punie_agent.acp.editor import EditorError
 from punie_agent.permissions import PermissionDecision
 
@@ -32,6 +33,7 @@ _OPTIONS: Mapping[Outcome, tuple[str, PermissionOptionKind]] = {
     "reject": ("Reject", "reject_once"),
 }
 _PLAN: tuple[Outcome, ...] = ("allow_once", "reject")
+_MOST_OF_RULE = 60
 
 
 class Person:
@@ -77,7 +79,9 @@ class Person:
             self._narrator.planned(request)
         card = self._narrator.permission_card(request)
         options = [
-            schema.PermissionOption(option_id=each, name=_OPTIONS[each][0], kind=_OPTIONS[each][1])
+            schema.PermissionOption(
+                option_id=each, name=_name(each, request.rule), kind=_OPTIONS[each][1]
+            )
             for each in offered
         ]
         question = asyncio.create_task(self._editor.ask_permission(self._session_id, card, options))
@@ -88,3 +92,13 @@ class Person:
         finally:
             question.cancel()
             stop.cancel()
+
+
+def _name(outcome: Outcome, rule: str) -> str:
+    """What an option is called: one that goes beyond this call says how far."""
+    name = _OPTIONS[outcome][0]
+    if not rule or outcome in {"allow_once", "reject"}:
+        return name
+    shown = visible(rule).replace("\n", "⏎")
+    cut = shown if len(shown) <= _MOST_OF_RULE else f"{shown[: _MOST_OF_RULE - 1]}…"
+    return f"{name}: {cut}"

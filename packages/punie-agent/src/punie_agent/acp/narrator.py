@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from acp import schema
 from pydantic import BaseModel
 
+from punie_agent._visible import fenced, one_line, visible
 from punie_agent._watch import current_call
 from punie_agent.events import (
     CallFinished,
@@ -21,6 +22,7 @@ from punie_agent.events import (
     CodeFinished,
     CodeStarted,
     Compacted,
+    Notice,
     Retried,
     TextDelta,
     ThoughtDelta,
@@ -99,15 +101,26 @@ class Narrator:
         """Tell the editor what happened."""
         match event:
             case TextDelta(text):
-                block = schema.TextContentBlock(type="text", text=text)
-                self._stream.tell(
-                    schema.AgentMessageChunk(session_update="agent_message_chunk", content=block)
-                )
+                self._say(text)
             case ThoughtDelta(text):
                 block = schema.TextContentBlock(type="text", text=text)
                 self._stream.tell(
                     schema.AgentThoughtChunk(session_update="agent_thought_chunk", content=block)
                 )
+            case CodeStarted() | CallStarted() | CallFinished() | CodeFinished():
+                self._acts(event)
+            case UsageReport():
+                self._usage(event)
+            case Retried(reason):
+                self._think(f"Asking again: {reason}\n")
+            case Compacted(before, after):
+                self._think(f"Shortened the conversation from {before} to {after} messages.\n")
+
+            case Notice(text):
+                self._say(f"\n\n> **Punie:** {text}\n")
+
+    def _acts(self, event: CodeStarted | CallStarted | CallFinished | CodeFinished) -> None:
+        match event:
             case CodeStarted():
                 self._code_started(event)
             case CallStarted():
@@ -116,12 +129,11 @@ class Narrator:
                 self._call_finished(event)
             case CodeFinished():
                 self._code_finished(event)
-            case UsageReport():
-                self._usage(event)
-            case Retried(reason):
-                self._think(f"Asking again: {reason}\n")
-            case Compacted(before, after):
-                self._think(f"Shortened the conversation from {before} to {after} messages.\n")
+
+    def _say(self, text: str) -> None:
+        block = schema.TextContentBlock(type="text", text=text)
+        chunk = schema.AgentMessageChunk(session_update="agent_message_chunk", content=block)
+        self._stream.tell(chunk)
 
     def allowed(self, event_id: str) -> None:
         """A permission was given: the call goes on."""
@@ -171,13 +183,13 @@ class Narrator:
         if request.path is not None and request.new_text is not None:
             return [_diff(self._root / request.path, request.old_text, request.new_text)]
         if request.command is not None:
-            return [text_content(f"```sh\n{request.command}\n```")]
+            return [text_content(fenced(request.command, "sh"))]
         if request.diff is not None:
-            return [text_content(f"```diff\n{request.diff}\n```")]
+            return [text_content(fenced(request.diff, "diff"))]
         return [text_content(request.title)]
 
     def _code_started(self, event: CodeStarted) -> None:
-        code = text_content(f"```python\n{event.code.strip()}\n```")
+        code = text_content(fenced(event.code.strip(), "python"))
         title = _code_title(event.code)
         self._open[event.code_id] = _Open(title, [code])
         self._code = event.code_id
@@ -222,7 +234,7 @@ class Narrator:
         self._update(
             event.call_id,
             status="failed" if event.error is not None or event.decision == "deny" else "completed",
-            title=f"{call.title}: {event.error or event.summary}"[:200],
+            title=one_line(f"{call.title}: {event.error or event.summary}")[:200],
             content=content,
             replay=replay,
             raw_output=_plain(event.value) if event.error is None else {"error": event.error},
@@ -300,7 +312,7 @@ def _code_title(code: str) -> str:
     lines = [line.strip() for line in code.splitlines() if line.strip()]
     first = next((line for line in lines if not line.startswith("#")), "")
     more = f" … ({len(lines)} lines)" if len(lines) > 1 else ""
-    return f"{first[:80]}{more}" or "Run Python"
+    return visible(f"{first[:80]}{more}") or "Run Python"
 
 
 def _diff(path: Path, old: str | None, new: str) -> schema.FileEditToolCallContent:
@@ -310,7 +322,7 @@ def _diff(path: Path, old: str | None, new: str) -> schema.FileEditToolCallConte
 def _outcome(result: RunResult) -> str:
     parts = [str(each) for each in result.diagnostics]
     if result.stdout:
-        parts.append(f"```\n{result.stdout.rstrip()}\n```")
+        parts.append(fenced(result.stdout.rstrip()))
     if result.error is not None:
         parts.append(result.error.traceback or str(result.error))
     return "\n".join(parts) or "Done, nothing printed."

@@ -79,6 +79,7 @@ def _as_json(model: str, result: TurnResult) -> dict[str, Any]:
         "model": model,
         "stop_reason": result.stop_reason,
         "text": result.final_text,
+        "notice": result.notice,
         "runs": [run.to_json() for run in result.runs],
         "usage": {
             "input_tokens": result.usage.input_tokens,

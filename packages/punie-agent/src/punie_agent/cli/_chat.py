@@ -123,6 +123,7 @@ class Chat:
         except ModelError as error:
             self._display.finish()
             print(f"punie: {error}", file=sys.stderr)
+            self._messages = error.conversation or self._messages
             return
         self._display.finish()
         self._messages = result.messages

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
+from punie_agent._visible import visible
 from punie_agent.events import (
     CallFinished,
     CallStarted,
@@ -19,6 +20,7 @@ from punie_agent.events import (
     CodeStarted,
     Compacted,
     Event,
+    Notice,
     Retried,
     TextDelta,
     ThoughtDelta,
@@ -72,14 +74,14 @@ class TextDisplay:
         """Show one event."""
         match event:
             case TextDelta(text=text):
-                self._out.print(text, end="", markup=False)
+                self._out.print(self._shown(text), end="", markup=False)
                 self._line_open = not text.endswith("\n")
             case ThoughtDelta(text=text):
-                self._err.print(text, end="", style="dim italic", markup=False)
+                self._err.print(visible(text), end="", style="dim italic", markup=False)
             case CodeStarted(code=code):
                 self.finish()
                 self._err.print(
-                    Syntax(code, "python", theme="ansi_dark", background_color="default")
+                    Syntax(visible(code), "python", theme="ansi_dark", background_color="default")
                 )
             case CallStarted(tool=tool, arguments=arguments):
                 self._note(f"→ {title_of_call(tool, arguments)}", "cyan")
@@ -91,19 +93,22 @@ class TextDisplay:
                 self._note(f"asking again: {reason}", "yellow")
             case Compacted():
                 self._note("older messages were shortened", "dim")
+            case Notice(text=text):
+                self.finish()
+                self._note(f"punie: {text}", "bold yellow")
             case _:
                 pass
 
     def show_request(self, request: PermissionRequest) -> None:
         """Show title, and the diff or the command."""
         self.finish()
-        self._err.print(Text(request.title, style="bold"))
+        self._err.print(Text(visible(request.title), style="bold"))
         if request.diff:
             self._err.print(
-                Syntax(request.diff, "diff", theme="ansi_dark", background_color="default")
+                Syntax(visible(request.diff), "diff", theme="ansi_dark", background_color="default")
             )
         elif request.command is not None:
-            self._err.print(Text(f"$ {request.command}"))
+            self._err.print(Text(visible(f"$ {request.command}")))
 
     def finish(self) -> None:
         """End an open line."""
@@ -121,7 +126,7 @@ class TextDisplay:
 
     def _show_run(self, result: RunResult) -> None:
         if result.stdout:
-            self._out.print(Text(result.stdout.rstrip("\n")))
+            self._out.print(Text(self._shown(result.stdout.rstrip("\n"))))
         if result.value is not None:
             self._out.print(Text(repr(result.value)))
         for found in result.diagnostics:
@@ -130,4 +135,8 @@ class TextDisplay:
             self._note(str(result.error), "red")
 
     def _note(self, text: str, style: str) -> None:
-        self._err.print(Text(text, style=style))
+        self._err.print(Text(visible(text), style=style))
+
+    def _shown(self, text: str) -> str:
+        """Text for standard output: as it is for a file, harmless for a terminal."""
+        return visible(text) if self._out.is_terminal else text

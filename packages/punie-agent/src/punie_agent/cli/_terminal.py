@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import signal
 import sys
+import termios
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from punie_agent._visible import one_line
 from punie_agent.permissions import Outcome, PermissionDecision, PermissionRequest
 
 if TYPE_CHECKING:
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["TerminalAsker", "interruptible", "read_line"]
 
 _ANSWERS: dict[str, Outcome] = {
-    "y": "allow_once",
-    "s": "allow_session",
-    "a": "allow_always",
-    "n": "reject",
+    **dict.fromkeys(("y", "yes"), "allow_once"),
+    **dict.fromkeys(("s", "session"), "allow_session"),
+    **dict.fromkeys(("a", "always"), "allow_always"),
+    **dict.fromkeys(("n", "no"), "reject"),
 }
+"""Whole words only: "absolutely not" begins with an a."""
 
 
 class TerminalAsker:
@@ -39,9 +43,17 @@ class TerminalAsker:
             return PermissionDecision(
                 "reject", "no terminal to ask on; allow everything with --yes"
             )
+        # What was typed ahead was not typed to answer this.
+        _standard_input().discard()
+        scope = f" ({one_line(request.rule)})" if request.rule else ""
+        choices = (
+            "[y]es, [n]o"
+            if not request.rule
+            else f"[y]es, for this [s]ession, [a]lways here{scope}, [n]o"
+        )
         while True:
             print(
-                "Allow? [y]es, for this [s]ession, [a]lways here, [n]o: ",
+                f"Allow? {choices}: ",
                 end="",
                 file=sys.stderr,
                 flush=True,
@@ -49,7 +61,7 @@ class TerminalAsker:
             line = await read_line()
             if line is None:
                 return PermissionDecision("reject", "no answer")
-            outcome = _ANSWERS.get(line.strip().lower()[:1])
+            outcome = _ANSWERS.get(line.strip().lower())
             if outcome is not None:
                 return PermissionDecision(outcome)
 
@@ -73,6 +85,12 @@ class LineInput:
             return None
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode(errors="replace")
+
+    def discard(self) -> None:
+        """Forget what has been typed but not been read as a line yet."""
+        self._buffer = b""
+        with contextlib.suppress(termios.error):  # no terminal
+            termios.tcflush(self._descriptor, termios.TCIFLUSH)
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
