@@ -103,6 +103,19 @@ async def test_a_server_that_does_not_start_is_told_and_costs_nothing_else(bench
         assert agent.said().endswith("Hello.")
 
 
+async def test_a_server_that_never_answers_delays_neither_a_cancel_nor_the_end(bench):
+    silent = [{"name": "silent", "command": "sleep", "args": ["600"], "env": []}]
+    async with bench.agent(bench.shared("Hello.")) as agent:
+        session = await bench.session(agent, mcpServers=silent)
+        turn = agent.begin("session/prompt", bench.prompt(session, "hi"))
+        agent.notify("session/cancel", {"sessionId": session})
+        async with asyncio.timeout(30):  # a server has 60 seconds to start
+            assert await turn == {"stopReason": "cancelled"}
+            again = agent.begin("session/prompt", bench.prompt(session, "hi"))
+            assert await agent.request("session/close", {"sessionId": session}) == {}
+            assert await again == {"stopReason": "cancelled"}
+
+
 async def test_servers_end_with_their_session(bench, chosen, server):
     marked = server.read_text() + "\n"
     server.write_text(

@@ -291,3 +291,104 @@ async def test_two_processes_may_share_a_session_but_not_run_it_at_once(bench):
     journal = (bench.data / "sessions" / session / "journal.jsonl").read_text()
     messages = [r for r in map(json.loads, journal.splitlines()) if r["kind"] == "message"]
     assert [m["content"] for m in messages] == ["1", "A1.", "2", "B1.", "3", "A2."]
+
+
+async def test_a_fork_inherits_neither_permissions_nor_a_run_that_waits(bench, chosen):
+    line = "```python\nrun_command('touch x')\n```"
+    async with bench.agent(bench.scripted(line, "Done.", repeat=True)) as agent:
+        agent.on["session/request_permission"] = chosen("allow_session")
+        first = await bench.session(agent)
+        await bench.say(agent, first, "run")
+        await bench.say(agent, first, "run")
+        assert len(agent.received("session/request_permission")) == 1
+        second = (await agent.request("session/fork", _where(bench, first)))["sessionId"]
+        await bench.say(agent, second, "run")
+        assert len(agent.received("session/request_permission")) == 2
+
+
+async def test_a_session_loaded_with_other_directories_works_in_those(bench, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.txt").write_text("of the other")
+    code = "```python\nprint(read_file('a.txt'))\n```"
+    async with bench.agent(bench.shared(code, "Done.", repeat=True)) as agent:
+        session = await bench.session(agent)
+        await bench.say(agent, session, "read")
+        assert "of the other" not in str(agent.updates())
+        where = {"sessionId": session, "cwd": str(other), "mcpServers": []}
+        await agent.request("session/load", where)
+        await bench.say(agent, session, "read")
+        assert "of the other" in str(agent.updates("tool_call_update")[-1])
+
+
+async def test_a_mode_holds_also_where_it_cannot_be_written_down(bench, chosen):
+    source = """
+    import resource
+    from punie_agent.testing import ScriptedModel
+
+    def fill(_):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        return "Full."
+
+    def make():
+        return ScriptedModel([fill, "```python\\nrun_command('touch x')\\n```", "Done."])
+    """
+    async with bench.agent(bench.launcher(source)) as agent:
+        agent.on["session/request_permission"] = chosen("reject")
+        session = await bench.session(agent)
+        await agent.request("session/set_mode", {"sessionId": session, "modeId": "auto"})
+        await bench.say(agent, session, "fill the disk")
+        await agent.request("session/set_mode", {"sessionId": session, "modeId": "ask"})
+        await bench.say(agent, session, "run")
+        assert len(agent.received("session/request_permission")) == 1
+        assert "The settings could not be saved (File too large)." in agent.said()
+        assert list(bench.project.iterdir()) == []
+
+
+async def test_a_stored_mode_that_this_version_does_not_know_asks(bench, chosen):
+    command = bench.scripted("```python\nwrite_file('a', 'b')\n```", "Done.")
+    async with bench.agent(command) as agent:
+        session = await bench.session(agent)
+    header = bench.data / "sessions" / session / "session.json"
+    header.write_text(header.read_text().replace('"mode": "ask"', '"mode": "yolo"'))
+    async with bench.agent(command) as agent:
+        agent.on["session/request_permission"] = chosen("reject")
+        answer = await agent.request("session/load", _where(bench, session))
+        assert answer["modes"]["currentModeId"] == "ask"
+        await bench.say(agent, session, "write")
+        assert len(agent.received("session/request_permission")) == 1
+
+
+async def test_a_plan_is_made_with_what_was_attached(bench):
+    source = """
+    from punie_agent.testing import ScriptedModel
+    def make():
+        return ScriptedModel([lambda seen: seen[-1].content])
+    """
+    async with bench.agent(bench.launcher(source)) as agent:
+        session = await bench.session(agent)
+        resource = {"uri": f"file://{bench.project}/a.py", "text": "x = 1"}
+        blocks = [
+            {"type": "text", "text": "/plan do it"},
+            {"type": "resource", "resource": resource},
+        ]
+        await agent.request("session/prompt", {"sessionId": session, "prompt": blocks})
+        assert agent.said() == "do it\n\nAttached `a.py`:\n````\nx = 1\n````"
+
+
+async def test_a_record_that_makes_no_sense_is_named(bench):
+    records = [
+        {"kind": "message", "role": "user"},
+        {"kind": "message", "role": "wizard", "content": "x"},
+        {"kind": "message", "role": "user", "content": "x", "images": [{"data": "?"}]},
+        {"kind": "reset", "messages": [1]},
+        {"kind": "paused", "run": {"blob": "!"}},
+    ]
+    async with bench.agent(bench.scripted("Fine.")) as agent:
+        for record in records:
+            session = await bench.session(agent)
+            journal = bench.data / "sessions" / session / "journal.jsonl"
+            journal.write_text(json.dumps(record) + "\n")
+            with pytest.raises(WireError, match=r"record 1 of .*journal.jsonl cannot be used"):
+                await agent.request("session/load", _where(bench, session))
+        assert await bench.say(agent, await bench.session(agent), "hello") == "end_turn"

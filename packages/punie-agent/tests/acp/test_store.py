@@ -139,14 +139,14 @@ def test_a_full_disk_leaves_whole_records_and_the_rest_for_the_next_try(tmp_path
 import resource, signal
 from pathlib import Path
 from punie_agent.acp.store import SessionStore
-session = SessionStore(Path({str(tmp_path)!r})).create("/p")
+store = SessionStore(Path({str(tmp_path)!r}))
+session = store.create("/p")
 session.append([{{"kind": "first"}}])
 resource.setrlimit(resource.RLIMIT_FSIZE, (2048, resource.RLIM_INFINITY))
 try:
     session.append([{{"kind": "big", "text": "x" * 5000}}])
 except OSError as error:
-    print(type(error).__name__, [r["kind"] for r in session.read()] or "none")
-    session.append([{{"kind": "retried"}}]) if False else None
+    print(type(error).__name__, [r["kind"] for r in store.open(session.header.id).read()])
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["OSError", "['first']"]
@@ -162,6 +162,7 @@ def test_what_could_not_be_written_is_written_by_the_next_append(store):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert store.open(session.header.id).read() == []
+    assert [r["kind"] for r in session.read()] == ["big"]
     session.append([{"kind": "later"}])
     assert [r["kind"] for r in store.open(session.header.id).read()] == ["big", "later"]
 
@@ -188,3 +189,14 @@ def test_a_turn_that_is_over_is_over_although_a_child_still_holds_a_copy_of_the_
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def test_a_session_that_cannot_be_made_leaves_nothing(store):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="large"):
+            store.create("/p")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(store.root.iterdir()) == []

@@ -76,7 +76,7 @@ class PunieAgent:
 
     async def load_session(self, request: schema.LoadSessionRequest) -> schema.LoadSessionResponse:
         """Open a stored session and show the client everything that happened in it."""
-        session = self._reopen(request)
+        session = await self._reopen(request)
         await session.replay()
         self._open(session)
         return schema.LoadSessionResponse(
@@ -87,7 +87,7 @@ class PunieAgent:
         self, request: schema.ResumeSessionRequest
     ) -> schema.ResumeSessionResponse:
         """Open a stored session for a client that still shows it."""
-        session = self._reopen(request)
+        session = await self._reopen(request)
         session.history.load()
         self._open(session)
         return schema.ResumeSessionResponse(
@@ -202,12 +202,19 @@ class PunieAgent:
             )
         return session
 
-    def _reopen(self, request: schema.LoadSessionRequest | schema.ResumeSessionRequest) -> Session:
-        roots = _roots(request.cwd, request.additional_directories)
+    async def _reopen(
+        self, request: schema.LoadSessionRequest | schema.ResumeSessionRequest
+    ) -> Session:
+        """Return the session as the client wants it: with these directories and these servers."""
+        roots, servers = _roots(request.cwd, request.additional_directories), request.mcp_servers
         session = self._sessions.get(request.session_id)
+        if session is not None and not session.works_with(roots, servers or ()):
+            del self._sessions[session.id]
+            await session.close()
+            session = None
         if session is None:
             stored = self._store.open(request.session_id)
-            session = Session(stored, self.editor, self._models, request.mcp_servers or ())
+            session = Session(stored, self.editor, self._models, servers or ())
         header = session.stored.header
         if (header.cwd, *header.additional_directories) != tuple(roots):
             session.stored.change(cwd=roots[0], additional_directories=tuple(roots[1:]))

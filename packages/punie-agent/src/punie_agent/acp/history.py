@@ -10,6 +10,8 @@ import base64
 import logging
 from typing import TYPE_CHECKING, Any
 
+from punie_agent.acp.store import SessionDamagedError
+from punie_agent.errors import SessionError
 from punie_agent.paused import PausedRun
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ __all__ = ["History"]
 _LOG = logging.getLogger(__name__)
 _CHUNKS = {"agent_message_chunk", "agent_thought_chunk"}
 _OVER = {"completed", "failed"}
+_ROLES = {"user", "assistant"}
 
 
 class History:
@@ -54,19 +57,31 @@ class History:
 
         updates: list[dict[str, Any]] = []
         self.messages, self.rules, self.paused = [], set(), None
-        for record in self._stored.read():
-            match record:
-                case {"kind": "update", "update": dict(update)}:
-                    updates.append(update)
-                case {"kind": "message"}:
-                    self.messages.append(_message(Message, record))
-                case {"kind": "reset", "messages": list(records)}:
-                    self.messages = [_message(Message, each) for each in records]
-                case {"kind": "rules", "rules": list(rules)}:
-                    self.rules = {rule for rule in rules if isinstance(rule, str)}
-                case {"kind": "paused", "run": run}:
-                    self.paused = None if run is None else PausedRun.from_json(run)
+        for number, record in enumerate(self._stored.read(), 1):
+            try:
+                self._take(record, updates, Message)
+            except (AttributeError, KeyError, TypeError, ValueError, SessionError) as error:
+                raise SessionDamagedError(
+                    f"session {self._stored.header.id} is damaged: record {number} of "
+                    f"{self._stored.journal} cannot be used ({error}); "
+                    "remove that line, or delete the session"
+                ) from error
         return updates + _closing(updates)
+
+    def _take(
+        self, record: dict[str, Any], updates: list[dict[str, Any]], message_type: type[Message]
+    ) -> None:
+        match record:
+            case {"kind": "update", "update": {"sessionUpdate": str()} as update}:
+                updates.append(update)
+            case {"kind": "message"}:
+                self.messages.append(_message(message_type, record))
+            case {"kind": "reset", "messages": list(records)}:
+                self.messages = [_message(message_type, each) for each in records]
+            case {"kind": "rules", "rules": list(rules)}:
+                self.rules = {rule for rule in rules if isinstance(rule, str)}
+            case {"kind": "paused", "run": run}:
+                self.paused = None if run is None else PausedRun.from_json(run)
 
     def told(self, update: dict[str, Any]) -> None:
         """Keep an update that an editor was sent."""
@@ -160,7 +175,10 @@ def _record(message: Message) -> dict[str, Any]:
 def _message(message_type: type[Message], record: dict[str, Any]) -> Message:
     from punie_agent.models import Image
 
+    role, content = record["role"], record["content"]
+    if role not in _ROLES or not isinstance(content, str):
+        raise ValueError(f"no message: {role!r:.40}")
     images = tuple(
         Image(base64.b64decode(each["data"]), each["type"]) for each in record.get("images", ())
     )
-    return message_type(record["role"], record["content"], images)
+    return message_type(role, content, images)

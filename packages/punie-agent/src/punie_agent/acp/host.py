@@ -66,6 +66,7 @@ class AcpHost:
         self._session_id = session_id
         self._wrote = wrote
         self._opened = opened
+        self._late: set[asyncio.Task[None]] = set()
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -152,7 +153,7 @@ class AcpHost:
             output_byte_limit=_TERMINAL_BYTES,
         )
         started = time.monotonic()
-        terminal = await self._editor.create_terminal(request)
+        terminal = await self._created(request)
         try:
             self._opened(terminal)
             code, timed_out = await self._wait(terminal, limit)
@@ -168,6 +169,21 @@ class AcpHost:
             timed_out=timed_out,
             cut=bool(output.truncated),
         )
+
+    async def _created(self, request: schema.CreateTerminalRequest) -> str:
+        """Open a terminal; one that the editor opens for a turn that is over by then is let go of at once."""
+        creating = asyncio.ensure_future(self._editor.create_terminal(request))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            late = asyncio.ensure_future(self._release_late(creating))
+            self._late.add(late)
+            late.add_done_callback(self._late.discard)
+            raise
+
+    async def _release_late(self, creating: asyncio.Future[str]) -> None:
+        with contextlib.suppress(EditorError):
+            await self._release(await creating)
 
     async def _wait(self, terminal: str, limit: float | None) -> tuple[int, bool]:
         try:

@@ -51,6 +51,7 @@ class McpServers:
         self._configs = list(configs)
         self._cwd = cwd
         self._stop = asyncio.Event()
+        self._started: list[_Server] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.functions: dict[str, Function] = {}
         self.problems: list[str] = []
@@ -60,16 +61,19 @@ class McpServers:
         if not self._configs or self._tasks:
             return
         await asyncio.to_thread(importlib.import_module, "mcp")
-        servers = [_Server(config, self._cwd, self._stop) for config in self._configs]
-        self._tasks = [asyncio.create_task(server.run()) for server in servers]
-        for server in servers:
+        self._started = [_Server(config, self._cwd, self._stop) for config in self._configs]
+        self._tasks = [asyncio.create_task(server.run()) for server in self._started]
+        for server in self._started:
             await server.ready.wait()
             self.problems += server.problems
             self.functions |= server.functions
 
     async def close(self) -> None:
-        """Stop the servers and wait until their processes are gone."""
+        """Stop the servers, those that never answered too, and wait until their processes are gone."""
         self._stop.set()
+        for server, task in zip(self._started, self._tasks, strict=True):
+            if not server.ready.is_set():
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ from punie_agent.acp import commands
 from punie_agent.acp.asking import Person
 from punie_agent.acp.editor import UpdateStream
 from punie_agent.acp.history import History
+from punie_agent.acp.lazy import GRACE, LazyWorkspace, TurnCancelledError, finished
 from punie_agent.acp.narrator import Narrator
 from punie_agent.acp.options import config_options, mode_state
 from punie_agent.acp.prompt import Prompt, read_prompt
 from punie_agent.acp.store import now
-from punie_agent.errors import AgentError
+from punie_agent.errors import AgentError, ModelError
 from punie_agent.permissions import MODES
 
 if TYPE_CHECKING:
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from punie_agent.acp.mcp import ServerConfig
     from punie_agent.acp.models import Models
     from punie_agent.acp.store import StoredSession
-    from punie_agent.acp.workspace import Kit, Workspace
-    from punie_agent.loop import TurnResult
+    from punie_agent.acp.workspace import Kit
     from punie_agent.models import ChatModel
     from punie_agent.paused import PausedRun
     from punie_agent.permissions import Mode
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _MOST_WAITING = 16
-_GRACE = 10.0
 _TITLE = 80
 
 
@@ -57,7 +57,7 @@ class Session:
         self._models = models
         self._servers = servers
         self._notices: list[str] = []
-        self._workspace: Workspace | None = None
+        self._workspace = LazyWorkspace(editor, stored, servers, self._notices)
         self._turns = asyncio.Lock()
         self._cancels: list[asyncio.Event] = []
         self._closed = False
@@ -67,6 +67,12 @@ class Session:
     def id(self) -> str:
         """The session's id."""
         return self.stored.header.id
+
+    def works_with(self, roots: Sequence[str], servers: Sequence[ServerConfig]) -> bool:
+        """Return whether this session has these directories and these MCP servers."""
+        header = self.stored.header
+        have = (header.cwd, *header.additional_directories)
+        return have == tuple(roots) and list(self._servers) == list(servers)
 
     # -- settings ---------------------------------------------------------------------------
 
@@ -80,16 +86,21 @@ class Session:
         return config_options(mode=header.mode, model=header.model, models=self._models.choices())
 
     async def set_mode(self, mode: str) -> None:
-        """Change the mode; it holds from the next tool call on."""
+        """Change the mode; it holds from the next tool call on, also where it cannot be written down."""
         chosen = _mode(mode)
-        self.stored.change(mode=chosen)
-        if self._workspace is not None:
-            self._workspace.permissions.mode = chosen
+        self._workspace.set_mode(chosen)
+        self._keep(mode=chosen)
 
     async def set_model(self, model: str) -> None:
         """Change the model; it holds from the next turn on."""
         self._models.check(model)
-        self.stored.change(model=model)
+        self._keep(model=model)
+
+    def _keep(self, **changes: str) -> None:
+        try:
+            self.stored.change(**changes)
+        except OSError as error:
+            self._notices.append(f"The settings could not be saved ({error.strerror or error}).")
 
     async def announce(self) -> None:
         """Tell the editor the slash commands."""
@@ -142,7 +153,7 @@ class Session:
         self._closed = True
         if self._person is not None and self._person.asked:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_GRACE), self._turns:
+                async with asyncio.timeout(GRACE), self._turns:
                     pass
         await self.close()
 
@@ -151,9 +162,7 @@ class Session:
         self._closed = True
         self.cancel()
         async with self._turns:
-            if self._workspace is not None:
-                workspace, self._workspace = self._workspace, None
-                await workspace.close()
+            await self._workspace.close()
 
     async def _prompt(
         self, prompt: Prompt, blocks: Sequence[object], cancel: asyncio.Event
@@ -179,8 +188,14 @@ class Session:
             stop = await self._act(command, rest, prompt, stream, cancel)
             self._end(stream)
             return schema.PromptResponse(stop_reason=stop)
+        except TurnCancelledError:
+            self._end(stream)
+            return schema.PromptResponse(stop_reason="cancelled")
         except BaseException as error:
             self._record_failure(error)
+            if cancel.is_set() and isinstance(error, Exception):
+                # Whatever else went wrong, the protocol's answer to a cancelled turn is no error.
+                return schema.PromptResponse(stop_reason="cancelled")
             raise
         finally:
             stream.close()
@@ -223,15 +238,15 @@ class Session:
                 model = self._models.get(self.stored.header.model)
                 return await self._run(model, prompt.message, prompt, stream, cancel)
             case commands.Command(name="help"):
-                _say(stream, await self._help())
+                _say(stream, await self._help(cancel))
             case commands.Command(name="model"):
                 _say(stream, await self._choose_model(rest))
             case commands.Command(name="plan"):
-                return await self._plan(rest, prompt, stream, cancel)
+                return await self._plan(replace(prompt, text=rest), stream, cancel)
             case _:
                 from punie_agent.testing import ScriptedModel
 
-                workspace = await self._open_workspace()
+                workspace = await self._workspace.get(cancel)
                 # A run that waits belongs to the model's own sandbox, and goes on before anything else.
                 waits = self.history.paused is not None
                 kit = await workspace.kit(
@@ -243,18 +258,18 @@ class Session:
         return "end_turn"
 
     async def _plan(
-        self, task: str, prompt: Prompt, stream: UpdateStream, cancel: asyncio.Event
+        self, prompt: Prompt, stream: UpdateStream, cancel: asyncio.Event
     ) -> schema.StopReason:
-        permissions = (await self._open_workspace()).permissions
+        permissions = (await self._workspace.get(cancel)).permissions
         model = self._models.get(self.stored.header.model)
         permissions.mode = "plan"
         try:
-            return await self._run(model, task, prompt, stream, cancel)
+            return await self._run(model, prompt.message, prompt, stream, cancel)
         finally:
             permissions.mode = _mode(self.stored.header.mode)
 
-    async def _help(self) -> str:
-        tools = (await self._open_workspace()).tools
+    async def _help(self, cancel: asyncio.Event) -> str:
+        tools = (await self._workspace.get(cancel)).tools
         header = self.stored.header
         return commands.help_text(tools, model=header.model, mode=header.mode)
 
@@ -278,10 +293,12 @@ class Session:
         *,
         kit: Kit | None = None,
     ) -> schema.StopReason:
+        from punie_agent import traces
         from punie_agent.loop import run_turn
         from punie_agent.models import Message
 
-        workspace = await self._open_workspace()
+        workspace = await self._workspace.get(cancel)
+        own = kit is None
         kit = kit or await workspace.kit(model)
         if prompt.images and not getattr(model, "sees_images", False):
             self._notices.append(
@@ -311,14 +328,23 @@ class Session:
             )
         )
         try:
-            result = await _finished(turn, cancel)
+            result = await finished(turn, cancel)
+        except ModelError as error:
+            if error.conversation:
+                self.history.continued(error.conversation)
+            raise
         finally:
             workspace.ask = workspace.wrote = workspace.opened_terminal = None
             self.history.allowed(workspace.permissions.session_rules)
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.history.continued(turn.result().messages)
+                self.history.waits(turn.result().paused)
         if result is None:
             return "cancelled"
-        self.history.continued(result.messages)
-        self.history.waits(result.paused)
+        if own:
+            traces.record(
+                result, model=model.name, contract=kit.contract, project=workspace.host.roots[0]
+            )
         return "cancelled" if result.stop_reason == "paused" else result.stop_reason
 
     def _taken_up(self) -> PausedRun | None:
@@ -328,49 +354,18 @@ class Session:
         self.history.save()
         return paused
 
-    async def _open_workspace(self) -> Workspace:
-        if self._workspace is None:
-            workspace_type = await asyncio.to_thread(_import_workspace)
-            header = self.stored.header
-            roots = [header.cwd, *header.additional_directories]
-            self._workspace = workspace_type(
-                self._editor, self.id, roots, _mode(header.mode), self._servers
-            )
-            self._notices += await self._workspace.start()
-        return self._workspace
-
     async def warm_up(self) -> None:
         """Open the workspace ahead of the first turn."""
-        with contextlib.suppress(AgentError, OSError):
-            async with self._turns:
-                if not self._closed:
-                    model = self._models.get(self.stored.header.model)
-                    await (await self._open_workspace()).kit(model)
-
-
-async def _finished(turn: asyncio.Task[TurnResult], cancel: asyncio.Event) -> TurnResult | None:
-    """Wait for a turn; None when it had to be stopped by force."""
-    stop = asyncio.create_task(cancel.wait())
-    try:
-        await asyncio.wait({turn, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if not turn.done():
-            await asyncio.wait({turn}, timeout=_GRACE)
-    except asyncio.CancelledError:
-        cancel.set()
-        await asyncio.wait({turn}, timeout=_GRACE)
-        raise
-    finally:
-        stop.cancel()
-        if not turn.done():
-            turn.cancel()
-            await asyncio.gather(turn, return_exceptions=True)
-    return None if turn.cancelled() else turn.result()
-
-
-def _import_workspace() -> type[Workspace]:
-    from punie_agent.acp.workspace import Workspace
-
-    return Workspace
+        cancel = asyncio.Event()
+        self._cancels.append(cancel)
+        try:
+            with contextlib.suppress(AgentError, OSError, TurnCancelledError):
+                async with self._turns:
+                    if not self._closed:
+                        model = self._models.get(self.stored.header.model)
+                        await (await self._workspace.get(cancel)).kit(model)
+        finally:
+            self._cancels.remove(cancel)
 
 
 def _mode(name: str) -> Mode:

@@ -33,6 +33,7 @@ from typing import Any
 
 from punie_agent.errors import SessionError
 from punie_agent.paths import data_dir
+from punie_agent.permissions import MODES
 
 __all__ = [
     "Page",
@@ -46,6 +47,7 @@ __all__ = [
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VERSION = 1
+_OF_ONE_SESSION = frozenset({"rules", "paused"})
 
 
 class SessionMissingError(SessionError):
@@ -148,6 +150,8 @@ class StoredSession:
     def read(self) -> list[dict[str, Any]]:
         """Return every record of the journal, in order. A torn last line is left out.
 
+        What this process could not write yet comes last: it happened, and is still to be written.
+
         Raises:
             SessionDamagedError: A line in the middle is not a record.
         """
@@ -157,8 +161,8 @@ class StoredSession:
             data = b""
         whole = data.rfind(b"\n") + 1
         records = [self._record(n, line) for n, line in enumerate(data[:whole].splitlines(), 1)]
-        self._tail = _Tail(size=whole)
-        return records
+        self._tail = _Tail(whole, self._tail.unsaved)
+        return records + [json.loads(line) for line in self._tail.unsaved]
 
     def append(self, records: Iterable[dict[str, Any]]) -> None:
         """Add records to the journal, all or none; those that cannot be written are kept and retried.
@@ -253,7 +257,11 @@ class SessionStore:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder = self.root / name
         folder.mkdir(mode=0o700)
-        _write_header(folder, header)
+        try:
+            _write_header(folder, header)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return StoredSession(folder, header)
 
     def fork(self, session_id: str, cwd: str, additional: Iterable[str] = ()) -> StoredSession:
@@ -264,7 +272,8 @@ class SessionStore:
             SessionDamagedError: It cannot be read.
         """
         origin = self.open(session_id)
-        records = origin.read()
+        # What a person allowed, and a run that waits for an answer, belong to the session they were in.
+        records = [each for each in origin.read() if each["kind"] not in _OF_ONE_SESSION]
         header = origin.header
         copy = self.create(
             cwd,
@@ -370,8 +379,9 @@ def _read_header(folder: Path) -> SessionHeader:
         raise SessionDamagedError(message) from error
     if version != _VERSION:
         raise SessionDamagedError(f"{path} was written by another version of Punie")
-    if header.id != folder.name or not all(
-        isinstance(v, str) for v in (header.cwd, header.updated)
-    ):
+    texts = (header.cwd, header.title, header.mode, header.model, header.updated)
+    sound = all(isinstance(v, str) for v in texts) and type(header.turns) is int
+    if header.id != folder.name or not sound:
         raise SessionDamagedError(f"session {folder.name} is damaged: {path} is not its header")
-    return header
+    # A mode that this version does not know must not end as one that asks nobody.
+    return header if header.mode in MODES else dataclasses.replace(header, mode="ask")
