@@ -142,7 +142,7 @@ class Editor:
             result = await self._connection.send_request(method, dump(params))
             return answer.model_validate(result if result is not None else {})
         except RequestError as error:
-            message = f"the editor refused {method}: {error}"
+            message = f"the editor refused {method}: {error}{_details(error.data)}"
             raise EditorError(message, error.code) from error
         except ValidationError as error:
             raise EditorError(f"the editor's answer to {method} makes no sense") from error
@@ -171,6 +171,12 @@ class UpdateStream:
     def close(self) -> None:
         """End the turn: whatever is told afterwards is dropped."""
         self._open = False
+
+
+def _details(data: object) -> str:
+    """What an error says beside its message, where that is a sentence."""
+    found = data.get("details", data.get("reason")) if isinstance(data, dict) else data
+    return f" ({found:.300})" if isinstance(found, str) and found else ""
 
 
 def _notification(session_id: str, update: dict[str, Any]) -> dict[str, Any]:
