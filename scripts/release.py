@@ -2,9 +2,10 @@
 
 `check DIST` asserts the exact files of every sdist and wheel in a folder and that sibling version ranges
 admit the workspace's versions. `publish PACKAGE --repository URL` builds, checks and uploads one package,
-and refuses a dirty tree, a version that exists on the index, a missing changelog entry, or a sibling of
-which the index has no version that satisfies the range. User name and password come from
-TWINE_USERNAME and TWINE_PASSWORD; in the release workflow, trusted publishing is used instead.
+and refuses a dirty tree, a version that exists on the index, a changelog without a dated entry for the
+version, or a sibling of which the index has no version that satisfies the range. User name and password
+come from TWINE_USERNAME and TWINE_PASSWORD; the release workflow stops before the upload (`--dry-run`) and
+leaves that to trusted publishing.
 
 Covered: what must be true before an upload. Not covered: raising versions, tags, release notes.
 """
@@ -21,6 +22,7 @@ import sys
 import tarfile
 import tomllib
 import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
 from email.message import Message
@@ -35,6 +37,11 @@ PACKAGES = ("punie-tools", "punie-sandbox", "punie-agent", "punie-train")
 # uv_build writes pyproject.toml with what it resolved, and keeps the original beside it.
 SDIST_EXTRAS = {"PKG-INFO", "pyproject.toml", "pyproject.toml.orig", "README.md", "LICENSE"}
 WHEEL_EXTRAS = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
+# Where uploads to these hosts can be read; of any other repository it is URL/simple.
+INDEXES = {
+    "upload.pypi.org": "https://pypi.org/simple",
+    "test.pypi.org": "https://test.pypi.org/simple",
+}
 
 
 class ReleaseError(Exception):
@@ -55,7 +62,7 @@ def main() -> int:
     publish.add_argument("package", choices=PACKAGES)
     publish.add_argument("--repository", required=True, metavar="URL", help="where to upload")
     publish.add_argument(
-        "--index", metavar="URL", help="its simple index (default: derived: URL/simple)"
+        "--index", metavar="URL", help="its simple index (default: PyPI's, or URL/simple)"
     )
     publish.add_argument("--dry-run", action="store_true", help="everything but the upload")
     arguments = parser.parse_args()
@@ -149,10 +156,8 @@ def publish_package(package: str, repository: str, index: str | None, *, dry_run
     if git("status", "--porcelain"):
         raise ReleaseError("the working tree has changes; commit or remove them first.")
     version = workspace_version(package)
-    changelog = (ROOT / "packages" / package / "CHANGELOG.md").read_text(encoding="utf-8")
-    if not re.search(rf"^## {re.escape(str(version))}\b", changelog, re.MULTILINE):
-        raise ReleaseError(f"packages/{package}/CHANGELOG.md has no entry `## {version}`.")
-    simple = (index or f"{repository.rstrip('/')}/simple").rstrip("/")
+    check_changelog(package, version)
+    simple = (index or index_of(repository)).rstrip("/")
     if version in published_versions(simple, package):
         raise ReleaseError(f"{package} {version} is on the index already; raise its version.")
     dist = ROOT / "build" / "publish" / package
@@ -180,6 +185,23 @@ def publish_package(package: str, repository: str, index: str | None, *, dry_run
     print(f"published {package} {version}")
 
 
+def check_changelog(package: str, version: Version) -> None:
+    """Assert that a package's changelog has an entry for a version, with the date of its release."""
+    name = f"packages/{package}/CHANGELOG.md"
+    changelog = (ROOT / name).read_text(encoding="utf-8")
+    entry = re.search(rf"^## {re.escape(str(version))}(?![\w.])(.*)$", changelog, re.MULTILINE)
+    if entry is None:
+        raise ReleaseError(f"{name} has no entry `## {version}`.")
+    if not re.search(r"\d{4}-\d\d-\d\d", entry[1]):
+        raise ReleaseError(f"{name}: the entry `{entry[0]}` has no date; is this the release?")
+
+
+def index_of(repository: str) -> str:
+    """Return the simple index on which uploads to a repository appear."""
+    known = INDEXES.get(urllib.parse.urlsplit(repository).hostname or "")
+    return known or f"{repository.rstrip('/')}/simple"
+
+
 def check_siblings(package: str, simple: str, wheel: Path) -> None:
     """Assert that the index has a version of every sibling that the package's range admits."""
     _, _, metadata = read_distribution(wheel)
@@ -196,17 +218,29 @@ def published_versions(simple: str, package: str) -> set[Version]:
     """Return the versions of a package on a simple index (PEP 503); none when it is unknown there."""
     if not simple.startswith(("http://", "https://")):
         raise ReleaseError(f"{simple} is not an http(s) address.")
+    page = read_page(f"{simple}/{package}/")
+    if page is None:
+        # An address that is no index at all would make every version look new.
+        if read_page(f"{simple}/", method="HEAD") is None:
+            raise ReleaseError(f"{simple} is no package index; give the right one with --index.")
+        return set()
+    names = re.findall(r">\s*([^<>\s]+)\s*</a>", page)
+    wheels = {parse_wheel_filename(name)[1] for name in names if name.endswith(".whl")}
+    return wheels | {parse_sdist_filename(name)[1] for name in names if name.endswith(".tar.gz")}
+
+
+def read_page(address: str, *, method: str = "GET") -> str | None:
+    """Return a page; None when the server says that there is none."""
+    request = urllib.request.Request(address, method=method, headers={"Accept": "text/html"})  # noqa: S310
     try:
-        with urllib.request.urlopen(f"{simple}/{package}/", timeout=30) as response:  # noqa: S310 (scheme checked)
-            page = response.read().decode()
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 (scheme checked)
+            return response.read().decode()
     except urllib.error.HTTPError as error:
         if error.code == 404:
-            return set()
-        raise ReleaseError(f"{simple}: {error}") from None
+            return None
+        raise ReleaseError(f"{address}: {error}") from None
     except OSError as error:
-        raise ReleaseError(f"{simple} cannot be reached: {error}") from None
-    wheels = re.findall(r">\s*([^<>]+\.whl)\s*<", page)
-    return {parse_wheel_filename(name)[1] for name in wheels}
+        raise ReleaseError(f"{address} cannot be reached: {error}") from None
 
 
 def workspace_version(package: str) -> Version:

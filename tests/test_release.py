@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,14 +57,25 @@ def _answers(address: str) -> bool:
         return False
 
 
+@pytest.fixture(scope="module")
+def dated(repository: Path) -> Path:
+    """The copy of the repository, in which every package's changelog gives the release its date."""
+    for changelog in repository.glob("packages/*/CHANGELOG.md"):
+        text = changelog.read_text()
+        changelog.write_text(text.replace("## 0.1.0 (unreleased)", "## 0.1.0 (2026-12-01)"))
+    git(repository, "commit", "-qam", "Release")
+    return repository
+
+
 @pytest.fixture
-def publish(repository: Path, index: str, run: Runner) -> Runner:
+def publish(dated: Path, index: str, run: Runner) -> Runner:
     """Publish a package of the copy to the local index."""
 
-    def call(package: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def call(package: str, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return run(
             *(sys.executable, "scripts/release.py", "publish", package, "--repository", index),
-            cwd=repository,
+            *options,
+            cwd=dated,
             check=check,
             TWINE_USERNAME="local",
             TWINE_PASSWORD="local",
@@ -96,6 +108,33 @@ def test_a_version_without_a_changelog_entry_is_refused(publish: Runner, reposit
     done = publish("punie-tools", check=False)
     git(repository, "revert", "--no-edit", "HEAD")
     assert done.stderr == "release: packages/punie-tools/CHANGELOG.md has no entry `## 0.1.99`.\n"
+
+
+def test_an_entry_that_is_not_dated_yet_is_refused(publish: Runner, repository: Path) -> None:
+    changelog = repository / "packages/punie-tools/CHANGELOG.md"
+    changelog.write_text(changelog.read_text().replace("(2026-12-01)", "(unreleased)"))
+    git(repository, "commit", "-qam", "Take the date back")
+    done = publish("punie-tools", check=False)
+    git(repository, "revert", "--no-edit", "HEAD")
+    assert done.stderr == (
+        "release: packages/punie-tools/CHANGELOG.md: the entry `## 0.1.0 (unreleased)` has no date; "
+        "is this the release?\n"
+    )
+
+
+def test_an_address_that_is_no_index_is_refused_where_a_missing_package_is_not(
+    publish: Runner, index: str
+) -> None:
+    done = publish("punie-tools", "--index", f"{index}/nothing/here", check=False)
+    assert done.returncode == 1
+    assert "is no package index; give the right one with --index" in done.stderr
+
+
+def test_a_dry_run_checks_everything_and_uploads_nothing(publish: Runner, index: str) -> None:
+    done = publish("punie-tools", "--dry-run")
+    assert "punie-tools 0.1.0: everything holds; not uploaded (--dry-run)" in done.stdout
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{index}/simple/punie-tools/", timeout=30)
 
 
 def test_all_four_are_published_leaf_first_and_the_agent_installs_by_name(
