@@ -104,7 +104,9 @@ class Chat:
             self._bench.permissions.mode = name  # ty: ignore[invalid-assignment] - it is one of them
             print(MODES[self._bench.permissions.mode])
         else:
-            print("\n".join(f"{mode:14}{text}" for mode, text in MODES.items()))
+            now = self._bench.permissions.mode
+            for mode, text in MODES.items():
+                print(f"{'*' if mode == now else ' '} {mode:14}{text}")
 
     async def _turn(self, text: str) -> None:
         asked = (*self._messages, Message("user", text))

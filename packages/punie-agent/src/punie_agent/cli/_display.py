@@ -69,6 +69,8 @@ class TextDisplay:
         self._out = out or Console(highlight=False, soft_wrap=True)
         self._err = err or Console(stderr=True, highlight=False, soft_wrap=True)
         self._line_open = False
+        self._announced = ""
+        self._told_error = ""
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -80,11 +82,13 @@ class TextDisplay:
                 self._err.print(visible(text), end="", style="dim italic", markup=False)
             case CodeStarted(code=code):
                 self.finish()
+                self._announced = self._told_error = ""
                 self._err.print(
                     Syntax(visible(code), "python", theme="ansi_dark", background_color="default")
                 )
             case CallStarted(tool=tool, arguments=arguments):
-                self._note(f"→ {title_of_call(tool, arguments)}", "cyan")
+                self._announced = title_of_call(tool, arguments)
+                self._note(f"→ {self._announced}", "cyan")
             case CallFinished():
                 self._show_call(event)
             case CodeFinished(result=result) if result is not None:
@@ -100,9 +104,10 @@ class TextDisplay:
                 pass
 
     def show_request(self, request: PermissionRequest) -> None:
-        """Show title, and the diff or the command."""
+        """Show the title, unless it was the last thing shown, and the diff or the command."""
         self.finish()
-        self._err.print(Text(visible(request.title), style="bold"))
+        if request.title != self._announced:
+            self._err.print(Text(visible(request.title), style="bold"))
         if request.diff:
             self._err.print(
                 Syntax(visible(request.diff), "diff", theme="ansi_dark", background_color="default")
@@ -117,8 +122,10 @@ class TextDisplay:
             self._line_open = False
 
     def _show_call(self, call: CallFinished) -> None:
+        self._told_error = call.error or ""
         if call.decision == "deny":
-            self._note(f"✗ {call.tool} was not allowed: {call.error}", "yellow")
+            reason = (call.error or "").removeprefix("PermissionError: ")
+            self._note(f"✗ {call.tool} was not allowed: {reason}", "yellow")
         elif call.error is not None:
             self._note(f"✗ {call.tool}: {call.error}", "red")
         else:
@@ -131,8 +138,9 @@ class TextDisplay:
             self._out.print(Text(repr(result.value)))
         for found in result.diagnostics:
             self._note(f"line {found.line}: {found.message}", "yellow")
-        if result.error is not None:
-            self._note(str(result.error), "red")
+        error = result.error
+        if error is not None and f"{error.type}: {error.message}" != self._told_error:
+            self._note(str(error), "red")
 
     def _note(self, text: str, style: str) -> None:
         self._err.print(Text(visible(text), style=style))

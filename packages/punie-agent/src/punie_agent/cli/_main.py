@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(module.run(options))
     except (KeyboardInterrupt, asyncio.CancelledError):
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # the shell's prompt begins on a line of its own
         return 130
     except BrokenPipeError:
         # The reader went away (`punie … | head`): nobody is left to tell.

@@ -15,7 +15,10 @@ from punie_agent.models._protocol import Message, ModelReply, Usage
 __all__ = ["OfflineModel"]
 
 _WHO = "I am Punie's offline test model: no language model, three fixed skills."
-_HELP = f'{_WHO} Try "Check types in PATH", "Read PATH" or "Write TEXT to PATH".'
+_HELP = (
+    f'{_WHO} Try "Check types in PATH", "Read PATH" or "Write TEXT to PATH". '
+    "A real model is chosen with --model, in an editor with /model; `punie models` lists those that are here."
+)
 _PROBLEMS = ("Stopped", "Not run,", "Error: ")
 _CHECK = re.compile(r"check types (?:in|of) (?P<path>.+)", re.IGNORECASE)
 _READ = re.compile(r"read (?P<path>.+)", re.IGNORECASE)
