@@ -117,7 +117,7 @@ def test_chat_keeps_the_conversation_and_the_variables(project: Path) -> None:
     printed = [line for line in done.stdout.splitlines() if not line.startswith(("I am", "Done"))]
     assert printed[:2] == [
         'count: int = "three"',
-        "ask           Ask before each write and each command",
+        "* ask           Ask before each write and each command",
     ]
     assert "Write and run without asking" in printed
     assert "Wrote 1 characters to y.txt" in printed
