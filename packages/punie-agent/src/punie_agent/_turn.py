@@ -226,7 +226,8 @@ class Turn:
             return False
         self.paused = None
         last_call = max(
-            number for number, each in enumerate(self.messages) if each.role == "assistant"
+            (number for number, each in enumerate(self.messages) if each.role == "assistant"),
+            default=0,
         )
         self.messages.insert(last_call + 1, Message("user", self._told(result, note)))
         return True

@@ -39,20 +39,14 @@ class LazyWorkspace:
         editor: what the client offers.
         stored: the session: its directories and its mode.
         servers: its MCP servers.
-        notices: told what a person should know of the opening.
     """
 
     def __init__(
-        self,
-        editor: Editor,
-        stored: StoredSession,
-        servers: Sequence[ServerConfig],
-        notices: list[str],
+        self, editor: Editor, stored: StoredSession, servers: Sequence[ServerConfig]
     ) -> None:
         self._editor = editor
         self._stored = stored
         self._servers = servers
-        self._notices = notices
         self._opening: asyncio.Task[Workspace] | None = None
         self._made: Workspace | None = None
 
@@ -93,7 +87,7 @@ class LazyWorkspace:
         workspace = workspace_type(self._editor, header.id, roots, mode, self._servers)
         self._made = workspace  # a change of the mode reaches it from now on
         try:
-            self._notices += await workspace.start()
+            await workspace.start()
         except BaseException:
             self._made = None
             await workspace.close()

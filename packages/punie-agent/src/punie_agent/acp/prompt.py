@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +75,9 @@ def _attached(resource: object, root: Path) -> str:
         body = resource.text[:_MOST_ATTACHED]
         cut = len(resource.text) - len(body)
         note = f"\n… cut: {cut} more characters" if cut else ""
-        return f"Attached `{_name(resource.uri, root)}`:\n````\n{body}{note}\n````"
+        # A fence that nothing in the text can end: what is attached must not pass for what was typed.
+        fence = "`" * (max(map(len, re.findall("`{4,}", body)), default=3) + 1)
+        return f"Attached `{_name(resource.uri, root)}`:\n{fence}\n{body}{note}\n{fence}"
     kind = getattr(resource, "mime_type", None) or "binary data"
     return f"Attached `{_name(getattr(resource, 'uri', ''), root)}` ({kind}, not shown)"
 

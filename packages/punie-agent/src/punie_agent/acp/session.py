@@ -57,7 +57,7 @@ class Session:
         self._models = models
         self._servers = servers
         self._notices: list[str] = []
-        self._workspace = LazyWorkspace(editor, stored, servers, self._notices)
+        self._workspace = LazyWorkspace(editor, stored, servers)
         self._turns = asyncio.Lock()
         self._cancels: list[asyncio.Event] = []
         self._closed = False
@@ -300,6 +300,7 @@ class Session:
         workspace = await self._workspace.get(cancel)
         own = kit is None
         kit = kit or await workspace.kit(model)
+        self._notices += workspace.news()
         if prompt.images and not getattr(model, "sees_images", False):
             self._notices.append(
                 f"The model {model.name} cannot see pictures; it gets the text only."

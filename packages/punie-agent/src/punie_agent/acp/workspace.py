@@ -105,7 +105,7 @@ class Workspace:
             contract = self._with_servers(
                 Contract(standard_functions(self.toolbox))
                 if model is None
-                else contract_for(model, self.toolbox)
+                else contract_for(model, self.toolbox, self._problems.append)
             )
             preview = preview_for(contract.functions, self.host)
             sandbox = Sandbox(
@@ -118,16 +118,20 @@ class Workspace:
             self._kits[key] = Kit(contract, sandbox)
         return self._kits[key]
 
-    async def start(self) -> list[str]:
-        """Start the session's MCP servers, once; returns what a person should know, once."""
+    def news(self) -> list[str]:
+        """Return what a person should know of servers, plug-ins and models, each sentence once."""
+        told = list(self._problems)
+        self._problems.clear()
+        return told
+
+    async def start(self) -> None:
+        """Start the session's MCP servers, once."""
         if self._configs and self._servers is None:
             from punie_agent.acp.mcp import McpServers
 
             self._servers = McpServers(self._configs, str(self.host.roots[0]))
             await self._servers.start()
             self._problems += self._servers.problems
-        told, self._problems = self._problems, []
-        return told
 
     async def close(self) -> None:
         """End the sandboxes, the MCP servers and everything running in them."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from punie_agent.errors import ContractError, ModelUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from punie_agent.contract import Contract
     from punie_agent.models._protocol import ChatModel
     from punie_tools import Toolbox
@@ -80,8 +82,19 @@ def default_name() -> str:
     return max(made, key=lambda each: (each.folder / registry.DESCRIPTION).stat().st_mtime).name
 
 
-def contract_for(model: ChatModel, toolbox: Toolbox) -> Contract:
-    """The contract that a model is to be spoken to with: the one it was trained with, or the full one."""
+def contract_for(
+    model: ChatModel, toolbox: Toolbox, warn: Callable[[str], object] | None = None
+) -> Contract:
+    """The contract that a model is to be spoken to with: the one it was trained with, or the full one.
+
+    Args:
+        model: the model.
+        toolbox: the tools that are here.
+        warn: told, in a sentence, that the model was trained with another contract; the log when None.
+
+    Raises:
+        ContractError: the model was trained with tools that are not here.
+    """
     from punie_agent.contract import Contract, standard_functions
 
     own: Any = getattr(model, "contract_data", None)
@@ -93,21 +106,18 @@ def contract_for(model: ChatModel, toolbox: Toolbox) -> Contract:
                 f"the model {model.name!r} was trained with tools that are not all here: {error}; "
                 "install the package that adds it, or choose another model"
             ) from error
-        _compare(model, contract)
+        _compare(model, contract, warn or logger.warning)
         return contract
     call_format = (own or {}).get("call_format", "fenced")
     return Contract(standard_functions(toolbox), call_format=call_format)
 
 
-def _compare(model: ChatModel, contract: Contract) -> None:
+def _compare(model: ChatModel, contract: Contract, warn: Callable[[str], object]) -> None:
     trained_with: str | None = getattr(model, "contract_digest", None)
     if trained_with is not None and trained_with != contract.digest():
-        logger.warning(
-            "the model %s was trained with another contract (%s) than this Punie speaks (%s): "
-            "it may do worse than its report says; make it again",
-            model.name,
-            trained_with[:19],
-            contract.digest()[:19],
+        warn(
+            f"the model {model.name} was trained with another contract ({trained_with[:19]}) than this "
+            f"Punie speaks ({contract.digest()[:19]}): it may do worse than its report says; make it again"
         )
 
 
