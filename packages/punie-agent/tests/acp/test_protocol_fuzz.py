@@ -21,6 +21,7 @@ from punie_agent.acp.conformance import protocol_faults, schema_faults
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "data/acp/schema.json").read_text())
 CREATED = "$created"
+SILENCE = "silence"
 
 _sessions = st.sampled_from([CREATED, CREATED, CREATED, "gone", "../x", ""])
 _folders = st.sampled_from(["$project", "$project", "relative", "/no/such"])
@@ -92,6 +93,7 @@ class _Pipe:
 
     def __init__(self, answer):
         self.frames = []
+        self.asked = 0
         self._answer = answer
         self._incoming = asyncio.Queue()
         self._changed = asyncio.Event()
@@ -110,10 +112,12 @@ class _Pipe:
         frame = json.loads(json.dumps(message))
         self.frames.append(("agent", frame))
         if frame.get("method") == "session/request_permission":
+            self.asked += 1
             outcome = {"outcome": "cancelled"}
             if self._answer is not None:
                 outcome = {"outcome": "selected", "optionId": self._answer}
-            self.push({"jsonrpc": "2.0", "id": frame["id"], "result": {"outcome": outcome}})
+            if self._answer != SILENCE:
+                self.push({"jsonrpc": "2.0", "id": frame["id"], "result": {"outcome": outcome}})
         self._changed.set()
 
     async def receive(self):
@@ -160,6 +164,64 @@ async def _play(steps, answer, project):
     wrong = schema_faults(pipe.frames, SCHEMA, unchecked=["session/fork"])
     assert [fault for fault in wrong if not fault.startswith("client")] == []
     return pipe
+
+
+_writing = st.lists(
+    st.one_of(
+        st.sampled_from(["Write x to b.txt", "/plan Write x to b.txt", "Read a.txt"]).map(
+            lambda text: (
+                "session/prompt",
+                {"sessionId": CREATED, "prompt": [{"type": "text", "text": text}]},
+            )
+        ),
+        st.sampled_from(["ask", "plan"]).map(
+            lambda mode: ("session/set_mode", {"sessionId": CREATED, "modeId": mode})
+        ),
+        st.just(("session/load", {"sessionId": CREATED, "cwd": "$project", "mcpServers": []})),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+async def _lose(steps, answer, project, session=None):
+    """Play steps for a session (a new one if None) and go away in the middle; returns its id."""
+    pipe = _Pipe(answer)
+    serving = asyncio.create_task(serve_connection(pipe, model="test"))
+    where = {"cwd": str(project), "mcpServers": []}
+    opening = ("session/new", where)
+    if session is not None:
+        opening = ("session/resume", {"sessionId": session, **where})
+    for number, (method, params) in enumerate([opening, *steps]):
+        text = json.dumps(params).replace(CREATED, session or "").replace("$project", str(project))
+        pipe.push({"jsonrpc": "2.0", "id": number, "method": method, "params": json.loads(text)})
+        await pipe.until(lambda n=number: n in pipe.answered() or (answer == SILENCE and pipe.asked))
+        session = session or pipe.created()
+    pipe.hang_up()
+    await serving
+    return session
+
+
+@settings(
+    max_examples=max(12, settings().max_examples // 10),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    _writing,
+    _writing,
+    st.lists(st.sampled_from(["reject", "?", None, SILENCE]), min_size=2, max_size=2),
+)
+def test_nothing_is_written_without_a_clear_yes_whoever_goes_away_when(first, second, answers):
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("PUNIE_DATA_DIR", str(Path(folder) / "data"))
+        project = Path(folder) / "project"
+        project.mkdir()
+        (project / "a.txt").write_text("text")
+        session = asyncio.run(_lose(first, answers[0], project))
+        asyncio.run(_lose(second, answers[1], project, session))
+        assert [path.name for path in project.iterdir()] == ["a.txt"]
 
 
 @settings(
