@@ -91,8 +91,9 @@ async def test_a_closed_session_is_gone_here_and_still_on_disk(bench):
         session = await bench.session(agent)
         await bench.say(agent, session, "hello")
         assert await agent.request("session/close", {"sessionId": session}) == {}
-        with pytest.raises(WireError, match="not open here"):
+        with pytest.raises(WireError, match="not open here") as caught:
             await bench.say(agent, session, "hello?")
+        assert caught.value.code == -32002
         await agent.request("session/load", _where(bench, session))
         assert await bench.say(agent, session, "hello again") == "end_turn"
 

@@ -91,21 +91,14 @@ class Router:
         except ValidationError as error:
             errors = error.errors(include_url=False, include_context=False, include_input=False)
             raise RequestError.invalid_params({"errors": errors}) from None
-        return dump(await self._run(handler(request)))
+        return dump(await self._answer(handler, request))
 
-    async def _run(self, work: Awaitable[BaseModel]) -> BaseModel:
-        task = asyncio.ensure_future(work)
-        key = request_id.get()
-        self._running[key] = task
+    async def _answer(
+        self, handler: Callable[[Any], Awaitable[BaseModel]], request: object
+    ) -> BaseModel:
+        """Run a handler; whatever it raises becomes the error that a client can act on."""
         try:
-            await asyncio.wait({task})
-        finally:
-            self._running.pop(key, None)
-            task.cancel()
-        if task.cancelled():
-            raise RequestError(_CANCELLED, "Request cancelled")
-        try:
-            return task.result()
+            return await self._run(handler(request))
         except RequestError:
             raise
         except SessionMissingError as error:
@@ -117,6 +110,20 @@ class Router:
                 _LOG.exception("the request failed")
             message = str(error) or type(error).__name__
             raise RequestError(_INTERNAL, message, {"kind": type(error).__name__}) from error
+
+    async def _run(self, work: Awaitable[BaseModel]) -> BaseModel:
+        """Run a handler's work as a task of its own, which `$/cancel_request` can stop."""
+        task = asyncio.ensure_future(work)
+        key = request_id.get()
+        self._running[key] = task
+        try:
+            await asyncio.wait({task})
+        finally:
+            self._running.pop(key, None)
+            task.cancel()
+        if task.cancelled():
+            raise RequestError(_CANCELLED, "Request cancelled")
+        return task.result()
 
     async def _notified(self, method: str, params: object) -> None:
         if method == "session/cancel":
