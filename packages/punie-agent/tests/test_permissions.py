@@ -215,6 +215,23 @@ async def test_a_rewrite_that_cannot_be_previewed_is_asked_without_a_diff(host: 
     assert (answers.asked[0].diff, answers.asked[0].changes) == (None, ())
 
 
+async def test_a_yes_to_a_diff_is_no_yes_to_another_one(project: Path, host: LocalHost) -> None:
+    asked: list[PermissionRequest] = []
+
+    async def slow(request: PermissionRequest) -> PermissionDecision:
+        asked.append(request)
+        if len(asked) == 1:
+            (project / "app.py").write_text("edited = True  # while the question was open\n")
+        return PermissionDecision("allow_once" if len(asked) < 3 else "reject")
+
+    permissions = Permissions(slow, host=host)
+    assert (await permissions(WRITE)).action == "allow"
+    assert [request.old_text for request in asked] == [
+        'count: int = "three"\n',
+        "edited = True  # while the question was open\n",
+    ]
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -245,7 +245,18 @@ class Permissions:
         async with self._one_question_at_a_time:
             if self.remembers(self._rule(call)):
                 return PermissionDecision("allow_once")
-            return await self.ask(await self.request_for(call))
+            return await self._asked_about(call)
+
+    async def _asked_about(self, call: Call) -> PermissionDecision:
+        """Ask; and ask again when the file was changed while the person looked at the diff."""
+        request = await self.request_for(call)
+        while True:
+            decision = await self.ask(request)
+            if decision.outcome != "allow_once" or call.effect != "write":
+                return decision
+            shown, request = request, await self.request_for(call)
+            if (request.old_text, request.changes) == (shown.old_text, shown.changes):
+                return decision
 
     def _rule(self, call: Call) -> str:
         """What "always" means for this call: the exact command or guarded file, else the tool."""
