@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 
 import pytest
 
 from punie_agent.acp.testing import WireError
 
 
-async def test_a_plan_whose_editor_is_lost_is_not_applied_and_is_put_to_the_next_one(bench, chosen):
+@pytest.mark.parametrize("how", ["the editor closes", "SIGTERM"])
+async def test_a_plan_whose_editor_is_lost_is_not_applied_and_is_put_to_the_next_one(
+    bench, chosen, how
+):
     code = "```python\nwrite_file('a.txt', read_file('seed') + '!')\n```"
     (bench.project / "seed").write_text("seed")
     asked = asyncio.Event()
@@ -25,8 +29,11 @@ async def test_a_plan_whose_editor_is_lost_is_not_applied_and_is_put_to_the_next
         await agent.request("session/set_mode", {"sessionId": session, "modeId": "plan"})
         agent.begin("session/prompt", bench.prompt(session, "write"))
         await asked.wait()
-        agent.process.stdin.close()
-        assert await agent.wait_exit() == 0
+        if how == "SIGTERM":
+            agent.process.terminate()
+        else:
+            agent.process.stdin.close()
+        assert await agent.wait_exit() == (128 + signal.SIGTERM if how == "SIGTERM" else 0)
     assert not (bench.project / "a.txt").exists()
     (bench.project / "seed").write_text("newer seed")
     async with bench.agent(bench.scripted("Done.")) as agent:

@@ -116,6 +116,27 @@ async def test_a_server_that_never_answers_delays_neither_a_cancel_nor_the_end(b
             assert await again == {"stopReason": "cancelled"}
 
 
+async def test_a_model_trained_on_a_few_tools_keeps_those_and_that_is_said(bench, server):
+    source = """
+    from punie_agent.contract import Contract, standard_functions
+    from punie_agent.testing import ScriptedModel
+    from punie_tools import LocalHost, Toolbox
+
+    class Trained(ScriptedModel):
+        contract_data = Contract(
+            standard_functions(Toolbox(LocalHost(".")), ["typecheck"]), style="brief"
+        ).to_json()
+
+    def make():
+        return Trained([lambda seen: str("weather" in seen[0].content)])
+    """
+    async with bench.agent(bench.launcher(source)) as agent:
+        session = await bench.session(agent, mcpServers=_stdio(server))
+        await bench.say(agent, session, "weather?")
+        assert "not offered to it: weather_forecast, weather_fail." in agent.said()
+        assert agent.said().endswith("False")
+
+
 async def test_servers_end_with_their_session(bench, chosen, server):
     marked = server.read_text() + "\n"
     server.write_text(

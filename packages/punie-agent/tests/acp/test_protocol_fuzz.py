@@ -195,7 +195,9 @@ async def _lose(steps, answer, project, session=None):
     for number, (method, params) in enumerate([opening, *steps]):
         text = json.dumps(params).replace(CREATED, session or "").replace("$project", str(project))
         pipe.push({"jsonrpc": "2.0", "id": number, "method": method, "params": json.loads(text)})
-        await pipe.until(lambda n=number: n in pipe.answered() or (answer == SILENCE and pipe.asked))
+        await pipe.until(
+            lambda n=number: n in pipe.answered() or (answer == SILENCE and pipe.asked)
+        )
         session = session or pipe.created()
     pipe.hang_up()
     await serving

@@ -143,7 +143,13 @@ class Workspace:
     def _with_servers(self, contract: Contract) -> Contract:
         """Add the MCP servers' functions; a model trained on a few tools keeps exactly those."""
         extra = self._servers.functions if self._servers is not None else {}
-        if not extra or contract.style != "full":
+        if not extra:
+            return contract
+        if contract.style != "full":
+            names = ", ".join(extra)
+            self._problems.append(
+                f"This model was trained on its own tools; MCP servers' are not offered to it: {names}."
+            )
             return contract
         ours = [observed(each) for each in (*self.toolbox.functions(), *extra.values())]
         effects: dict[str, Effect] = {**self.toolbox.effects}
