@@ -6,14 +6,27 @@ import asyncio
 import datetime
 import decimal
 import enum
+import json
 import pathlib
+import time
 import uuid
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import pytest
 from pydantic import BaseModel, computed_field
 
-from punie_sandbox import Call, Decision, ExternalFunctions, Sandbox, Status, allow, deny
+from punie_sandbox import (
+    Call,
+    Decision,
+    ExternalFunctions,
+    Limits,
+    RunResult,
+    Sandbox,
+    Status,
+    allow,
+    deny,
+)
 from punie_sandbox.testing import MemoryProject, TypeCheckError
 
 
@@ -22,6 +35,12 @@ class Color(enum.StrEnum):
 
     RED = "red"
     BLUE = "blue"
+
+
+class Level(enum.IntEnum):
+    """An enum of numbers."""
+
+    LOW = 1
 
 
 class Box(BaseModel):
@@ -315,3 +334,122 @@ async def test_the_host_object_is_never_changed_by_the_code() -> None:
 
     await run([get], "d = get()\nd['list'].append(9)\nd['nested']['a'].clear()\nd['new'] = 1")
     assert held == {"list": [1, 2], "nested": {"a": [3]}}
+
+
+class Point(NamedTuple):
+    """A host type whose constructor takes anything."""
+
+    x: int
+    y: int
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        ("paths", "'ab'"),
+        ("names", "'ab'"),
+        ("names", "['a']"),
+        ("pair", "'ab'"),
+        ("table", "[('a', 'b')]"),
+        ("color", "3"),
+        ("color", "'green'"),
+        ("level", "True"),
+        ("point", "Point('a', None)"),
+        ("point", "(1, 2)"),
+        ("point", "Other(1, 2)"),
+        ("error", "TypeCheckError('f', '3', 'm', 'error', None)"),
+        ("error", "TypeCheckError('f', 3)"),
+        ("number", "10 ** 5000"),
+    ],
+)
+async def test_what_the_code_makes_up_is_no_argument(
+    function: str, value: str, unchecked: Any
+) -> None:
+    """behaviour: arguments.forged."""
+    reached: list[Any] = []
+
+    def paths(x: list[pathlib.Path]) -> None:
+        reached.append(x)
+
+    def names(x: set[str]) -> None:
+        reached.append(x)
+
+    def pair(x: tuple[str, str]) -> None:
+        reached.append(x)
+
+    def table(x: dict[str, pathlib.Path]) -> None:
+        reached.append(x)
+
+    def color(x: Color) -> None:
+        reached.append(x)
+
+    def level(x: Level) -> None:
+        reached.append(x)
+
+    def point(x: Point) -> None:
+        reached.append(x)
+
+    def error(x: TypeCheckError) -> None:
+        reached.append(x)
+
+    def number(x: int) -> None:
+        reached.append(x)
+
+    functions = ExternalFunctions([paths, names, pair, table, color, level, point, error, number])
+    made = (
+        "from collections import namedtuple\n"
+        "Point = namedtuple('Point', ['x', 'y'])\n"
+        "Other = namedtuple('Other', ['x', 'y'])\n"
+        f"TypeCheckError = namedtuple('TypeCheckError', {['file', 'line', 'message', 'severity', 'code'][: 2 if value.count(',') == 1 else 5]})\n"
+        f"f = {function}\n"
+        "try:\n"
+        f"    f({value})\n"
+        "except (TypeError, ValueError) as e:\n"
+        "    print(e)\n"
+    )
+    async with Sandbox(functions) as sandbox:
+        result = await unchecked(sandbox, made)
+    assert result.status is Status.OK, result
+    assert result.stdout != ""
+    assert reached == []
+    assert result.calls[0].decision == "invalid"
+
+
+async def test_any_iterable_reaches_the_host_whole() -> None:
+    """behaviour: arguments.types."""
+    got: list[list[int]] = []
+
+    def take(numbers: Iterable[int]) -> None:
+        got.append(list(numbers))
+
+    await run([take], "take([1, 2])")
+    assert got == [[1, 2]]
+
+
+def test_a_decision_that_is_none_does_not_pass_as_consent() -> None:
+    """behaviour: policy.decisions."""
+    misspelt: Any = "denied"
+    with pytest.raises(ValueError, match="allow, deny or ask, not 'denied'"):
+        Decision(misspelt)
+
+
+async def test_the_time_a_policy_takes_is_not_counted(project: MemoryProject) -> None:
+    """behaviour: policy.blocking."""
+
+    def policy(_: Call) -> Decision:
+        time.sleep(0.3)  # a prompt that blocks
+        return allow
+
+    limits = Limits(wall_seconds=0.2)
+    async with Sandbox(project.functions(), policy=policy, limits=limits) as sandbox:
+        result = await sandbox.run("read_file('README.md')\nread_file('README.md')")
+    assert result.status is Status.OK
+    assert result.duration < 0.2
+
+
+async def test_an_integer_of_thousands_of_digits_is_a_value_and_json() -> None:
+    """behaviour: records.long-integers."""
+    async with Sandbox(ExternalFunctions([])) as sandbox:
+        result = await sandbox.run("[10 ** 5000, -(10 ** 5000)]")
+    data = json.loads(json.dumps(result.to_json()))
+    assert RunResult.from_json(data).value == [10**5000, -(10**5000)]

@@ -2,9 +2,22 @@
 
 # ruff: noqa: E501 - snippets
 
+import importlib
+import time
+from typing import Any
+
 import pytest
 
-from punie_sandbox import Diagnostic, ExternalFunctions, Sandbox, SandboxClosedError, Status
+from punie_sandbox import (
+    Diagnostic,
+    ExternalFunctions,
+    Sandbox,
+    SandboxClosedError,
+    Status,
+    fields_read,
+)
+from punie_sandbox._hints import MODULES
+from punie_sandbox._missing import MISSING
 from punie_sandbox.testing import MemoryProject
 
 
@@ -149,6 +162,52 @@ async def test_check_alone_runs_nothing(sandbox: Sandbox, project: MemoryProject
         ("from math import *", 1, "unsupported-syntax", "name what is imported"),
         ("isinstance(3, TypeCheckResult)", 1, "type-only", "use it in annotations"),
         ("TypeCheckResult([], True, 0)", 1, "type-only", "results of tools have .errors"),
+        (
+            "class A:\n    def f(self):\n        global typecheck\n        typecheck = 1",
+            4,
+            "shadows-tool",
+            "choose",
+        ),
+        (
+            "def f():\n    global typecheck\n    import json as typecheck",
+            3,
+            "shadows-tool",
+            "choose",
+        ),
+        ("def f():\n    global typecheck\n    def typecheck(): pass", 3, "shadows-tool", "choose"),
+        ("[1 for x in [1] if (typecheck := x)]", 1, "shadows-tool", "choose another name"),
+        ("def f(x=(typecheck := 1)): pass", 1, "shadows-tool", "choose another name"),
+        ("exit(0)", 1, "exit", "let the code end"),
+        (
+            "class A:\n    def __len__(self): return 1",
+            2,
+            "unsupported-method",
+            "write a plain method",
+        ),
+        (
+            "class A:\n    def __lt__(self, o): return True",
+            2,
+            "unsupported-method",
+            "sort with `key=`",
+        ),
+        ("from dataclasses import asdict", 1, "missing-name", "name the fields"),
+        ("import dataclasses\ndataclasses.asdict(1)", 2, "missing-name", "name the fields"),
+        ("from typing import cast", 1, "missing-name", "annotate the variable"),
+        ("from datetime import UTC", 1, "missing-name", "timezone.utc"),
+        ("list(map({'a': 1}.get, ['a']))", 1, "bound-method", "write `lambda x: {'a': 1}.get(x)`"),
+        ("max('a', key={'a': 1}.get)", 1, "bound-method", "write `lambda x: {'a': 1}[x]`"),
+        (
+            "typecheck('a').errors[0].severity.value",
+            1,
+            "unresolved-attribute",
+            "leave the attribute out",
+        ),
+        (
+            "import asyncio\nasyncio.gather(typecheck('a'))",
+            2,
+            "no-matching-overload",
+            "one after another",
+        ),
     ],
 )
 async def test_what_models_get_wrong_has_a_place_and_a_rewrite(
@@ -178,6 +237,10 @@ async def test_what_models_get_wrong_has_a_place_and_a_rewrite(
         "dict.fromkeys(['a'], 1)",
         "str(list(map(int, ['1'])))",
         "getattr(typecheck('src'), 'success', None)",
+        "class A:\n    read_file = 3\n    def typecheck(self): return [typecheck for typecheck in [1]]",
+        "(lambda: (typecheck := 1))()",
+        "from collections.abc import Callable, Iterable as I\ndef f(g: Callable[[int], int], x: I[int]) -> int: return g(1)\nf(abs, [])",
+        "x = 1\nfrom textwrap import (\n    dedent,\n    fill as f,\n)",
     ],
 )
 async def test_good_code_has_no_finding_and_runs(sandbox: Sandbox, code: str) -> None:
@@ -257,3 +320,59 @@ async def test_outside_its_block_a_sandbox_says_so() -> None:
         await sandbox.run("1")
     with pytest.raises(SandboxClosedError, match="async with"):
         await sandbox.check("1")
+
+
+def deep_and_long() -> dict[str, str]:
+    """Sources that are hard on whoever reads them, and the host reads every one."""
+    return {
+        "sum": "1+" * 100_000 + "1",
+        "signs": "-" * 100_000 + "1",
+        "parentheses": "(" * 10_000,
+        "attributes": "a" + ".a" * 50_000,
+        "calls": "f" + "()" * 900,
+        "else if": "if x: pass\n" + "elif x: pass\n" * 5_000,
+        "lambdas": "lambda:" * 5_000 + "1",
+        "comparison": "1<" * 20_000 + "1",
+        "key that cannot be printed": "sorted([], key=a" + ".b" * 500 + ".get)",
+        "generator that cannot be printed": "next((x for x in a" + ".b" * 500 + "))",
+        "exception that cannot be printed": "raise ValueError(1, a" + ".b" * 500 + ")",
+        "too long": "x = 1\n" * 50_000,
+        "functions that call the next": "".join(f"def f{n}(): f{n + 1}()\n" for n in range(3_000)),
+        "functions that call the next twice": "".join(
+            f"def f{n}(x): return f{n + 1}(x) or f{n + 1}(x)\n" for n in range(40)
+        )
+        + "f0(typecheck('a'))",
+    }
+
+
+@pytest.mark.parametrize("name", deep_and_long())
+async def test_code_that_is_hard_to_read_is_answered(sandbox: Sandbox, name: str) -> None:
+    """behaviour: check.hard-to-read."""
+    code = deep_and_long()[name]
+    began = time.process_time()
+    result = await sandbox.run(code)
+    fields_read(code, sandbox.functions)
+    assert time.process_time() - began < 20  # of the host; calls once took a minute to follow
+    assert result.status in {Status.CHECK_FAILED, Status.ERROR, Status.OK}
+    assert (await sandbox.run("1 + 1")).value == 2
+
+
+async def test_every_module_that_a_hint_names_can_be_imported(sandbox: Sandbox) -> None:
+    """behaviour: check.modules."""
+    for module in MODULES.split(", "):
+        assert (await sandbox.run(f"import {module}")).status is Status.OK, module
+
+
+async def test_the_names_that_are_said_to_be_missing_are_those_that_are(
+    sandbox: Sandbox, unchecked: Any
+) -> None:
+    """behaviour: check.missing-names."""
+    for module, names in MISSING.items():
+        for name in names:
+            code = f"from {module} import {name}"
+            assert (await unchecked(sandbox, code)).status is Status.ERROR, code
+    for module in [*MODULES.split(", "), "collections.abc"]:
+        for name in getattr(importlib.import_module(module), "__all__", ()):
+            code = f"from {module} import {name}"
+            if await sandbox.check(code) == () and (module, name) != ("os.path", "sameopenfile"):
+                assert (await sandbox.run(code)).status is Status.OK, code

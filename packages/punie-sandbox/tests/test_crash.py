@@ -1,6 +1,7 @@
 """Workers that die, host functions that misbehave, cancelled runs: the next run works."""
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from punie_sandbox import ExternalFunctions, Limits, Sandbox, Status
-from punie_sandbox.testing import TypeCheckResult
+from punie_sandbox.testing import MemoryProject, TypeCheckResult
 
 
 def children() -> set[int]:
@@ -93,11 +94,57 @@ async def test_a_dead_checker_is_replaced() -> None:
     """behaviour: crash.checker-dies."""
     async with Sandbox(ExternalFunctions([])) as sandbox:
         await sandbox.check("1")
-        checker = await sandbox._workers.checker(sandbox.functions)
-        assert checker._worker is not None
-        os.kill(checker._worker, signal.SIGKILL)
+        worker = sandbox._workers.checker(sandbox.functions)._worker
+        assert worker is not None
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)
         assert await sandbox.check("nope") != ()
         assert [d.code for d in await sandbox.check("nope2")] == ["unresolved-reference"]
+
+
+async def test_a_cancelled_check_leaves_the_checker_fit_for_the_next() -> None:
+    """behaviour: crash.check-cancelled."""
+    slow = "def f():\n    " + "x = " * 20_000 + "1"
+    async with Sandbox(ExternalFunctions([])) as sandbox:
+        await sandbox.check("1")
+        task = asyncio.create_task(sandbox.check(slow))
+        asyncio.get_running_loop().call_later(0.1, task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [d.code for d in await sandbox.check("nope")] == ["unresolved-reference"]
+
+
+async def test_a_plan_on_a_dead_worker_is_a_named_outcome_and_the_next_run_works() -> None:
+    """behaviour: crash.plan-worker-dies."""
+    project = MemoryProject.sample()
+    async with Sandbox(project.functions(), preview=project.preview()) as sandbox:
+        await sandbox.run("x = 1")
+        os.kill(hold(sandbox), signal.SIGKILL)
+        plan = await sandbox.plan("x")
+        assert (plan.result.status, plan.result.state) == (Status.CRASHED, "lost")
+        assert await works_again(sandbox)
+
+
+@pytest.mark.parametrize("code", ["ping()\nwhile True: pass", "ping()\nhang()"])
+async def test_closing_ends_a_run_that_is_under_way(code: str) -> None:
+    """behaviour: crash.closed."""
+    inside, leave = asyncio.Event(), asyncio.Event()
+
+    async def ping() -> None:
+        inside.set()
+
+    async def hang() -> None:
+        await leave.wait()
+
+    sandbox = await Sandbox(ExternalFunctions([ping, hang]), limits=Limits(seconds=60)).open()
+    await sandbox.run("1")
+    worker = hold(sandbox)
+    running = asyncio.create_task(sandbox.run(code))
+    await inside.wait()
+    await sandbox.close()
+    leave.set()
+    assert (await running).status is Status.CRASHED
+    assert worker not in children()
 
 
 class WeirdError(Exception):
@@ -120,6 +167,25 @@ def raises_unicode() -> None:
     b"\xff".decode()
 
 
+def raises_stop_iteration() -> None:
+    next(iter([]))
+
+
+def raises_surrogates() -> None:
+    raise ValueError("no file \udcff")
+
+
+class SilentError(Exception):
+    """An exception that cannot even be printed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def raises_silent() -> None:
+    raise SilentError
+
+
 class MissingError(FileNotFoundError):
     """A host's own kind of a built-in exception."""
 
@@ -136,6 +202,9 @@ def raises_missing() -> None:
         (raises_timeout, "TimeoutError", "slow server"),
         (raises_unicode, "ValueError", "'utf-8' codec can't decode byte 0xff"),
         (raises_missing, "FileNotFoundError", "no file"),
+        (raises_stop_iteration, "RuntimeError", "the function raised StopIteration"),
+        (raises_surrogates, "ValueError", "no file ?"),
+        (raises_silent, "RuntimeError", "SilentError: (its text cannot be read)"),
     ],
 )
 async def test_exceptions_of_host_functions_reach_the_code_as_built_in_ones(
@@ -241,6 +310,50 @@ async def test_an_exception_in_the_policy_reaches_the_caller_and_the_sandbox_liv
     async with Sandbox(ExternalFunctions([raises_weird]), policy=policy) as sandbox:
         with pytest.raises(ZeroDivisionError, match="policy bug"):
             await sandbox.run("raises_weird()")
+        assert await works_again(sandbox)
+
+
+@pytest.mark.parametrize("code", ["name()", "odd()", "await later()"])
+async def test_what_cannot_enter_is_a_host_error_and_the_next_run_works(code: str) -> None:
+    """behaviour: crash.host-odd-values."""
+
+    def name() -> str:
+        return "\udcff"
+
+    def odd() -> Any:
+        return {"a": ["\udcff"]}
+
+    async def later() -> str:
+        return "\udcff"
+
+    async with Sandbox(ExternalFunctions([name, odd, later], awaited={"later"})) as sandbox:
+        result = await sandbox.run(f"x = 1\n{code}")
+        assert (result.status, result.state) == (Status.HOST_ERROR, "lost")
+        assert "surrogates" in str(result.error)
+        json.loads(json.dumps(result.to_json()))
+        assert await works_again(sandbox)
+
+
+async def test_awaited_calls_that_nobody_waits_for_end_with_their_run() -> None:
+    """behaviour: crash.awaited-calls-end."""
+    running: set[int] = set()
+
+    async def fetch(number: int) -> int:
+        running.add(number)
+        try:
+            if number == 1:
+                raise ValueError("one")
+            await asyncio.Event().wait()
+        finally:
+            running.discard(number)
+        return number
+
+    async with Sandbox(ExternalFunctions([fetch], awaited={"fetch"})) as sandbox:
+        result = await sandbox.run(
+            "import asyncio\nawait asyncio.gather(fetch(1), fetch(2), fetch(3))"
+        )
+        assert result.status is Status.ERROR
+        assert running == set()
         assert await works_again(sandbox)
 
 

@@ -2,21 +2,23 @@
 
 # ruff: noqa: E501 - signatures
 
+import ast
 import dataclasses
 import datetime
 import decimal
 import enum
 import inspect
+import math
 import pathlib
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 from typing_extensions import TypeAliasType, TypedDict
 
-from punie_sandbox import ExternalFunctions, RegistrationError
+from punie_sandbox import ExternalFunctions, RegistrationError, Sandbox
 from punie_sandbox.testing import MemoryProject
 
 AMBIENT = """\
@@ -404,3 +406,51 @@ def test_unknown_names_cannot_be_selected() -> None:
     assert functions.select(["typecheck", "read_file"]).names == ("typecheck", "read_file")
     with pytest.raises(RegistrationError, match="unknown function: nope"):
         functions.select(["nope"])
+
+
+NASTY = [
+    'say "hi"',
+    'a """ b',
+    "back\\\\slash \\N{x} \\",
+    "two\\nlines",
+    "nul \x00 \x1b[1m",
+    "odd \ud800",
+    '"',
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+async def test_whatever_a_docstring_says_it_stays_inside_the_stub(text: str) -> None:
+    """behaviour: stubs.docstrings."""
+
+    class Found(BaseModel):
+        line: int = Field(description=text)
+
+    def find(limit: float = math.inf) -> Found:
+        return Found(line=1)
+
+    Found.__doc__ = find.__doc__ = text
+    functions = ExternalFunctions([find])
+    ast.parse(functions.stubs(descriptions=True))
+    async with Sandbox(functions) as sandbox:
+        assert (await sandbox.run("find().line")).value == 1
+
+
+@pytest.mark.parametrize("name", ["list", "str", "int"])
+def test_a_type_cannot_take_a_name_that_stubs_are_made_of(name: str) -> None:
+    """behaviour: functions.names."""
+
+    def f() -> None: ...
+
+    f.__annotations__["return"] = create_model(name, x=(int, ...))
+    with pytest.raises(RegistrationError, match=f"type {name} would hide"):
+        ExternalFunctions([f])
+
+
+def test_names_of_this_package_are_not_for_functions() -> None:
+    """behaviour: functions.names."""
+
+    def punie_gate() -> None: ...
+
+    with pytest.raises(RegistrationError, match="starts with none of _, punie_"):
+        ExternalFunctions([punie_gate])

@@ -12,6 +12,7 @@ from punie_sandbox import (
     Decision,
     ExternalFunctions,
     PendingRunError,
+    RunResult,
     Sandbox,
     SnapshotError,
     Status,
@@ -199,3 +200,56 @@ async def test_calls_made_concurrently_are_settled_before_the_pause() -> None:
         assert result.pending is not None, result
         result = await sandbox.resume(result.pending.dump(), allow)
     assert (result.status, result.value) == (Status.OK, [2, 10])
+
+
+async def test_a_call_that_is_on_its_way_is_waited_for_before_the_pause() -> None:
+    """behaviour: pause.concurrent-calls."""
+    asked = asyncio.Event()
+
+    async def fetch(x: int) -> int:
+        if x == 5:
+            await asked.wait()
+        return x * 2
+
+    async def save(x: int) -> None:
+        return None
+
+    def policy(call: Call) -> Decision:
+        if call.effect == "write":
+            asyncio.get_running_loop().call_soon(asked.set)
+            return ask
+        return allow
+
+    functions = ExternalFunctions([fetch, save], effects={"save": "write"}, awaited={"fetch"})
+    code = (
+        "import asyncio\n"
+        "async def job(x):\n"
+        "    y = await fetch(x)\n"
+        "    save(y)\n"
+        "    return y\n"
+        "await asyncio.gather(job(1), fetch(5))\n"
+    )
+    async with Sandbox(functions, policy=policy) as sandbox:
+        result = await sandbox.run(code)
+        assert result.status is Status.PENDING
+        result = await sandbox.resume(result.pending.dump(), allow)
+        assert (result.status, result.value) == (Status.OK, [2, 10])
+        trace = json.dumps(result.to_json())
+        again = await sandbox.replay(RunResult.from_json(json.loads(trace)))
+    assert json.dumps(again.to_json()) == trace
+
+
+async def test_a_paused_run_is_answered_once() -> None:
+    """behaviour: pause.once."""
+    saved: list[int] = []
+
+    async def save(x: int) -> None:
+        saved.append(x)
+
+    functions = ExternalFunctions([save], effects={"save": "write"})
+    async with Sandbox(functions, policy=ask_for_writes) as sandbox:
+        blob = (await sandbox.run("save(1)")).pending.dump()
+        assert (await sandbox.resume(blob, allow)).ok
+        with pytest.raises(SnapshotError, match="answered before"):
+            await sandbox.resume(blob, allow)
+    assert saved == [1]

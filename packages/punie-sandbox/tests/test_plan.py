@@ -11,6 +11,8 @@ from punie_sandbox import (
     Preview,
     Sandbox,
     Status,
+    allow,
+    ask,
     deny,
 )
 from punie_sandbox.testing import MemoryProject
@@ -146,3 +148,51 @@ async def test_a_missing_final_newline_is_said_in_the_diff(sandbox: Sandbox) -> 
     assert (
         plan.diff == "--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+one\n\\ No newline at end of file\n"
     )
+
+
+async def test_a_read_that_must_be_asked_about_stops_the_plan(project: MemoryProject) -> None:
+    """behaviour: plan.stops-at-question."""
+    async with Sandbox(
+        project.functions(),
+        policy=lambda call: ask if call.effect == "read" else allow,
+        preview=project.preview(),
+    ) as sandbox:
+        plan = await sandbox.plan("write_file('a', '1')\nread_file('b')\nwrite_file('c', '2')")
+        assert plan.result.status is Status.PLAN_STOPPED
+        assert plan.result.pending is None  # going on with it would be a real run
+        assert plan.stopped_at == Call(2, "read_file", {"path": "b"}, "read")
+        assert (await sandbox.run("1 + 1")).value == 2
+
+
+async def test_two_names_of_one_file_are_noticed_before_the_second_overwrites_the_first() -> None:
+    """behaviour: plan.aliases."""
+    project = MemoryProject({"a": "old\n"})
+    real = project.read_text, project.write_text
+    project.read_text = lambda path: real[0]("a" if path == "link" else path)
+    project.write_text = lambda path, text: real[1]("a" if path == "link" else path, text)
+    async with Sandbox(project.functions(), preview=project.preview()) as sandbox:
+        plan = await sandbox.plan("write_file('a', 'one\\n')\nwrite_file('link', 'two\\n')")
+        with pytest.raises(PlanError, match=r"link changed since .* written before it: a"):
+            await plan.apply()
+    assert project.files["a"] == "one\n"
+
+
+async def test_options_that_a_preview_does_not_know_stop_the_plan() -> None:
+    """behaviour: plan.options."""
+    files = {"a": "one\ntwo\n"}
+
+    def read(path: str, first_line: int = 1) -> str:
+        return "".join(files[path].splitlines(keepends=True)[first_line - 1 :])
+
+    def write(path: str, content: str, *, append: bool = False) -> None:
+        files[path] = content
+
+    functions = ExternalFunctions([read, write], effects={"write": "write"})
+    preview = Preview.by_name(functions, read="read", write="write")
+    async with Sandbox(functions, preview=preview) as sandbox:
+        assert (await sandbox.plan("read('a', 2)")).result.value == "two\n"
+        for code in ("write('a', 'x')\nread('a', 2)", "write('a', 'x', append=True)"):
+            plan = await sandbox.plan(code)
+            assert plan.result.status is Status.PLAN_STOPPED, code
+            assert "without options only" in str(plan.result.error)
+    assert files == {"a": "one\ntwo\n"}

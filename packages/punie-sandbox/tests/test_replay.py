@@ -2,9 +2,11 @@
 
 # ruff: noqa: E501 - snippets
 
+import asyncio
 import json
 
 import pytest
+from pydantic import BaseModel
 
 from punie_sandbox import (
     Call,
@@ -32,6 +34,14 @@ SNIPPETS = {
     "odd values": "{(1, 2): {3}, 'b': b'x', 'n': float('inf'), 'p': Path('a')}",
     "uses earlier": "r.error_count",
 }
+
+
+class Held(BaseModel):
+    """An object that the host keeps and changes."""
+
+    names: list[str]
+    counts: dict[str, int]
+    nested: dict[str, list[int]]
 
 
 def no_writes(call: Call) -> Decision:
@@ -92,6 +102,7 @@ async def test_a_trace_says_everything_a_run_was(sandbox: Sandbox) -> None:
         "state": "kept",
         "functions": sandbox.functions.digest(),
         "clock": [],
+        "settled": [],
     }
 
 
@@ -118,3 +129,76 @@ async def test_a_trace_of_another_version_is_refused(sandbox: Sandbox) -> None:
     data = (await sandbox.run("1")).to_json() | {"version": 2}
     with pytest.raises(ValueError, match="version 2"):
         RunResult.from_json(data)
+
+
+async def test_answers_come_in_the_order_of_the_trace() -> None:
+    """behaviour: trace.settled."""
+    second_done = asyncio.Event()
+
+    async def fetch(number: int) -> int:
+        if number == 1:
+            await second_done.wait()
+        else:
+            asyncio.get_running_loop().call_later(0.01, second_done.set)
+        return number
+
+    code = (
+        "import asyncio\n"
+        "async def job(n):\n"
+        "    print(await fetch(n))\n"
+        "await asyncio.gather(job(1), job(2))\n"
+    )
+    async with Sandbox(ExternalFunctions([fetch], awaited={"fetch"})) as sandbox:
+        result = await sandbox.run(code)
+        assert (result.stdout, result.settled) == ("2\n1\n", ((2,), (1,)))
+        trace = json.dumps(result.to_json())
+        again = await sandbox.replay(RunResult.from_json(json.loads(trace)))
+        assert json.dumps(again.to_json()) == trace
+        for settled, words in (
+            ([[2]], "waits for more calls"),
+            ([[7], [1]], "not wait for calls 7"),
+        ):
+            with pytest.raises(ReplayError, match=words):
+                await sandbox.replay(RunResult.from_json(json.loads(trace) | {"settled": settled}))
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+async def test_numbers_without_a_json_form_replay_and_are_json_all_the_same(number: str) -> None:
+    """behaviour: trace.odd-numbers."""
+
+    def half(x: float, more: list[float | None], any_number: int | float) -> float:
+        return x / 2
+
+    code = f"n = float('{number}')\nhalf(n, [n, None, 1.5], n)"
+    async with Sandbox(ExternalFunctions([half])) as sandbox:
+        result = await sandbox.run(code)
+        trace = json.dumps(result.to_json(), allow_nan=False)
+        again = await sandbox.replay(RunResult.from_json(json.loads(trace)))
+    assert result.status.value == "ok"
+    assert json.dumps(again.to_json()) == trace
+
+
+async def test_a_trace_without_the_answer_to_a_call_is_refused(sandbox: Sandbox) -> None:
+    """behaviour: trace.diverges."""
+    data = (await sandbox.run("typecheck('src').success")).to_json()
+    data["calls"][0]["result"] = None
+    with pytest.raises(ReplayError, match="call 1, typecheck\\(\\), has no answer"):
+        await sandbox.replay(RunResult.from_json(data))
+
+
+async def test_a_record_holds_what_was_whatever_the_host_does_to_its_objects_later() -> None:
+    """behaviour: records.copies."""
+    held = Held(names=["a"], counts={"a": 1}, nested={"a": [1]})
+
+    def get() -> Held:
+        return held
+
+    def change() -> None:
+        held.names.append("b")
+        held.counts["b"] = 2
+        held.nested["a"].append(2)
+
+    async with Sandbox(ExternalFunctions([get, change])) as sandbox:
+        result = await sandbox.run("get()\nchange()\nget().names")
+    assert result.value == ["a", "b"]
+    assert result.calls[0].result == {"names": ["a"], "counts": {"a": 1}, "nested": {"a": [1]}}

@@ -11,6 +11,7 @@ from punie_sandbox._reads import fields_read
 from punie_sandbox._sandbox import Sandbox
 from punie_sandbox._workers import Workers
 from punie_sandbox.errors import (
+    BusyError,
     CannotPreviewError,
     PendingRunError,
     PlanError,
@@ -37,6 +38,7 @@ from punie_sandbox.records import (
 )
 
 __all__ = [
+    "BusyError",
     "Call",
     "CallRecord",
     "CannotPreviewError",

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import contextlib
 import functools
 import json
-import os
-import signal
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_monty import (
     AsyncFunctionSnapshot,
-    AsyncMonty,
     AsyncMontySession,
     ExternalModule,
     MontyComplete,
     MontyCrashedError,
-    MontyError,
     MontyRuntimeError,
     MontySyntaxError,
     MontyTypingError,
@@ -34,13 +29,14 @@ from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._hints import with_hint
 from punie_sandbox._idioms import find_idioms
 from punie_sandbox._modules import PROVIDED, stubs_of
-from punie_sandbox._source import Source, read_source
+from punie_sandbox._source import REMEMBERED, Source, read_source
+from punie_sandbox._worker import Worker
 from punie_sandbox.records import Diagnostic
 
 __all__ = ["Checker"]
 
 _GATE = "punie_gate"
-_LIMITS: Any = {"max_feed_duration_secs": 10.0, "max_memory": 512 << 20, "max_suspensions": 10**9}
+_LIMITS: Any = {"max_feed_duration_secs": 5.0, "max_memory": 512 << 20, "max_suspensions": 10**9}
 _CACHE_SIZE = 256
 _UNSUPPORTED = "unsupported-syntax"
 
@@ -52,17 +48,39 @@ async def _module(name: str) -> ExternalModule:
 _MODULES: Any = {name: functools.partial(_module, name) for name in PROVIDED}
 
 
+class Office(Protocol):
+    """Where checkers get their workers from."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether another checker waits for a worker."""
+        ...
+
+    async def take_for_checker(self, **options: Any) -> Worker:
+        """A worker, as soon as one is free."""
+        ...
+
+
 class Checker:
     """Checks snippets in a warm session; starts a new one when the old one dies."""
 
-    def __init__(self, pool: AsyncMonty, functions: ExternalFunctions) -> None:
-        self._pool = pool
+    def __init__(self, office: Office, functions: ExternalFunctions) -> None:
+        self._office = office
         self._functions = functions
         self._stubs = f"{functions.stubs()}\n{BUILTINS}\ndef {_GATE}() -> Any: ...\n"
-        self._session: AsyncMontySession | None = None
-        self._worker: int | None = None
+        self._worker: Worker | None = None
         self._turn = asyncio.Lock()
         self._seen: dict[tuple[str, frozenset[str], frozenset[str]], tuple[Diagnostic, ...]] = {}
+
+    @property
+    def warm(self) -> bool:
+        """Whether it holds a worker."""
+        return self._worker is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return not self._turn.locked()
 
     async def check(
         self, code: str, names: frozenset[str], suspending: frozenset[str] = frozenset()
@@ -79,9 +97,12 @@ class Checker:
             return self._seen[key]
         async with self._turn:
             found = await self._check(*key)
-        if len(self._seen) >= _CACHE_SIZE:
-            self._seen.pop(next(iter(self._seen)))
-        self._seen[key] = found
+            if self._office.wanted:
+                await self.close()
+        if len(code) <= REMEMBERED:
+            if len(self._seen) >= _CACHE_SIZE:
+                self._seen.pop(next(iter(self._seen)))
+            self._seen[key] = found
         return found
 
     async def _check(
@@ -95,7 +116,7 @@ class Checker:
         types = [
             with_hint(d, self._functions) for d in await self._check_types(code, sorted(names))
         ]
-        types = [found for found in types if not _is_false(found, source)]
+        types = _without_false(types, source)
         if any(found.code == _UNSUPPORTED for found in idioms):  # said better, and with its place
             types = [found for found in types if found.code != _UNSUPPORTED]
         lines = {found.line for found in idioms}
@@ -119,6 +140,9 @@ class Checker:
             return [
                 Diagnostic(1, 1, "check-crashed", "the checker died on this code and was replaced")
             ]
+        except BaseException:  # cancelled, say: the session is in the middle of something
+            await self.close(kill=True)
+            raise
         return []
 
     async def _feed(self, code: str) -> None:
@@ -134,42 +158,40 @@ class Checker:
                 return
 
     async def _open(self) -> AsyncMontySession:
-        if self._session is None:
-            session = self._pool.checkout(
+        if self._worker is None:
+            self._worker = await self._office.take_for_checker(
                 limits=_LIMITS,
                 type_check=True,
                 type_check_stubs=self._stubs,
                 type_check_format="json",
                 external_modules=_MODULES,
             )
-            self._session = await session.__aenter__()
-            self._worker = self._session.worker_pid
-        return self._session
+        return self._worker.session
 
     async def close(self, *, kill: bool = False) -> None:
         """Give the worker back, or end it if it may be busy."""
-        session, self._session = self._session, None
-        if session is None:
-            return
-        if kill and self._worker is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._worker, signal.SIGKILL)
-        with contextlib.suppress(MontyError, RuntimeError):  # it is gone, which is what was wanted
-            await session.__aexit__(None, None, None)
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.give_back(kill=kill)
 
 
-def _is_false(found: Diagnostic, source: Source) -> bool:
-    """Whether a finding is known to be wrong.
+def _without_false(found: list[Diagnostic], source: Source) -> list[Diagnostic]:
+    """The findings without those that are known to be wrong.
 
     Inside `print(reduce(lambda ...))` the checker takes what `print` accepts, any object, for the type of the
     lambda's parameters.
     """
-    if "`object`" not in found.message or source.tree is None:
-        return False
-    return any(
-        isinstance(node, ast.Lambda) and _spans(node, found.line, found.column)
-        for node in ast.walk(source.tree)
-    )
+    if source.tree is None or not any("`object`" in each.message for each in found):
+        return found
+    lambdas = [node for node in ast.walk(source.tree) if isinstance(node, ast.Lambda)]
+    lines = {line for node in lambdas for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+    return [
+        each
+        for each in found
+        if "`object`" not in each.message
+        or each.line not in lines
+        or not any(_spans(node, each.line, each.column) for node in lambdas)
+    ]
 
 
 def _spans(node: ast.Lambda, line: int, column: int) -> bool:

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter
+
 __all__ = [
     "SIMPLE_KINDS",
     "Convert",
@@ -13,7 +15,9 @@ __all__ = [
     "Lowered",
     "Record",
     "UnsupportedTypeError",
+    "docstring",
     "json_kind",
+    "strict_adapter",
 ]
 
 Convert: TypeAlias = Callable[[Any], Any]
@@ -33,6 +37,29 @@ def json_kind(value: Any) -> str:
     if isinstance(value, list):
         return "array"
     return next((kind for cls, kind in SIMPLE_KINDS.items() if type(value) is cls), "other")
+
+
+_STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+def strict_adapter(annotation: Any) -> TypeAdapter[Any]:
+    """What validates values of a type as they are, without turning one type into another."""
+    try:
+        return TypeAdapter(annotation, config=_STRICT)
+    except PydanticUserError:  # a type with its own configuration refuses another one
+        return TypeAdapter(annotation)
+
+
+def docstring(text: str) -> str:
+    """A text as a docstring on one line: whatever is in it, it stays inside."""
+    escaped = _on_one_line(text).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    if escaped.endswith('"'):
+        escaped = f'{escaped[:-1]}\\"'
+    return f'"""{escaped}"""'
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
 
 
 class UnsupportedTypeError(TypeError):
@@ -69,6 +96,7 @@ class Field(NamedTuple):
 
     name: str
     type: Lowered
+    annotation: Any
     description: str | None = None
 
 
@@ -86,9 +114,10 @@ class Record:
         """Render the class, one field a line."""
         lines = ["@dataclass(frozen=True)", f"class {self.name}:"]
         if descriptions and self.summary:
-            lines.append(f'    """{self.summary}"""')
+            lines.append(f"    {docstring(self.summary)}")
         for field in self.fields:
-            note = f"  # {field.description}" if descriptions and field.description else ""
+            shown = descriptions and field.description
+            note = f"  # {_on_one_line(field.description or '')}" if shown else ""
             lines.append(f"    {field.name}: {field.type.stub}{note}")
         if not self.fields:
             lines.append("    pass")

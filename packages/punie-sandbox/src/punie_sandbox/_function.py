@@ -7,6 +7,7 @@ JSON form for records. Not covered: when a call may happen (`_run`), and how the
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,7 +50,9 @@ class Parameter:
             if self.type.down and self.default is not None
             else self.default
         )
-        shown = repr(down) if down is None or isinstance(down, (bool, int, float, str)) else "..."
+        plain = down is None or isinstance(down, (bool, int, str))
+        plain = plain or (isinstance(down, float) and math.isfinite(down))
+        shown = repr(down) if plain else "..."
         return f"{text} = {shown}"
 
     def raise_value(self, value: Any) -> Any:
@@ -58,12 +61,11 @@ class Parameter:
             raised = self.type.up(value) if self.type.up else value
             return self.adapter.validate_python(raised)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            path = "".join(f"[{part!r}]" for part in first["loc"])
+            where, message = _first(error)
             raise TypeError(
-                f"argument {self.name!r}{path} must be {self.type.parameter_stub}: {first['msg']}"
+                f"argument {self.name!r}{where} must be {self.type.parameter_stub}: {message}"
             ) from None
-        except (AttributeError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - the types' own constructors can raise anything
             raise TypeError(
                 f"argument {self.name!r} must be {self.type.parameter_stub}: {error}"
             ) from None
@@ -174,11 +176,10 @@ class ExternalFunction:
             checked = self.result.validate_python(value)
             return self.returns.down(checked) if self.returns.down else checked
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = "".join(f"[{part!r}]" for part in first["loc"])
+            where, problem = _first(error)
             message = (
                 f"{self.name}() returned {type(value).__name__}{where}, "
-                f"declared {self.returns.stub}: {first['msg']}"
+                f"declared {self.returns.stub}: {problem}"
             )
             raise HostContractError(message) from None
         except (AttributeError, TypeError, ValueError) as error:
@@ -192,6 +193,12 @@ class ExternalFunction:
     def decode_result(self, data: Any) -> Any:
         """The lowered result back from its JSON form."""
         return self.returns.decode(data) if self.returns.decode else data
+
+
+def _first(error: ValidationError) -> tuple[str, str]:
+    """Where in the value the first problem is, and which one."""
+    first = error.errors(include_url=False)[0]
+    return "".join(f"[{part!r}]" for part in first["loc"]), first["msg"]
 
 
 def _encode(lowered: Lowered, value: Any) -> Any:

@@ -7,6 +7,7 @@ Covered: plain and async callables, bound methods, keyword and positional calls,
 from __future__ import annotations
 
 import builtins
+import collections.abc as cabc
 import hashlib
 import inspect
 import keyword
@@ -14,17 +15,29 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import GenericAlias
 from typing import Any
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter
+from pydantic import TypeAdapter
 
-from punie_sandbox._form import Lowered, Record, UnsupportedTypeError
+from punie_sandbox._form import (
+    Lowered,
+    Record,
+    UnsupportedTypeError,
+    docstring,
+    strict_adapter,
+)
 from punie_sandbox._function import Effect, ExternalFunction, Parameter
 from punie_sandbox._lowering import Lowering
 from punie_sandbox.errors import RegistrationError
 
 __all__ = ["AMBIENT", "ExternalFunctions"]
 
+RESERVED = ("_", "punie_")
+"""Beginnings of names that are not for functions: the second is this package's own."""
+_STUB_NAMES = frozenset(
+    {"bool", "bytes", "dict", "float", "frozenset", "int", "list", "set", "str", "tuple"}
+)
 EFFECTS: tuple[Effect, ...] = ("read", "write", "execute")
 
 AMBIENT = """\
@@ -39,7 +52,6 @@ from typing import Any, Literal
 AMBIENT_NAMES = frozenset(
     {"Any", "Decimal", "Literal", "Path", "dataclass", "datetime", "json", "math", "re"}
 )
-_STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class ExternalFunctions:
                 f"awaited names unknown functions: {', '.join(sorted(unknown))}"
             )
         clash = found.keys() & self._lowering.records.keys()
-        hidden = self._lowering.records.keys() & AMBIENT_NAMES
+        hidden = self._lowering.records.keys() & (AMBIENT_NAMES | _STUB_NAMES)
         if hidden:
             raise RegistrationError(
                 f"the type {min(hidden)} would hide a name every snippet has; rename it"
@@ -102,9 +114,10 @@ class ExternalFunctions:
             raise RegistrationError(
                 f"{name}() would hide what Python means by {name}; give it another name"
             )
-        if not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
+        if not name.isidentifier() or name.startswith(RESERVED) or keyword.iskeyword(name):
             raise RegistrationError(
-                f"{function!r} needs a public name: a plain identifier without leading underscore"
+                f"{function!r} needs a public name: a plain identifier that starts with none of "
+                f"{', '.join(RESERVED)}"
             )
         signature, hints = _read_signature(name, function)
         parameters = tuple(self._parameter(name, p, hints) for p in signature.parameters.values())
@@ -135,6 +148,8 @@ class ExternalFunctions:
         annotation = hints[parameter.name]
         where = f"parameter {parameter.name!r}"
         lowered = self._lower(function, where, annotation)
+        if typing.get_origin(annotation) is cabc.Iterable:
+            annotation = GenericAlias(list, typing.get_args(annotation))  # read more than once
         adapter = _adapter(function, where, annotation)
         return Parameter(parameter.name, lowered, parameter.kind, parameter.default, adapter)
 
@@ -207,7 +222,7 @@ class ExternalFunctions:
         types = [record.stub(descriptions=descriptions) for record in self.records.values()]
         functions = []
         for function in self:
-            body = f'\n    """{function.summary}"""' if function.summary else " ..."
+            body = f"\n    {docstring(function.summary)}" if function.summary else " ..."
             functions.append(f"{function.signature}:{body}")
         return "\n\n".join([AMBIENT.rstrip(), *types, *functions]) + "\n"
 
@@ -233,8 +248,6 @@ def _read_signature(
 
 def _adapter(function: str, where: str, annotation: Any) -> TypeAdapter[Any]:
     try:
-        return TypeAdapter(annotation, config=_STRICT)
-    except PydanticUserError:  # a type with its own configuration refuses another one
-        return TypeAdapter(annotation)
+        return strict_adapter(annotation)
     except Exception as error:  # noqa: BLE001 - a schema can fail with any error of the type's own code
         raise RegistrationError(f"{function}() {where}: {error}") from None

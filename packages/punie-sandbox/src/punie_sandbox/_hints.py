@@ -13,7 +13,7 @@ __all__ = ["hint_for_error", "with_hint"]
 
 MODULES = (
     "asyncio, base64, bisect, collections, contextlib, copy, csv, dataclasses, datetime, decimal, difflib, "
-    "fnmatch, functools, hashlib, heapq, io, itertools, json, math, operator, os.path, pathlib, random, re, "
+    "fnmatch, functools, hashlib, heapq, itertools, json, math, operator, os.path, pathlib, random, re, "
     "statistics, string, textwrap, time, tomllib, typing"
 )
 
@@ -24,6 +24,14 @@ _MODULE_HINTS: Mapping[str, str] = {
     "tempfile": "files are reached only through the tools",
     "enum": "use string constants or a dict",
     "logging": "use `print`",
+    "pprint": "use `print`, or `json.dumps(data, indent=2)`",
+    "warnings": "use `print`",
+    "uuid": "use a text of your own; `random` makes numbers",
+    "shlex": "use `str.split` and f-strings",
+    "html": "use `.replace(...)` for each character",
+    "io": "collect the parts in a list, and `''.join` them",
+    "keyword": "write the words into a set",
+    "types": "use plain classes",
     "traceback": "print the exception: `print(type(e).__name__, e)`",
     "ast": "work on the text with `re` and string methods",
     "argparse": "assign the values directly",
@@ -154,6 +162,26 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[..., str | None]]] = [
     (re.compile(r"[Aa]rgument to function `(\w+)`"), _signature),
     (re.compile(r"[Tt]oo many positional arguments to function `(\w+)`"), _signature),
     (
+        re.compile(r"No overload of function `(gather)`"),
+        lambda _, __: "these are plain functions: call them one after another, in a list",
+    ),
+    (
+        re.compile(r"Object of type `Literal\[.*has no attribute `(?:value|name)`"),
+        lambda _: "it is the text itself: leave the attribute out",
+    ),
+    (
+        re.compile(r"Module `functools` has no member `(?:wraps|update_wrapper)`"),
+        lambda _: "leave the decorator out",
+    ),
+    (
+        re.compile(r"Module `difflib` has no member"),
+        lambda _: "use `unified_diff`, `get_close_matches` or `SequenceMatcher`",
+    ),
+    (
+        re.compile(r"Module `collections` has no member"),
+        lambda _: "use a dict, a list or a plain class",
+    ),
+    (
         re.compile(r"Property `(\w+)` defined in `\w+` is read-only"),
         lambda _, __: "results cannot be changed; assign to a variable",
     ),
@@ -185,6 +213,46 @@ _ERRORS: list[tuple[re.Pattern[str], str]] = [
         re.compile(r"^Permission denied|is not supported in this environment"),
         "files and the system are reached only through the tools",
     ),
+    (re.compile(r"not JSON serializable"), "name the fields: `{'line': x.line, ...}`"),
+    (
+        re.compile(r"^JSONEncoder.*unexpected keyword"),
+        "make dicts, lists and text of the values first: `str(x)`, `{'line': x.line, ...}`",
+    ),
+    (
+        re.compile(r"'datetime.datetime' has no attribute '(?:utcnow|today)'"),
+        "write `datetime.now()`, or `datetime.now(timezone.utc)`",
+    ),
+    (
+        re.compile(r"^dataclass\(\) does not yet support"),
+        "leave the option out; sort with `key=lambda x: x.field`",
+    ),
+    (re.compile(r"^'_io.TextIOWrapper' object"), "use `print(..., end='')`"),
+    (
+        re.compile(r"object has no attribute '__dict__'"),
+        "name the fields: `{'line': x.line, ...}`",
+    ),
+    (
+        re.compile(r"^'function' object has no attribute '__(?:name|doc)__'"),
+        "write the name as text",
+    ),
+    (
+        re.compile(r"^isinstance\(\) arg 2 must be"),
+        "test for a plain class: `dict`, `list`, `str`, or a tuple of them",
+    ),
+    (
+        re.compile(r"set\.(?:union|intersection|update)\(\) takes exactly one"),
+        "take one at a time: `for part in parts: found |= part`",
+    ),
+    (
+        re.compile(r"object has no attribute '(?:add_note|__class__|__cause__|__context__)'"),
+        "print the exception: `print(type(e).__name__, e)`",
+    ),
+    (
+        re.compile(
+            r"^(?:type object '(?:int|float|bytes|datetime\.\w+)'|module '\w+') has no attribute"
+        ),
+        "it does not exist here: write it out with what does",
+    ),
     (re.compile(r"^No module named|^cannot import name"), f"these can be imported: {MODULES}"),
 ]
 
@@ -196,7 +264,7 @@ _NO_ATTRIBUTE = re.compile(r"^'(\w+)' object has no attribute '(\w+)'")
 def hint_for_error(message: str) -> str | None:
     """The hint for an error of a run, if one is known."""
     missing = _NO_ATTRIBUTE.match(message)
-    if missing and hasattr(_KINDS.get(missing[1]), missing[2]):
+    if missing and not missing[2].startswith("__") and hasattr(_KINDS.get(missing[1]), missing[2]):
         name = missing[2]
         return (
             f"`.{name}` does not exist here, or only as a call: write `lambda x: value.{name}(x)`"

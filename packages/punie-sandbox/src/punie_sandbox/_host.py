@@ -26,7 +26,7 @@ async def invoke(
     if function.is_async:
         work = function.call(*positional, **named)
     else:
-        work = asyncio.to_thread(function.call, *positional, **named)
+        work = asyncio.to_thread(_called, function.call, positional, named)
     clock = asyncio.timeout(limit)
     try:
         async with clock:
@@ -35,6 +35,15 @@ async def invoke(
         if clock.expired():
             raise LateError from None
         raise
+
+
+def _called(call: Callable[..., Any], positional: list[Any], named: dict[str, Any]) -> Any:
+    try:
+        return call(*positional, **named)
+    except (
+        StopIteration
+    ) as error:  # no future can hold one: whoever waits for it would wait for ever
+        raise RuntimeError("the function raised StopIteration") from error
 
 
 _BUILTIN: tuple[type[BaseException], ...] = (
@@ -50,12 +59,21 @@ def as_builtin(error: Exception) -> Exception:
     kind = next((kind for kind in _BUILTIN if isinstance(error, kind)), RuntimeError)
     if kind is UnicodeError:
         kind = ValueError
-    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    message = _message(error)
     if not isinstance(error, _BUILTIN):
         message = f"{type(error).__name__}: {message}"
     made = kind(message)
     assert isinstance(made, Exception)
     return made
+
+
+def _message(error: Exception) -> str:
+    """The exception's text, as text that can cross: one of the host may fail at that, too."""
+    try:
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    except Exception:  # noqa: BLE001 - whatever its own `__str__` raises
+        return "(its text cannot be read)"
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def raised(error: Exception) -> dict[str, Any]:

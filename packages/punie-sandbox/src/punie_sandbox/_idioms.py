@@ -12,7 +12,8 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from punie_sandbox._functions import ExternalFunctions
-from punie_sandbox._source import Source, binds
+from punie_sandbox._source import Source, binds, text_of
+from punie_sandbox._syntax import find_syntax, found_at
 from punie_sandbox.records import Diagnostic
 
 __all__ = ["find_idioms", "suspending_names"]
@@ -35,8 +36,8 @@ _METHODS = {
     "__getitem__",
     "__contains__",
 }
+_LET_END = "let the code end; use `if` around what should not run"
 _AMBIENT_MODULES = {"datetime", "json", "math", "re"}
-_NO_CALLBACK_METHODS = {"property", "staticmethod", "classmethod", "cached_property"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,36 +72,32 @@ def find_idioms(
     context = _Context(functions, calls_host, source.bound, imported)
     found = [*_shadowing(source.tree, functions), *_annotation_names(source.tree, context)]
     for node in ast.walk(source.tree):
-        found.extend(_syntax(node))
+        found.extend(find_syntax(node))
         found.extend(_calls(node, context))
     return sorted(set(found), key=lambda diagnostic: (diagnostic.line, diagnostic.column))
 
 
 def suspending_names(source: Source, functions: ExternalFunctions, earlier: Set[str]) -> Set[str]:
     """Names of functions that call the host when they are called: host functions and what calls them."""
+    callers: dict[str, set[str]] = {}
+    for definition in source.functions:
+        for called in _names_called(definition):
+            callers.setdefault(called, set()).add(definition.name)
     names = {*functions.names, *earlier}
-    waiting = list(source.functions)
-    grown = True
-    while grown:
-        grown = False
-        for definition in waiting:
-            if definition.name not in names and _calls_one_of(definition, names):
-                names.add(definition.name)
-                grown = True
+    new = list(names)
+    while new:
+        found = callers.get(new.pop(), set()) - names
+        names |= found
+        new += found
     return names
 
 
-def _calls_one_of(node: ast.AST, names: Set[str]) -> bool:
-    return any(
-        isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id in names
+def _names_called(node: ast.AST) -> set[str]:
+    return {
+        inner.func.id
         for inner in ast.walk(node)
-    )
-
-
-def _at(node: ast.AST, code: str, message: str, hint: str | None) -> Diagnostic:
-    return Diagnostic(
-        getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1, code, message, hint
-    )
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name)
+    }
 
 
 # -- shadowing ---------------------------------------------------------------------------------
@@ -108,33 +105,34 @@ def _at(node: ast.AST, code: str, message: str, hint: str | None) -> Diagnostic:
 
 def _shadowing(tree: ast.Module, functions: ExternalFunctions) -> Iterator[Diagnostic]:
     """Bindings of a host function's name at module level, or through `global`."""
-    todo: list[tuple[ast.AST, Set[str]]] = [(statement, frozenset()) for statement in tree.body]
+    todo: list[tuple[ast.AST, Set[str] | None]] = [(statement, None) for statement in tree.body]
     while todo:
-        node, declared = todo.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if node.name in functions:
-                yield _shadows(node, node.name)
-            inner = {name for n in ast.walk(node) if isinstance(n, ast.Global) for name in n.names}
-            yield from (
-                _shadows(n, n.id)
-                for n in ast.walk(node)
-                if isinstance(n, ast.Name)
-                and not isinstance(n.ctx, ast.Load)
-                and n.id in inner
-                and n.id in functions
-            )
-            continue
+        node, reaching = (
+            todo.pop()
+        )  # the names whose bindings here reach the module; None means all
         for name in sorted(binds(node)):
-            if name in functions:
+            if name in functions and (reaching is None or name in reaching):
                 yield _shadows(node, name)
-        if isinstance(node, (ast.Lambda, ast.ClassDef, ast.comprehension)):
-            continue
-        todo.extend((child, declared) for child in ast.iter_child_nodes(node))
+        inside: list[ast.AST] = []
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            inside = list(node.body)
+        elif isinstance(node, ast.Lambda):
+            inside = [node.body]
+        elif isinstance(node, ast.comprehension):  # its target is its own; a walrus in it is not
+            inside = [node.target]
+        own = _globals_of(node) if inside else frozenset()
+        todo.extend((child, own) for child in inside)
+        todo.extend((c, reaching) for c in ast.iter_child_nodes(node) if c not in inside)
+
+
+def _globals_of(scope: ast.AST) -> Set[str]:
+    """The names that bindings inside a function or class take from the module."""
+    return {name for n in ast.walk(scope) if isinstance(n, ast.Global) for name in n.names}
 
 
 def _shadows(node: ast.AST, name: str) -> Diagnostic:
     message = f"`{name}` is a tool and cannot be given another meaning"
-    return _at(node, "shadows-tool", message, f"choose another name, such as `{name}_result`")
+    return found_at(node, "shadows-tool", message, f"choose another name, such as `{name}_result`")
 
 
 # -- names for annotations ---------------------------------------------------------------------
@@ -150,7 +148,7 @@ def _annotation_names(tree: ast.Module, context: _Context) -> Iterator[Diagnosti
                 f".{field.name}" for field in context.functions.records[node.id].fields[:4]
             )
             message = f"`{node.id}` is only a type here; it cannot be created or tested for"
-            yield _at(
+            yield found_at(
                 node, "type-only", message, f"use it in annotations; results of tools have {fields}"
             )
 
@@ -171,83 +169,23 @@ def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
                 continue
 
 
-# -- syntax ------------------------------------------------------------------------------------
-
-
-def _syntax(node: ast.AST) -> Iterator[Diagnostic]:  # noqa: PLR0912, C901 - one rule per form
-    code = "unsupported-syntax"
-    match node:
-        case ast.ClassDef(name=name, bases=bases, keywords=keywords) if bases or keywords:
-            base = ast.unparse(bases[0]) if bases else "metaclass"
-            yield _at(node, code, "classes cannot inherit here", _instead_of_inheriting(name, base))
-        case ast.Yield() | ast.YieldFrom():
-            hint = "build a list: `items = []`, `items.append(...)`, and `return items`"
-            yield _at(node, code, "generators (`yield`) do not run here", hint)
-        case ast.Delete(targets=[target, *_]):
-            yield _at(node, code, "`del` does not run here", _instead_of_del(target))
-        case ast.AsyncWith():
-            yield _at(node, code, "`async with` does not run here", "use a plain call, or `with`")
-        case ast.AsyncFor() | ast.comprehension(is_async=1):
-            place = node if isinstance(node, ast.AsyncFor) else node.target
-            yield _at(place, code, "`async for` does not run here", "use a plain `for`")
-        case ast.TryStar():
-            yield _at(node, code, "`except*` does not run here", "use `except`")
-        case ast.ImportFrom(module="__future__"):
-            yield _at(
-                node,
-                code,
-                "`__future__` imports do not exist here",
-                "remove this line; annotations need no import",
-            )
-        case ast.ImportFrom(module=str(module), names=[ast.alias(name="*")]):
-            message = "`import *` does not run here"
-            yield _at(node, code, message, f"name what is imported: `from {module} import ...`")
-        case ast.FunctionDef(decorator_list=decorators):
-            for decorator in decorators:
-                if isinstance(decorator, ast.Name) and decorator.id in _NO_CALLBACK_METHODS:
-                    hint = "write a plain method and call it, or a function outside the class"
-                    yield _at(decorator, code, f"`@{decorator.id}` does not run here", hint)
-        case _ if type(node).__name__ == "TypeAlias":
-            yield _at(node, code, "`type` aliases do not run here", "write `Name = ...`")
-        case _:
-            return
-
-
-def _instead_of_inheriting(name: str, base: str) -> str:
-    if base.endswith(("Exception", "Error")):
-        return f"raise a built-in exception instead of {name}, such as `raise RuntimeError(f'...')`"
-    if base in {"Enum", "StrEnum", "IntEnum", "enum.Enum"}:
-        return "use string constants or a dict"
-    if base in {"NamedTuple", "typing.NamedTuple", "TypedDict", "typing.TypedDict", "BaseModel"}:
-        return f"write `@dataclass` above `class {name}:`"
-    return f"write `class {name}:` with all its methods, or functions"
-
-
-def _instead_of_del(target: ast.expr) -> str:
-    match target:
-        case ast.Subscript(value=value, slice=ast.Slice() as part):
-            return f"write `{ast.unparse(value)}[{ast.unparse(part)}] = []`"
-        case ast.Subscript(value=value, slice=key):
-            return f"write `{ast.unparse(value)}.pop({ast.unparse(key)})`"
-        case _:
-            return f"write `{ast.unparse(target)} = None`, or leave it out"
-
-
 # -- calls -------------------------------------------------------------------------------------
 
 
-def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:  # noqa: C901 - one rule per form
+def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:  # noqa: PLR0912, C901 - one a form
     match node:
+        case ast.Name(id="exit" | "quit" as name, ctx=ast.Load()) if name not in context.bound:
+            yield found_at(node, "exit", f"`{name}` cannot end the code here", _LET_END)
         case ast.Name(id="exec" | "eval" as name, ctx=ast.Load()) if name not in context.bound:
             message = f"`{name}` does not run here: code in text cannot be checked"
-            yield _at(
+            yield found_at(
                 node, "dynamic-code", message, "write the code itself; `json.loads` reads data"
             )
         case ast.Call(func=ast.Name(id="next"), args=[ast.GeneratorExp() as items, *rest]):
-            listed = f"[{ast.unparse(items)[1:-1]}]"
-            default = f", {ast.unparse(rest[0])}" if rest else ""
+            listed = f"[{text_of(items)[1:-1]}]"
+            default = f", {text_of(rest[0])}" if rest else ""
             hint = f"write `next(iter({listed}){default})`"
-            yield _at(
+            yield found_at(
                 node, "next-of-generator", "`next` cannot take a generator expression here", hint
             )
         case ast.Call(func=ast.Attribute(value=value, attr="sub" | "subn"), args=args) if (
@@ -259,7 +197,7 @@ def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:  # noqa: C
                     "loop over `re.finditer(...)` and join the parts, "
                     "or use a replacement string with `\\1`"
                 )
-                yield _at(
+                yield found_at(
                     node,
                     "callable-replacement",
                     "`re.sub` takes only a string as replacement here",
@@ -268,7 +206,7 @@ def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:  # noqa: C
         case ast.Call(func=ast.Name(id=name), args=[function, *rest]) if name in _CALLBACK_BUILTINS:
             if _suspends(function, context):
                 yield _callback(node, name, _comprehension(name, function, rest))
-            yield from _bound_method(function, context)
+            yield from _bound_method(function, context, keyed=False)
         case ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=args)):
             yield from _raising(node, name, args)
         case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in _TYPES_WITH_METHODS:
@@ -276,7 +214,9 @@ def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:  # noqa: C
                 hint = f"write `lambda x: x.{attribute}()`"
                 if attribute == "maketrans":
                     hint = "use `.replace(...)` for each character"
-                yield _at(node, "unbound-method", f"`{name}.{attribute}` is not a value here", hint)
+                yield found_at(
+                    node, "unbound-method", f"`{name}.{attribute}` is not a value here", hint
+                )
         case _:
             pass
     if isinstance(node, ast.Call):
@@ -291,7 +231,7 @@ def _key_callback(node: ast.Call, context: _Context) -> Iterator[Diagnostic]:
     for keyword in node.keywords:
         if keyword.arg != "key":
             continue
-        yield from _bound_method(keyword.value, context)
+        yield from _bound_method(keyword.value, context, keyed=True)
         if _suspends(keyword.value, context):
             hint = (
                 "call the tool first: `values = {x: tool(x) for x in items}`, "
@@ -300,7 +240,7 @@ def _key_callback(node: ast.Call, context: _Context) -> Iterator[Diagnostic]:
             yield _callback(node, f"{name}(key=...)", hint)
 
 
-def _bound_method(function: ast.expr, context: _Context) -> Iterator[Diagnostic]:
+def _bound_method(function: ast.expr, context: _Context, *, keyed: bool) -> Iterator[Diagnostic]:
     """`key=counts.get`: a built-in object's method can be called, but is no value."""
     match function:
         case ast.Attribute(value=ast.Name(id=name)) if name in _TYPES_WITH_METHODS:
@@ -308,10 +248,12 @@ def _bound_method(function: ast.expr, context: _Context) -> Iterator[Diagnostic]
         case ast.Attribute(value=value, attr=name) if name in _METHODS and not _is_module(
             value, context
         ):
-            text = f"{ast.unparse(value)}.{name}"
-            call = f"{ast.unparse(value)}[x]" if name in {"get", "__getitem__"} else f"{text}(x)"
+            text = f"{text_of(value)}.{name}"
+            # as a key, what `.get` returns cannot be compared: the checker knows that it may be None
+            item = name == "__getitem__" or (name == "get" and keyed)
+            call = f"{text_of(value)}[x]" if item else f"{text}(x)"
             hint = f"write `lambda x: {call}`"
-            yield _at(function, "bound-method", f"`{text}` is not a value here", hint)
+            yield found_at(function, "bound-method", f"`{text}` is not a value here", hint)
         case _:
             return
 
@@ -323,15 +265,17 @@ def _is_module(value: ast.expr, context: _Context) -> bool:
 
 
 def _callback(node: ast.AST, where: str, hint: str) -> Diagnostic:
-    return _at(node, "tool-in-callback", f"a tool cannot be called from inside `{where}`", hint)
+    return found_at(
+        node, "tool-in-callback", f"a tool cannot be called from inside `{where}`", hint
+    )
 
 
 def _comprehension(name: str, function: ast.expr, items: list[ast.expr]) -> str:
-    source = ast.unparse(items[0]) if items else "items"
+    source = text_of(items[0]) if items else "items"
     if isinstance(function, ast.Lambda) and function.args.args:
-        item, body = function.args.args[0].arg, ast.unparse(function.body)
+        item, body = function.args.args[0].arg, text_of(function.body)
     else:
-        item, body = "x", f"{ast.unparse(function)}(x)"
+        item, body = "x", f"{text_of(function)}(x)"
     if name == "defaultdict":
         return "use a plain dict, and call the tool where a key is missing"
     if name == "filter":
@@ -342,12 +286,14 @@ def _comprehension(name: str, function: ast.expr, items: list[ast.expr]) -> str:
 def _suspends(function: ast.expr, context: _Context) -> bool:
     if isinstance(function, ast.Name):
         return function.id in context.suspending
-    return isinstance(function, ast.Lambda) and _calls_one_of(function, context.suspending)
+    return isinstance(function, ast.Lambda) and not context.suspending.isdisjoint(
+        _names_called(function)
+    )
 
 
 def _is_pattern(value: ast.expr) -> bool:
     return isinstance(value, ast.Name) or (
-        isinstance(value, ast.Call) and ast.unparse(value.func) == "re.compile"
+        isinstance(value, ast.Call) and text_of(value.func) == "re.compile"
     )
 
 
@@ -359,22 +305,17 @@ def _is_callable(node: ast.expr, context: _Context) -> bool:
 
 def _raising(node: ast.Raise, name: str, args: list[ast.expr]) -> Iterator[Diagnostic]:
     if name in {"SystemExit", "KeyboardInterrupt"}:
-        yield _at(
-            node,
-            "exit",
-            f"`{name}` cannot end the code here",
-            "let the code end; use `if` around what should not run",
-        )
+        yield found_at(node, "exit", f"`{name}` cannot end the code here", _LET_END)
         return
     not_text = (
         len(args) == 1 and isinstance(args[0], ast.Constant) and not isinstance(args[0].value, str)
     )
     if len(args) > 1 or not_text:
         parts = " ".join(
-            "{" + ast.unparse(arg) + "}" if not isinstance(arg, ast.Constant) else str(arg.value)
+            "{" + text_of(arg) + "}" if not isinstance(arg, ast.Constant) else str(arg.value)
             for arg in args
         )
-        yield _at(
+        yield found_at(
             node,
             "exception-arguments",
             "an exception takes one text here",

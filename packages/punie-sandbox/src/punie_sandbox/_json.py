@@ -19,17 +19,19 @@ from typing import Any
 
 from pydantic_monty import MontyClassProxy
 
-__all__ = ["decode_any", "encode_any"]
+from punie_sandbox._size import LONGEST_INT
+
+__all__ = ["decode_any", "encode_any", "encode_number"]
 
 _DEPTH = 60
 
 
 def encode_any(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one return per kind of value
     """Encode any value that can leave the sandbox."""
-    if value is None or isinstance(value, (bool, int, str)):
+    if value is None or isinstance(value, str):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"$float": repr(value)}
+    if isinstance(value, (int, float)):
+        return encode_number(value)
     if depth > _DEPTH:
         return {"$too_deep": True}
     nested = depth + 1
@@ -50,6 +52,13 @@ def encode_any(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one return
             f"${type(value).__name__}": sorted((encode_any(v, nested) for v in value), key=repr)
         }
     return _encode_scalar(value, nested)
+
+
+def encode_number(value: float) -> Any:
+    """Encode a number; infinity, what is no number, and very long integers have no JSON of their own."""
+    if isinstance(value, int):
+        return value if value.bit_length() <= LONGEST_INT else {"$int": hex(value)}
+    return value if math.isfinite(value) else {"$float": repr(value)}
 
 
 def _encode_scalar(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one return per kind
@@ -78,6 +87,7 @@ def _record_type(name: str, fields: tuple[str, ...]) -> Callable[..., Any]:
 
 _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "$float": float,
+    "$int": lambda text: int(text, 16),
     "$tuple": lambda data: tuple(map(decode_any, data)),
     "$set": lambda data: set(map(decode_any, data)),
     "$frozenset": lambda data: frozenset(map(decode_any, data)),

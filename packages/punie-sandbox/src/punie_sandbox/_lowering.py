@@ -25,7 +25,7 @@ from decimal import Decimal
 from typing import Any, Literal, NoReturn
 
 from punie_sandbox._form import SIMPLE_KINDS, Convert, Field, Lowered, Record, UnsupportedTypeError
-from punie_sandbox._json import decode_any, encode_any
+from punie_sandbox._json import decode_any, encode_any, encode_number
 from punie_sandbox._record_form import fields_of, is_record, record_form, summary_of
 from punie_sandbox._union_form import union_form
 
@@ -51,6 +51,22 @@ def _always(convert: Convert | None, build: Callable[[Iterable[Any]], Any]) -> C
         return build
     each = convert
     return lambda values: build([each(value) for value in values])
+
+
+def _taken(
+    convert: Convert | None, build: Callable[[Iterable[Any]], Any], *classes: type
+) -> Convert:
+    """Items from the sandbox; only of these classes, because text and objects have items, too."""
+    return _only(_always(convert, build), *classes)
+
+
+def _only(convert: Convert, *classes: type) -> Convert:
+    def checked(value: Any) -> Any:
+        if type(value) not in classes:
+            raise TypeError(f"got {type(value).__name__}")
+        return convert(value)
+
+    return checked
 
 
 def _refuse(annotation: Any) -> NoReturn:
@@ -115,8 +131,12 @@ class Lowering:
                 f"enum {cls.__name__} has values that are neither str nor int"
             )
         literal = self._literal(tuple(_plain(value) for value in values))
+        members = {(type(key), key): member for member in cls for key in [_plain(member.value)]}
         return dataclasses.replace(
-            literal, accepts=_instance_of(cls), down=lambda member: _plain(member.value), up=cls
+            literal,
+            accepts=_instance_of(cls),
+            down=lambda member: _plain(member.value),
+            up=lambda value: members.get((type(value), value), value),
         )
 
     def _literal(self, values: tuple[Any, ...]) -> Lowered:
@@ -146,13 +166,13 @@ class Lowering:
         if origin not in SEQUENCES and origin not in SETS:
             _refuse(annotation)
         item = self.lower(args[0] if args else Any)
-        return _sequence(item, origin) if origin in SEQUENCES else _set(item, origin)
+        return _sequence(item) if origin in SEQUENCES else _set(item, origin)
 
     def _tuple(self, args: tuple[Any, ...], annotation: Any) -> Lowered:
         kinds, accepts = frozenset({"array"}), _instance_of(tuple)
         if annotation is tuple or (len(args) == 2 and args[1] is Ellipsis):
             item = self.lower(args[0] if args else Any)
-            down, up = _mapped(item.down, tuple), _mapped(item.up, tuple)
+            down, up = _mapped(item.down, tuple), _taken(item.up, tuple, tuple)
             encode, decode = _always(item.encode, list), _always(item.decode, tuple)
             return Lowered(f"tuple[{item.stub}, ...]", kinds, accepts, down, up, encode, decode)
         items = [self.lower(arg) for arg in args]
@@ -164,7 +184,7 @@ class Lowering:
 
         conversions = (
             each("down", tuple),
-            each("up", tuple),
+            _only(each("up", tuple), tuple),
             each("encode", list),
             each("decode", tuple),
         )
@@ -193,7 +213,7 @@ class Lowering:
                 lowered = self.lower(annotation)
             except UnsupportedTypeError as error:
                 raise UnsupportedTypeError(f"{error} (field {base.__name__}.{field})") from None
-            record.fields.append(Field(field, lowered, description))
+            record.fields.append(Field(field, lowered, annotation, description))
         names = [field.name for field in record.fields]
         record.value_type = namedtuple(record.name, names, module="__main__")
         self.records[record.name] = record
@@ -218,9 +238,14 @@ class Lowering:
 
 
 def _simple(cls: type) -> Lowered:
+    if cls is float:  # JSON has no form for infinity and for what is no number
+        kinds = frozenset({SIMPLE_KINDS[cls], "object"})
+        accepts = _instance_of(int, float)
+        return Lowered("float", kinds, accepts, encode=encode_number, decode=decode_any)
     exact = {bool: lambda value: type(value) is bool, int: lambda value: type(value) is int}
-    accepts = exact.get(cls) or _instance_of(*((int, float) if cls is float else (cls,)))
-    return Lowered(cls.__name__, frozenset({SIMPLE_KINDS[cls]}), accepts)
+    return Lowered(
+        cls.__name__, frozenset({SIMPLE_KINDS[cls]}), exact.get(cls) or _instance_of(cls)
+    )
 
 
 def _tagged(cls: type) -> Lowered:
@@ -243,13 +268,15 @@ def _path(cls: type[pathlib.PurePath]) -> Lowered:
     )
 
 
-def _sequence(item: Lowered, origin: Any) -> Lowered:
+def _sequence(item: Lowered) -> Lowered:
     return Lowered(
         f"list[{item.stub}]",
         frozenset({"array"}),
         _instance_of(list, tuple),
-        down=_mapped(item.down, list) if origin is list else _always(item.down, list),
-        up=_mapped(item.up, list),
+        down=_always(
+            item.down, list
+        ),  # a copy: a record holds what was, whatever the host does later
+        up=_taken(item.up, list, list, tuple),
         encode=_mapped(item.encode, list),
         decode=_mapped(item.decode, list),
         accepted=item.accepted and f"list[{item.accepted}]",
@@ -262,8 +289,8 @@ def _set(item: Lowered, origin: Any) -> Lowered:
         f"{build.__name__}[{item.stub}]",
         frozenset({"array"}),
         _instance_of(set, frozenset),
-        down=_mapped(item.down, build),
-        up=_always(item.up, build),
+        down=_always(item.down, build),
+        up=_taken(item.up, build, set, frozenset),
         encode=_always(item.encode, lambda values: sorted(values, key=repr)),
         decode=_always(item.decode, build),
     )
@@ -290,8 +317,8 @@ def _mapping(key: Lowered, value: Lowered) -> Lowered:
         f"dict[{key.stub}, {value.stub}]",
         frozenset({"object"}),
         _instance_of(dict, Mapping),
-        each(key.down, value.down),
-        each(key.up, value.up),
+        each(key.down, value.down) or dict,
+        _only(each(key.up, value.up) or dict, dict),
         encode,
         decode,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from punie_sandbox._form import Convert, Lowered, Record
+from punie_sandbox._form import Convert, Lowered, Record, strict_adapter
 
 __all__ = ["fields_of", "is_record", "record_form", "summary_of"]
 
@@ -22,13 +22,15 @@ def record_form(record: Record) -> Lowered:
     def up(value: Any) -> Any:
         if isinstance(value, record.origin):
             return value
-        if isinstance(value, tuple) and type(value).__name__ == record.name:
-            data = {
-                f.name: (f.type.up(v) if f.type.up else v)
-                for f, v in zip(record.fields, value, strict=True)
-            }
-            return _build(record.origin, data)
-        raise TypeError(f"expected {record.name}, got {type(value).__name__}")
+        if not isinstance(value, tuple) or type(value).__name__ != record.name:
+            raise TypeError(f"expected {record.name}, got {type(value).__name__}")
+        if len(value) != len(record.fields):
+            raise TypeError(f"{record.name} has {len(record.fields)} fields, not {len(value)}")
+        data = {
+            f.name: (f.type.up(v) if f.type.up else v)
+            for f, v in zip(record.fields, value, strict=True)
+        }
+        return _build(record, data)
 
     encode = _lazily(lambda: _encode_record(record))
 
@@ -100,10 +102,14 @@ def _down_record(record: Record) -> Convert:
     return down
 
 
-def _build(cls: Any, data: dict[str, Any]) -> Any:
+def _build(record: Record, data: dict[str, Any]) -> Any:
+    """The host's object, of values that the sandboxed code may have made up: each is validated."""
+    cls: Any = record.origin
     if issubclass(cls, BaseModel):
         stored = {name: value for name, value in data.items() if name in cls.model_fields}
-        return cls.model_validate(stored, by_name=True, by_alias=False)
+        return cls.model_validate(stored, strict=True, by_name=True, by_alias=False)
+    for field in record.fields:  # the constructors of the others take anything
+        strict_adapter(field.annotation).validate_python(data[field.name])
     return cls(**data)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -17,18 +17,27 @@ __all__ = ["ReplayRun", "settled_answers"]
 
 
 def answer_of(record: CallRecord, functions: ExternalFunctions) -> dict[str, Any]:
-    """What the sandbox was told about a call, from its record."""
+    """What the sandbox was told about a call, from its record.
+
+    Raises:
+        ReplayError: the record holds no answer, or none of this function.
+    """
     if record.error is not None:
         kind, _, message = record.error.partition(": ")
         return {"exc_type": kind, "message": message}
-    return {"return_value": functions[record.name].decode_result(record.result)}
+    try:
+        return {"return_value": functions[record.name].decode_result(record.result)}
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ReplayError(
+            f"call {record.id}, {record.name}(), has no answer in the trace: {error}"
+        ) from None
 
 
-def settled_answers(settled: Mapping[str, int], run: Run) -> dict[int, dict[str, Any]]:
+def settled_answers(run: Run) -> dict[int, dict[str, Any]]:
     """Answers of awaited calls that were done when a run was paused."""
     return {
-        int(number): answer_of(run.calls[record - 1], run.functions)
-        for number, record in settled.items()
+        number: answer_of(run.calls[record - 1], run.functions)
+        for number, record in run.record_of.items()
     }
 
 
@@ -77,6 +86,18 @@ class ReplayRun(Run):
                 f"in the trace {record.name}({dict(record.arguments)!r})"
             )
         return record
+
+    async def _gathered(self, pending: list[int]) -> dict[int, Any]:
+        """Answers come in the groups of the trace, however long each took then."""
+        assert self.of_run is not None
+        if len(self.groups) >= len(self.of_run.settled):
+            raise ReplayError("the code waits for more calls than in the trace")
+        group = self.of_run.settled[len(self.groups)]
+        chosen = [number for number in pending if self.record_of[number] in group]
+        if len(chosen) != len(group):
+            raise ReplayError(f"the code does not wait for calls {', '.join(map(str, group))}")
+        self.groups.append([self.record_of[number] for number in chosen])
+        return {number: await self.tasks.pop(number) for number in chosen}
 
     async def _decide(self, call: Call) -> Decision:
         record = self._recorded(call)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import inspect
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +22,15 @@ from pydantic_monty import (
     AsyncMontySession,
     AsyncNameLookupSnapshot,
     MontyComplete,
+    MontyConversionError,
+    MontyRuntimeError,
 )
 
+from punie_sandbox._clock import CLOCKS
 from punie_sandbox._function import ExternalFunction, HostContractError
 from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox._host import LateError, as_builtin, as_text, invoke, named_only, raised
-from punie_sandbox._size import written_size
+from punie_sandbox._size import LONGEST_INT, written_size
 from punie_sandbox.errors import CannotPreviewError
 from punie_sandbox.limits import Limits
 from punie_sandbox.records import Call, CallRecord, Decision, Policy, Status
@@ -38,17 +40,21 @@ __all__ = ["Paused", "Run", "Stopped"]
 
 _MAX_SUSPENSIONS = 10_000
 _MAX_DEPTH = 200
-_CLOCKS: Mapping[str, Callable[[float, datetime.tzinfo | None], Any]] = {
-    "time.time": lambda now, _: now,
-    "datetime.now": lambda now, zone: (
-        _utc(now).astimezone(zone) if zone else _utc(now).replace(tzinfo=None)
-    ),
-    "date.today": lambda now, _: _utc(now).date(),
-}
+_GRACE_SECONDS = 1.0
+_PATIENCE_SECONDS = 0.02
 
 
-def _utc(now: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(now, datetime.UTC)
+def _is_ours(error: MontyRuntimeError) -> bool:
+    """Whether it is about a value of the host that cannot cross: no line of the code raised it."""
+    message = str(error.exception())
+    return not error.traceback() and (
+        message.endswith("surrogates not allowed") or message.startswith("Cannot convert")
+    )
+
+
+def _refuse_unwritable(bits: int) -> None:
+    if bits > LONGEST_INT:
+        raise ValueError("an integer of thousands of digits cannot be passed to a tool")
 
 
 class Stopped(Exception):  # noqa: N818 - control flow, not an error
@@ -96,6 +102,7 @@ class Run:
     tasks: dict[int, asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
     settled: dict[int, dict[str, Any]] = field(default_factory=dict)
     record_of: dict[int, int] = field(default_factory=dict)
+    groups: list[list[int]] = field(default_factory=list)
     clock: list[float] = field(default_factory=list)
     watchdog: asyncio.TimerHandle | None = None
     asked: int = 0
@@ -134,11 +141,16 @@ class Run:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.worker, signal.SIGKILL)
 
-    async def advance(self, resume: Awaitable[Any]) -> Any:
+    async def advance(self, resume: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
         """Let the sandboxed code go on until its next suspension, within the wall clock."""
         if self.watchdog is None:
             self.watch()
-        return await resume
+        try:
+            return await resume(*args, **named)
+        except (MontyRuntimeError, MontyConversionError, TypeError) as error:
+            if isinstance(error, MontyRuntimeError) and not _is_ours(error):
+                raise
+            raise broken(f"a host function gave what cannot enter the sandbox: {error}") from None
 
     def watch(self) -> None:
         """Arm the watchdog for what is left of the wall clock.
@@ -191,13 +203,15 @@ class Run:
                 snapshot = await self._answer(snapshot)
             if self.stop is not None:
                 raise self.stop
-            value = snapshot.output
-            self.cross(value)
-            return value
+        except Paused:
+            await self._settle()
+            raise
         finally:
             self.unwatch()
-            for task in self.tasks.values():
-                task.cancel()
+            await self._abandon()
+        value = snapshot.output
+        self.cross(value)
+        return value
 
     async def _answer(self, snapshot: Any) -> Any:
         self.asked += 1
@@ -207,43 +221,42 @@ class Run:
             if snapshot.is_os_function:
                 return await self._answer_system(snapshot)
             answer = await self._call(snapshot)
-            return await self.advance(snapshot.resume(answer))
+            return await self.advance(snapshot.resume, answer)
         if isinstance(snapshot, AsyncNameLookupSnapshot):
             function = self.functions.get(snapshot.variable_name)
             if function is None:
-                return await self.advance(snapshot.resume())
-            return await self.advance(snapshot.resume(value=named_only(function.name)))
+                return await self.advance(snapshot.resume)
+            return await self.advance(snapshot.resume, value=named_only(function.name))
         assert isinstance(snapshot, AsyncFutureSnapshot)
         answers = await self._gathered(snapshot.pending_call_ids)
-        return await self.advance(snapshot.resume(answers))
+        return await self.advance(snapshot.resume, answers)
 
     async def _answer_system(self, snapshot: AsyncFunctionSnapshot) -> Any:
         """The clock is the host's, and recorded; nothing else of the system exists."""
-        read = _CLOCKS.get(str(snapshot.function_name))
+        read = CLOCKS.get(str(snapshot.function_name))
         if read is None:
-            return await self.advance(snapshot.resume_not_handled())
+            return await self.advance(snapshot.resume_not_handled)
         now = self.now()
         self.clock.append(now)
-        zone = (
-            snapshot.args[0]
-            if snapshot.args and isinstance(snapshot.args[0], datetime.tzinfo)
-            else None
-        )
-        value = read(now, zone)
-        return await self.advance(snapshot.resume({"return_value": value}))
+        return await self.advance(snapshot.resume, {"return_value": read(now, snapshot.args)})
 
     def now(self) -> float:
         """Seconds since 1970; a replay overrides it."""
         return time.time()
 
-    def cross(self, *values: Any) -> None:
+    def cross(self, *values: Any) -> int:
         """Count values that come from the sandbox, before anything walks them.
+
+        Returns:
+            Bits of the longest integer in them.
 
         Raises:
             Stopped: too much has come, or a value is nested too deeply.
         """
+        longest = 0
         for value in values:
-            size, depth = written_size(value)
+            size, depth, bits = written_size(value)
+            longest = max(longest, bits)
             self.crossed += size
             if self.crossed > self.limits.data:
                 raise Stopped(
@@ -253,24 +266,39 @@ class Run:
                 raise Stopped(
                     Status.DATA_LIMIT, f"passed a value nested more than {_MAX_DEPTH} levels deep"
                 )
+        return longest
 
     async def _gathered(self, pending: list[int]) -> dict[int, Any]:
-        settled = {number: self.settled.pop(number) for number in pending if number in self.settled}
-        if settled:
-            return settled
+        """Answers for some of the awaited calls, as soon as there are any; the trace says which."""
+        answers = {number: self.settled.pop(number) for number in pending if number in self.settled}
+        if not answers:
+            answers = await self._arrived(pending)
+        self.groups.append([self.record_of[number] for number in answers])
+        return answers
+
+    async def _arrived(self, pending: list[int]) -> dict[int, Any]:
         tasks = {number: self.tasks[number] for number in pending}
         done, _ = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-        ready = {number: task for number, task in tasks.items() if task in done}
-        for number in ready:
-            del self.tasks[number]
-        return {number: task.result() for number, task in ready.items()}
+        ready = [number for number, task in tasks.items() if task in done]
+        return {number: self.tasks.pop(number).result() for number in ready}
 
-    async def settle(self) -> dict[int, int]:
-        """Wait for the awaited calls that are on their way; returns their records by call number."""
+    async def _settle(self) -> None:
+        """Wait for the awaited calls that are on their way: their answers are part of a paused run."""
         for number, task in list(self.tasks.items()):
             self.settled[number] = await task
             del self.tasks[number]
-        return {number: self.record_of[number] for number in self.settled}
+
+    async def _abandon(self) -> None:
+        """End the awaited calls that nobody waits for any more, before the run is over."""
+        left = list(self.tasks.values())
+        self.tasks.clear()
+        for task in left:
+            task.cancel()
+        if left:
+            done, _ = await asyncio.wait(left, timeout=_GRACE_SECONDS)
+            for task in done:
+                if not task.cancelled():
+                    task.exception()  # seen; the run has an outcome of its own
 
     # -- one call ----------------------------------------------------------------------------------------
 
@@ -282,8 +310,9 @@ class Run:
             raise Stopped(Status.CALL_LIMIT, f"made more than {self.limits.calls} host calls")
         number = len(self.calls) + 1
         args, kwargs = snapshot.args, snapshot.kwargs
-        self.cross(*args, *kwargs.values())
+        longest = self.cross(*args, *kwargs.values())
         try:
+            _refuse_unwritable(longest)
             positional, named, shown = function.bind(args, kwargs)
         except (TypeError, ValueError) as error:
             record = CallRecord(
@@ -296,6 +325,8 @@ class Run:
             raise self._no_preview(call, f"{function.name}() executes, which cannot be previewed")
         decision = await self._decide(call)
         if decision.action == "ask":
+            if self.planning:
+                raise self._no_preview(call, f"{function.name}() must be asked about first")
             raise Paused(call, snapshot)
         if decision.action == "deny":
             refusal = PermissionError(decision.reason or f"{function.name}() was not allowed")
@@ -327,15 +358,19 @@ class Run:
             return decision
         if self.policy is None or (self.planning and call.effect == "write"):
             return Decision("allow")  # the writes of a plan are approved together, as its diff
-        answer = self.policy(call)
-        if not inspect.isawaitable(answer):
-            return answer
         began = time.monotonic()
-        self.unwatch()  # a person may be asked, and people take their time
-        try:
-            return await answer
-        finally:
-            self.waited += time.monotonic() - began
+        answer = self.policy(call)
+        if inspect.isawaitable(answer):
+            self.unwatch()  # a person may be asked, and people take their time
+            try:
+                return await answer
+            finally:
+                self.waited += time.monotonic() - began
+        took = time.monotonic() - began
+        if took > _PATIENCE_SECONDS:  # a person was asked, at a prompt that blocks
+            self.unwatch()
+            self.waited += took
+        return answer
 
     async def _perform(
         self, function: ExternalFunction, call: Call, positional: list[Any], named: dict[str, Any]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from pydantic_monty import AsyncFunctionSnapshot, MontyError
+from pydantic_monty import AsyncFunctionSnapshot, MontyCrashedError, MontyError
 
 from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox._outcome import outcome_of
@@ -60,6 +61,7 @@ class Sandbox:
         self._own: Workers | None = None
         self._session: Session | None = None
         self._pending = False
+        self._answered: set[bytes] = set()
         self._turn = asyncio.Lock()
 
     async def open(self) -> Self:
@@ -71,8 +73,8 @@ class Sandbox:
         return self
 
     async def close(self) -> None:
-        """End the session and its workers."""
-        await self._close(kill=False)
+        """End the session and its workers; a run that is under way ends as crashed."""
+        await self._close(kill=self._turn.locked())
 
     async def _close(self, *, kill: bool) -> None:
         session, self._session = self._session, None
@@ -91,7 +93,7 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._close(kill=kind is not None)
+        await self._close(kill=kind is not None or self._turn.locked())
 
     @property
     def _workers(self) -> Workers:
@@ -127,6 +129,7 @@ class Sandbox:
 
         Raises:
             PendingRunError: an earlier run waits for a decision.
+            BusyError: too many sandboxes use the shared workers.
         """
         async with self._turn:
             session = self._open_session()
@@ -138,18 +141,25 @@ class Sandbox:
             return await self._checked(run, session)
 
     async def resume(self, blob: bytes, decision: Decision) -> RunResult:
-        """Go on with a paused run.
+        """Go on with a paused run; its variables take the place of the session's.
+
+        One sandbox goes on with a paused run once. Whoever keeps the bytes across processes sees to it that
+        they are used once there, too.
 
         Args:
             blob: from `RunResult.pending.dump()`, of this process or another one with the same signing key.
             decision: about the call it waits for: `allow`, or `deny(reason)`.
 
         Raises:
-            SnapshotError: the bytes are no paused run of these functions, or were changed.
+            SnapshotError: the bytes are no paused run of these functions, were changed, or were answered
+                before.
         """
         async with self._turn:
             session = self._open_session()
             header, state = open_dump(self._key, blob, self.functions.digest())
+            fingerprint = hashlib.sha256(blob).digest()
+            if fingerprint in self._answered:
+                raise SnapshotError("this paused run was answered before; start it again")
             run = Run(header["code"], self.functions, self.limits, self.policy)
             _restore(run, header)
             try:
@@ -161,6 +171,7 @@ class Sandbox:
             session.suspending = frozenset(header["suspending"])
             session.loaded = set(header["loaded"])
             run.worker, run.decided, self._pending = session.worker, decision, False
+            self._answered.add(fingerprint)
             return await self._finish(run, session, lambda: run.drive(snapshot))
 
     async def plan(self, code: str) -> Plan:
@@ -177,13 +188,19 @@ class Sandbox:
             if functions.digest() != self.functions.digest():
                 raise PlanError("the functions of the preview do not render like the sandbox's own")
             run = Run(code, functions, self.limits, self.policy, planning=True)
-            session = await self._open_session().fork()
-            try:
-                result = await self._checked(run, session)
-            finally:
-                await session.drop(kill=True)
+            result = await self._planned(run, self._open_session())
             stopped = run.stopped_at if result.status is Status.PLAN_STOPPED else None
             return Plan(result, overlay.changes(), stopped, overlay)
+
+    async def _planned(self, run: Run, session: Session) -> RunResult:
+        try:
+            fork = await session.fork()
+        except MontyError as error:  # the worker died since the last run
+            return await self._failed(run, session, error)
+        try:
+            return await self._checked(run, fork)
+        finally:
+            await fork.drop(kill=True)
 
     async def replay(self, trace: RunResult) -> RunResult:
         """Run a trace's code again with the recorded answers; no host function is called.
@@ -207,8 +224,7 @@ class Sandbox:
     # -- one run -----------------------------------------------------------------------------------------
 
     async def _check(self, session: Session, code: str) -> tuple[Diagnostic, ...]:
-        checker = await self._workers.checker(self.functions)
-        return await checker.check(code, session.names, session.suspending)
+        return await self._workers.check(self.functions, code, session.names, session.suspending)
 
     async def _checked(self, run: Run, session: Session) -> RunResult:
         diagnostics = await self._check(session, run.code)
@@ -241,12 +257,11 @@ class Sandbox:
         status, shown = outcome_of(run, error)
         kept = status is Status.ERROR and await session.remember_assigned(run.code)
         if not kept:  # the session is dead, or suspended in a call, or its heap cannot be trusted
-            await session.drop(kill=True)
+            await session.drop(kill=not isinstance(error, MontyCrashedError))
         state: Literal["kept", "lost"] = "kept" if kept else "lost"
         return self._result(run, status, error=shown, state=state)
 
     async def _pause(self, run: Run, session: Session, paused: Paused) -> RunResult:
-        settled = await run.settle()
         header = {
             "functions": self.functions.digest(),
             "code": run.code,
@@ -257,7 +272,8 @@ class Sandbox:
             "stdout": "".join(run.stdout),
             "clock": run.clock,
             "duration": run.duration,
-            "settled": {str(number): record for number, record in settled.items()},
+            "settled": {str(number): run.record_of[number] for number in run.settled},
+            "groups": run.groups,
             "asked": run.asked,
             "crossed": run.crossed,
         }
@@ -275,6 +291,7 @@ class Sandbox:
             duration=run.duration,
             functions=self.functions.digest(),
             clock=tuple(run.clock),
+            settled=tuple(tuple(group) for group in run.groups),
             **more,
         )
 
@@ -290,4 +307,6 @@ def _restore(run: Run, header: dict[str, Any]) -> None:
     run.clock = list(header["clock"])
     run.earlier = header["duration"]
     run.asked, run.crossed = header["asked"], header["crossed"]
-    run.settled = settled_answers(header["settled"], run)
+    run.record_of = {int(number): record for number, record in header["settled"].items()}
+    run.settled = settled_answers(run)
+    run.groups = [list(group) for group in header["groups"]]

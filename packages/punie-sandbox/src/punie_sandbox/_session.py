@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +9,14 @@ from pydantic_monty import AsyncMontySession, MontyCrashedError, MontyError
 
 from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._idioms import suspending_names
-from punie_sandbox._modules import loading_code, provided_in, with_provided_imports
+from punie_sandbox._modules import (
+    loading_code,
+    provided_in,
+    rewrites_imports,
+    with_provided_imports,
+)
 from punie_sandbox._source import Source, read_source
+from punie_sandbox._worker import Worker
 from punie_sandbox._workers import Workers
 from punie_sandbox.limits import Limits
 
@@ -23,32 +26,38 @@ __all__ = ["Session"]
 class Session:
     """The interpreter behind a sandbox."""
 
-    def __init__(self, workers: Workers, functions: ExternalFunctions, limits: Limits) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        functions: ExternalFunctions,
+        limits: Limits,
+        *,
+        planning: bool = False,
+    ) -> None:
         self._workers = workers
         self._functions = functions
         self._limits = limits
-        self._live: AsyncMontySession | None = None
-        self._worker: int | None = None
+        self._planning = planning
+        self._worker: Worker | None = None
         self.names: frozenset[str] = frozenset()
         self.suspending: frozenset[str] = frozenset()
         self.loaded: set[str] = set()
 
     async def open(self) -> AsyncMontySession:
         """The live session; a new one has nothing but the ambient imports."""
-        if self._live is None:
-            live = await self._checkout()
-            await live.feed_run(AMBIENT, skip_type_check=True)
-        assert self._live is not None
-        return self._live
+        if self._worker is not None:
+            return self._worker.session
+        live = await self._checkout()
+        await live.feed_run(AMBIENT, skip_type_check=True)
+        return live
 
     async def prepare(self, code: str) -> str:
         """Load the provided modules that the snippet imports; returns the snippet that uses them."""
         source = read_source(code)
-        wanted = provided_in(source)
-        if source.tree is None or not wanted:
+        if source.tree is None or not rewrites_imports(source):
             return code
         live = await self.open()
-        for name in sorted(wanted - self.loaded):
+        for name in sorted(provided_in(source) - self.loaded):
             await live.feed_run(loading_code(name), skip_type_check=True)
             self.loaded.add(name)
         return with_provided_imports(code, source.tree)
@@ -61,10 +70,10 @@ class Session:
             "max_suspensions": 10**9,
         }
         policy: Any = {"random_start": {"seed": 0}, "sleep": "zero", "datetime": "call_host"}
-        session = self._workers.pool.checkout(limits=limits, os_policy=policy)
-        self._live = await session.__aenter__()
-        self._worker = self._live.worker_pid
-        return self._live
+        self._worker = await self._workers.take(
+            planning=self._planning, limits=limits, os_policy=policy
+        )
+        return self._worker.session
 
     async def load(self, state: bytes, on_print: Callable[[str, str], None]) -> Any:
         """Take up a paused run in a fresh session; returns its suspension."""
@@ -73,23 +82,24 @@ class Session:
         return await live.load_snapshot(state, print_callback=on_print)
 
     async def fork(self) -> Session:
-        """A second session with the same variables."""
-        other = Session(self._workers, self._functions, self._limits)
-        if self._live is not None:
-            state = await self._live.dump()
-            live = await other._checkout()
-            await live.load_session(state)
-            other.names, other.suspending, other.loaded = (
-                self.names,
-                self.suspending,
-                set(self.loaded),
-            )
+        """A second session with the same variables, for a plan."""
+        other = Session(self._workers, self._functions, self._limits, planning=True)
+        if self._worker is None:
+            return other
+        state = await self._worker.session.dump()
+        try:
+            await (await other._checkout()).load_session(state)
+        except BaseException:
+            await other.drop(kill=True)
+            raise
+        other.names, other.suspending = self.names, self.suspending
+        other.loaded = set(self.loaded)
         return other
 
     @property
     def worker(self) -> int | None:
         """Process id of the worker."""
-        return self._worker
+        return self._worker.pid if self._worker is not None else None
 
     async def drop(self, *, kill: bool = False) -> None:
         """Give the session up.
@@ -97,16 +107,10 @@ class Session:
         Args:
             kill: end the worker first, because it may still be busy.
         """
-        live, self._live = self._live, None
         worker, self._worker = self._worker, None
         self.names, self.suspending, self.loaded = frozenset(), frozenset(), set()
-        if live is None:
-            return
-        if kill and worker is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-        with contextlib.suppress(MontyError, RuntimeError):  # it is gone, which is what was wanted
-            await live.__aexit__(None, None, None)
+        if worker is not None:
+            await worker.give_back(kill=kill)
 
     def remember(self, code: str) -> None:
         """The snippet ran to its end: its names are alive."""
@@ -124,11 +128,11 @@ class Session:
     async def remember_assigned(self, code: str) -> bool:
         """The snippet failed: find out which of its names were bound before. False if the session is dead."""
         source = read_source(code)
-        if self._live is None:
+        if self._worker is None:
             return False
         for name in sorted(source.bound - self.names):
             try:
-                await self._live.feed_run(f"{name}\nNone", skip_type_check=True)
+                await self._worker.session.feed_run(f"{name}\nNone", skip_type_check=True)
             except MontyCrashedError:
                 return False
             except MontyError:

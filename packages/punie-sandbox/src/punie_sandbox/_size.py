@@ -11,23 +11,27 @@ from typing import Any
 
 from pydantic_monty import MontyClassProxy
 
-__all__ = ["written_size"]
+__all__ = ["LONGEST_INT", "written_size"]
+
+LONGEST_INT = 14_000
+"""Bits of an integer that can be written in decimals; Python refuses more than 4300 digits."""
 
 _ITEM = 8
 _SCALARS = {type(None), bool, float}
 
 
-def written_size(value: Any) -> tuple[int, int]:
-    """Bytes (about) and depth of the value with all sharing written out."""
+def written_size(value: Any) -> tuple[int, int, int]:
+    """Bytes (about) and depth of the value with all sharing written out, and bits of its longest integer."""
     kind = type(value)
     if kind is str or kind is bytes:
-        return len(value) + _ITEM, 0
+        return len(value) + _ITEM, 0, 0
     if kind in _SCALARS:
-        return _ITEM, 0
+        return _ITEM, 0, 0
     if kind is int:
-        return value.bit_length() // 8 + _ITEM, 0
+        bits = value.bit_length()
+        return bits // 8 + _ITEM, 0, bits
     children = _children(value)
-    return (_ITEM, 0) if children is None else _structure(value, children)
+    return (_ITEM, 0, 0) if children is None else _structure(value, children)
 
 
 def _children(value: Any) -> list[Any] | None:
@@ -40,15 +44,15 @@ def _children(value: Any) -> list[Any] | None:
     return None
 
 
-def _structure(value: Any, children: list[Any]) -> tuple[int, int]:
+def _structure(value: Any, children: list[Any]) -> tuple[int, int, int]:
     """Sizes bottom up, each object once; no recursion, because the nesting is the sandbox's choice."""
-    sizes: dict[int, tuple[int, int]] = {}
+    sizes: dict[int, tuple[int, int, int]] = {}
     stack: list[tuple[Any, list[Any]]] = [(value, children)]
     kept: list[Any] = []  # objects made on the way stay alive, so that their ids stay theirs
     while stack:
         node, parts = stack[-1]
         open_parts = False
-        size, depth = _ITEM, 0
+        size, depth, bits = _ITEM, 0, 0
         for part in parts:
             known = sizes.get(id(part))
             if known is None:
@@ -61,8 +65,9 @@ def _structure(value: Any, children: list[Any]) -> tuple[int, int]:
                 known = written_size(part)
             size += known[0]
             depth = max(depth, known[1])
+            bits = max(bits, known[2])
         if not open_parts:
             stack.pop()
             kept.append(node)
-            sizes[id(node)] = size, depth + 1
+            sizes[id(node)] = size, depth + 1, bits
     return sizes[id(value)]

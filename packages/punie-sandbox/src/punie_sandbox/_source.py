@@ -7,7 +7,11 @@ import functools
 import warnings
 from dataclasses import dataclass
 
-__all__ = ["Source", "binds", "bound_names", "read_source"]
+__all__ = ["REMEMBERED", "Source", "binds", "bound_names", "read_source", "text_of"]
+
+_MAX_CODE = 256 * 1024
+REMEMBERED = 16 * 1024
+"""Longer code, in characters, is read anew each time: its tree is a hundred times as large."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +23,7 @@ class Source:
         tree: the syntax tree, None where Python cannot parse it.
         bound: names that running it may bind.
         functions: the functions it defines, nested ones too.
+        imports: the modules it imports.
         error: line, column and message, where Python cannot parse it.
     """
 
@@ -26,33 +31,58 @@ class Source:
     tree: ast.Module | None
     bound: frozenset[str]
     functions: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]
+    imports: frozenset[str] = frozenset()
     error: tuple[int, int, str] | None = None
 
 
-@functools.lru_cache(maxsize=512)
 def read_source(code: str) -> Source:
     """Read a snippet; asked again, the answer is remembered."""
+    return _remembered(code) if len(code) <= REMEMBERED else _read(code)
+
+
+@functools.lru_cache(maxsize=128)
+def _remembered(code: str) -> Source:
+    return _read(code)
+
+
+def _read(code: str) -> Source:
+    if len(code) > _MAX_CODE:  # reading it takes time and memory of the host, where no limit holds
+        return _unreadable(1, 1, f"the code is longer than {_MAX_CODE} characters")
     try:
         tree = _parsed(code)
     except SyntaxError as error:
-        return Source(
-            code, None, frozenset(), (), (error.lineno or 1, error.offset or 1, error.msg)
-        )
+        return _unreadable(error.lineno or 1, error.offset or 1, error.msg)
     except (ValueError, RecursionError, MemoryError) as error:
-        return Source(
-            code, None, frozenset(), (), (1, 1, str(error) or "the code is nested too deeply")
-        )
-    nodes = ast.walk(tree)
-    functions = tuple(
-        node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    )
-    return Source(code, tree, frozenset(bound_names(tree)), functions)
+        return _unreadable(1, 1, str(error) or "the code is nested too deeply")
+    functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
+    imports: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            functions.append(node)
+        elif isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+            imports.add(node.module)
+    bound = frozenset(bound_names(tree))
+    return Source(code, tree, bound, tuple(functions), frozenset(imports))
+
+
+def _unreadable(line: int, column: int, message: str) -> Source:
+    return Source("", None, frozenset(), (), error=(line, column, message))
 
 
 def _parsed(code: str) -> ast.Module:
     with warnings.catch_warnings():  # "\d" in a plain string is the code's business
         warnings.simplefilter("ignore")
         return ast.parse(code)
+
+
+def text_of(node: ast.AST) -> str:
+    """A part of a snippet as text, for messages."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:  # it was parsed by a parser that counts levels otherwise
+        return "..."
 
 
 def bound_names(tree: ast.Module) -> set[str]:

@@ -86,7 +86,7 @@ def _json_of(arms: Sequence[Lowered]) -> tuple[Convert, Convert]:
 def _is_lowered(arm: Lowered, value: Any) -> bool:
     """Whether a lowered value belongs to an arm: by name where it has one, else by trying."""
     if arm.encode is None:
-        return json_kind(value) in arm.kinds
+        return json_kind(value) in arm.kinds and not (arm.stub == "int" and type(value) is float)
     name = _name_of(value)
     if name is not None:
         return arm.stub == name

@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from punie_sandbox._functions import ExternalFunctions
+from punie_sandbox._json import encode_any
 from punie_sandbox._sandbox import Sandbox
 from punie_sandbox.errors import SandboxError
 from punie_sandbox.limits import Limits
@@ -146,11 +147,13 @@ def _import(name: str) -> ModuleType:
         if path.suffix != ".py":
             sys.path.insert(0, str(Path.cwd()))
             return importlib.import_module(name)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
+        own_name = f"punie_functions_{path.stem}"  # whatever it is called, it hides no module
+        spec = importlib.util.spec_from_file_location(own_name, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module  # so that annotations of its classes can be resolved
+        sys.modules[own_name] = module  # so that annotations of its classes can be resolved
+        sys.path.insert(0, str(path.resolve().parent))
         spec.loader.exec_module(module)
     except Exception as error:
         raise _UsageError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
@@ -186,9 +189,16 @@ def _print_result(file: str, result: RunResult) -> None:
     print(result.stdout, end="")
     _print_diagnostics(file, result.diagnostics)
     if result.value is not None:
-        print(repr(result.value))
+        print(_shown(result.value))
     if result.error is not None:
         print(result.error, file=sys.stderr)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # an integer of thousands of digits, somewhere inside
+        return json.dumps(encode_any(value))
 
 
 def _print_plan(arguments: argparse.Namespace, plan: Plan) -> None:

@@ -7,6 +7,7 @@ sandboxed code does wrong; that is never an exception but a `RunResult` with a n
 from __future__ import annotations
 
 __all__ = [
+    "BusyError",
     "CannotPreviewError",
     "PendingRunError",
     "PlanError",
@@ -28,6 +29,10 @@ class RegistrationError(SandboxError):
 
 class SandboxClosedError(SandboxError):
     """The sandbox was used outside its `async with` block."""
+
+
+class BusyError(SandboxError):
+    """No worker became free in time: too many sandboxes hold variables at once."""
 
 
 class PendingRunError(SandboxError):

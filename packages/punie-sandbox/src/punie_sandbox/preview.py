@@ -102,22 +102,28 @@ class Overlay:
             raise CannotPreviewError(f"{name}() would not see the planned changes")
 
     async def apply(self, changes: Sequence[FileChange]) -> None:
-        """Make the changes, each file as a whole, after checking that no file changed meanwhile."""
+        """Make the changes, each file as a whole, after checking that no file changed meanwhile.
+
+        Each file is looked at once more right before it is written: somebody may be quick, and two names may
+        turn out to be one file.
+        """
         for change in changes:
-            if await _read(self._files, change.path) != change.before:
-                raise PlanError(
-                    f"{change.path} changed since the plan was made; nothing was written"
-                )
+            await self._refuse_if_edited(change, "nothing was written")
         done: list[str] = []
         for change in changes:
+            written = f"written before it: {', '.join(done) or 'nothing'}"
+            await self._refuse_if_edited(change, written)
             try:
                 await self._files.write_text(change.path, change.after)
             except Exception as error:
-                written = ", ".join(done) or "nothing"
                 raise PlanError(
-                    f"{change.path} could not be written ({error}); written before it: {written}"
+                    f"{change.path} could not be written ({error}); {written}"
                 ) from error
             done.append(change.path)
+
+    async def _refuse_if_edited(self, change: FileChange, so_far: str) -> None:
+        if await _read(self._files, change.path) != change.before:
+            raise PlanError(f"{change.path} changed since the plan was made; {so_far}")
 
 
 async def _read(files: TextFiles, path: str) -> str | None:
@@ -175,11 +181,13 @@ class Preview:
 
         def over(overlay: Overlay) -> ExternalFunctions:
             async def read_text(path: Any, *args: Any, **kwargs: Any) -> str:
-                if _normal(path) in {change.path for change in overlay.changes()}:
-                    return await overlay.read_text(path)
-                return await _invoke(functions[read], path, *args, **kwargs)
+                if _normal(path) not in {change.path for change in overlay.changes()}:
+                    return await _invoke(functions[read], path, *args, **kwargs)
+                _only_whole(read, args, kwargs)
+                return await overlay.read_text(path)
 
-            async def write_text(path: Any, content: str) -> str | None:
+            async def write_text(path: Any, content: str, *args: Any, **kwargs: Any) -> str | None:
+                _only_whole(write, args, kwargs)
                 await overlay.write_text(path, content)
                 return f"Planned {len(content)} characters for {path}" if says else None
 
@@ -191,6 +199,13 @@ class Preview:
             return functions.replaced({**others, read: read_text, write: write_text})
 
         return cls(_ByName(functions[read], functions[write]), over)
+
+
+def _only_whole(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if args or kwargs:  # a part of a file, another encoding: what they mean only the function knows
+        raise CannotPreviewError(
+            f"{name}() of a planned file can be previewed without options only"
+        )
 
 
 def _careful(function: ExternalFunction, overlay: Overlay) -> Callable[..., Any]:

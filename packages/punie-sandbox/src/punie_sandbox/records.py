@@ -87,6 +87,14 @@ class Decision:
     action: Literal["allow", "deny", "ask"]
     reason: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.action not in {
+            "allow",
+            "deny",
+            "ask",
+        }:  # a misspelt refusal must not pass as consent
+            raise ValueError(f"a decision is allow, deny or ask, not {self.action!r}")
+
 
 allow = Decision("allow")
 """Let the call happen."""
@@ -175,6 +183,7 @@ class RunResult:
             given up.
         functions: digest of the functions it ran with.
         clock: what the clock said each time the code asked, in seconds since 1970.
+        settled: numbers of the awaited calls, in the groups in which their answers came to the code.
         pending: the paused run, when status is `"pending"`; not part of the JSON form.
     """
 
@@ -189,6 +198,7 @@ class RunResult:
     state: Literal["kept", "lost"] = "kept"
     functions: str = ""
     clock: tuple[float, ...] = ()
+    settled: tuple[tuple[int, ...], ...] = ()
     pending: Any = field(default=None, compare=False)
 
     @property
@@ -211,6 +221,7 @@ class RunResult:
             "state": self.state,
             "functions": self.functions,
             "clock": list(self.clock),
+            "settled": [list(group) for group in self.settled],
         }
 
     @classmethod
@@ -234,6 +245,7 @@ class RunResult:
             state=data["state"],
             functions=data["functions"],
             clock=tuple(data["clock"]),
+            settled=tuple(tuple(group) for group in data.get("settled", ())),
         )
 
 

@@ -9,8 +9,16 @@ from punie_sandbox._modules.loader import (
     PROVIDED,
     loading_code,
     provided_in,
+    rewrites_imports,
     stubs_of,
     with_provided_imports,
 )
 
-__all__ = ["PROVIDED", "loading_code", "provided_in", "stubs_of", "with_provided_imports"]
+__all__ = [
+    "PROVIDED",
+    "loading_code",
+    "provided_in",
+    "rewrites_imports",
+    "stubs_of",
+    "with_provided_imports",
+]

@@ -9,12 +9,20 @@ from importlib import resources
 
 from punie_sandbox._source import Source
 
-__all__ = ["PROVIDED", "loading_code", "provided_in", "stubs_of", "with_provided_imports"]
+__all__ = [
+    "PROVIDED",
+    "loading_code",
+    "provided_in",
+    "rewrites_imports",
+    "stubs_of",
+    "with_provided_imports",
+]
 
 PROVIDED = frozenset(
     {"contextlib", "difflib", "fnmatch", "heapq", "operator", "statistics", "string", "textwrap"}
 )
 _PREFIX = "punie_module_"
+_ABC = "collections.abc"
 
 
 @functools.cache
@@ -105,16 +113,14 @@ def _signature(node: ast.FunctionDef, indent: str) -> str:
     return f"{indent}def {node.name}({ast.unparse(node.args)}){returns}: ..."
 
 
-@functools.lru_cache(maxsize=512)
 def provided_in(source: Source) -> frozenset[str]:
     """The provided modules that a snippet imports."""
-    found: set[str] = set()
-    for node in ast.walk(source.tree) if source.tree else ():
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add(node.module or "")
-    return frozenset(found & PROVIDED)
+    return source.imports & PROVIDED
+
+
+def rewrites_imports(source: Source) -> bool:
+    """Whether `with_provided_imports` changes the snippet."""
+    return bool(source.imports & (PROVIDED | {_ABC}))
 
 
 def with_provided_imports(code: str, tree: ast.Module) -> str:
@@ -125,21 +131,28 @@ def with_provided_imports(code: str, tree: ast.Module) -> str:
         first, last = node.lineno - 1, node.end_lineno - 1
         before, after = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
         joins = b"\\\n" * (last - first)
-        replaced = before + _assignments(node).encode() + (b" " + joins if joins else b"") + after
+        if joins:
+            joins, after = b" " + joins, after or b"\n"  # a continued line needs an end
+        replaced = before + _assignments(node).encode() + joins + after
         lines[first : last + 1] = replaced.splitlines(keepends=True)
     return b"".join(lines).decode()
 
 
 def _imports(tree: ast.Module) -> Iterable[ast.Import | ast.ImportFrom]:
     for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.level == 0:
-            names = [node.module]
-        if isinstance(node, (ast.Import, ast.ImportFrom)) and PROVIDED.intersection(names):
+        if isinstance(node, ast.Import) and PROVIDED.intersection(a.name for a in node.names):
+            yield node
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.level == 0
+            and node.module in PROVIDED | {_ABC}
+        ):
             yield node
 
 
 def _assignments(node: ast.Import | ast.ImportFrom) -> str:
+    if isinstance(node, ast.ImportFrom) and node.module == _ABC:
+        return ast.unparse(ast.ImportFrom("typing", node.names, 0))
     if isinstance(node, ast.Import):
         return "; ".join(
             f"{alias.asname or alias.name} = {_PREFIX}{alias.name}"

@@ -33,6 +33,7 @@ __all__ = ["Reader", "fields_read"]
 
 _PASSES = 8
 _CALL_DEPTH = 12
+_CALLS = 2000
 
 
 def fields_read(
@@ -69,15 +70,25 @@ class Reader:
         self.reads: set[str] = set()
         self.returned: list[list[Shape]] = []
         self.calling: list[ast.AST] = []
+        self.calls_left = _CALLS
 
     def read(self, code: str) -> None:
-        """Learn from one snippet."""
+        """Learn from one snippet; of one that is nested too deeply, what comes before that."""
         tree = read_source(code).tree
         if tree is None:
             return
+        try:
+            self._read(tree.body)
+        except RecursionError:
+            del self.scopes[1:]
+            self.returned.clear()
+            self.calling.clear()
+
+    def _read(self, body: Sequence[ast.stmt]) -> None:
         for _ in range(_PASSES):
             before = (len(self.reads), dict(self.scopes[0]))
-            self.block(tree.body)
+            self.calls_left = _CALLS
+            self.block(body)
             if before == (len(self.reads), self.scopes[0]):
                 return
 
@@ -364,8 +375,9 @@ class Reader:
         named: Mapping[str, Shape],
     ) -> Shape:
         """A call of the snippet's own function: its body is read with these arguments."""
-        if node in self.calling or len(self.calling) > _CALL_DEPTH:
+        if node in self.calling or len(self.calling) > _CALL_DEPTH or not self.calls_left:
             return UNKNOWN
+        self.calls_left -= 1  # functions that call each other twice would be read 2 ** depth times
         scope: dict[str, Shape] = {}
         parameters = [*node.args.posonlyargs, *node.args.args]
         for parameter, shape in zip(parameters, args, strict=False):
