@@ -163,7 +163,7 @@ def fuzz(session: nox.Session, package: str) -> None:
 def matrix(session: nox.Session) -> None:
     """Compare punie-tools with many versions of ty, ruff and pytest, and on real packages (10 minutes)."""
     install_wheels(session, ("punie-tools",))
-    session.install("uv", "--constraint", str(constraints()))
+    session.install("pip", "uv", "--constraint", str(constraints()))
     with session.chdir(ROOT / "packages" / "punie-tools"):
         session.run(
             "python", "-m", "pytest", "-q", "differential", *session.posargs, env=_environment()

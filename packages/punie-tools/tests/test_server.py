@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -90,6 +91,47 @@ async def test_what_could_make_them_differ_is_asked_of_the_command_line(
     (root / "latin.py").write_bytes(b"# caf\xe9\n")
     unreadable = await agree(daemon, host)
     assert (by(unreadable), unreadable.status) == ("check", "tool_error")
+
+
+async def test_an_edit_is_asked_about_before_anybody_asks(root: Path) -> None:
+    told = asyncio.Event()
+
+    class Listening(LocalHost):
+        """A host that hears when the server is told of an edit."""
+
+        async def spawn(self, *args, **kwargs):
+            """Start, and listen."""
+            process = await super().spawn(*args, **kwargs)
+            assert process.stdin is not None
+            send = process.stdin.write
+
+            def write(data: bytes) -> None:
+                send(data)
+                if b"didChangeWatchedFiles" in data:
+                    told.set()
+
+            process.stdin.write = write  # ty: ignore[invalid-assignment]
+            return process
+
+    (root / "a.py").write_text("x: int = ''\n")
+    host = Listening(root)
+    async with Toolbox(host, daemon=True) as daemon:
+        await daemon.typecheck(".")
+        told.clear()
+        (root / "a.py").write_text("x: int = ''\ny: int = ''\n")
+        await asyncio.wait_for(told.wait(), 60)
+        result = await daemon.typecheck(".")
+        assert (by(result), result.error_count) == ("server", 2)
+
+
+async def test_an_edit_that_moves_lines_and_no_offset_is_noticed(
+    daemon: Toolbox, host: LocalHost, root: Path
+) -> None:
+    (root / "a.py").write_text("# aaa bbb\nx: int = ''\n")
+    await daemon.typecheck(".")
+    (root / "a.py").write_text("# aaa\n#bb\nx: int = ''\n")
+    moved = await agree(daemon, host)
+    assert (by(moved), moved.errors[0].line) == ("server", 3)
 
 
 async def test_a_project_that_includes_less_is_never_left_to_the_server(

@@ -4,6 +4,9 @@ The first check runs the command line and the server side by side. Where both sa
 server alone answers from then on, until something changes that could make them differ: the
 configuration, what is installed, a deleted file, a file that is not UTF-8, or the server's death.
 Then the command line answers, and trust has to be earned again.
+
+While it is trusted, the files are looked at a few times a second, and the server is asked about an
+edit when it is seen: most often the answer is there before the question.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from punie_tools._checks import typecheck
 from punie_tools._snapshot import Snapshot, take_snapshot
@@ -26,6 +29,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Daemon"]
 
+_PAUSE_S = 0.2
+#: The share of one core's time that looking ahead may take.
+_SHARE = 0.05
+#: Without a check for so long, nobody is waiting for an answer.
+_IDLE_S = 600.0
+
+
+class _Answer(NamedTuple):
+    """What the server said about a state of the files."""
+
+    about: Snapshot
+    errors: list[TypeCheckError]
+
 
 class Daemon:
     """Answers whole-project checks of one workspace, and lends its server for questions."""
@@ -36,12 +52,17 @@ class Daemon:
         self._lock = asyncio.Lock()
         self._starting = asyncio.Lock()
         self._proven: Snapshot | None = None
+        self._last: _Answer | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._asked = 0.0
 
     async def close(self) -> None:
-        """End the server."""
-        server, self._server, self._proven = self._server, None, None
-        if server is not None:
-            await server.close()
+        """End the server, and stop looking at the files."""
+        watching, self._watching = self._watching, None
+        if watching is not None and not watching.get_loop().is_closed():
+            watching.cancel()
+            await asyncio.wait([watching])
+        await self._give_up()
 
     async def server(self) -> TyServer:
         """Return the running server, started when there is none.
@@ -52,7 +73,7 @@ class Daemon:
         """
         async with self._starting:
             if self._server is not None and not self._server.alive:
-                await self.close()
+                await self._give_up()
             if self._server is None:
                 timeout = self._runner.timeout
                 self._server = await TyServer.start(
@@ -62,22 +83,42 @@ class Daemon:
 
     async def typecheck(self) -> TypeCheckResult:
         """Return what `ty check .` says."""
+        started = self._asked = time.monotonic()
         async with self._lock:
-            now = await asyncio.to_thread(take_snapshot, self._runner.root)
-            if await self._trusted(now):
-                started = time.perf_counter()
-                errors = await self._diagnose(now)
-                if errors is not None and self._server is not None:
-                    return _result(errors, self._server, time.perf_counter() - started)
-            return await self._prove(now)
+            now = await self._look()
+            errors = await self._by_server(now)
+            if errors is not None and self._server is not None:
+                result = _result(errors, self._server, time.monotonic() - started)
+            else:
+                result = await self._prove(now)
+            self._watch()
+            return result
+
+    async def _look(self) -> Snapshot:
+        return await asyncio.to_thread(take_snapshot, self._runner.root)
+
+    async def _give_up(self) -> None:
+        """End the server; the next check proves another one."""
+        server, self._server, self._proven, self._last = self._server, None, None, None
+        if server is not None:
+            await server.close()
+
+    async def _by_server(self, now: Snapshot) -> list[TypeCheckError] | None:
+        """Return the server's diagnostics, or None where they need not be the command line's."""
+        if not await self._trusted(now):
+            return None
+        errors = await self._diagnose(now)
+        if errors is not None:
+            self._proven = now
+        return errors
 
     async def _prove(self, before: Snapshot) -> TypeCheckResult:
         """Return the command line's answer, and find out whether the server gives the same."""
         self._proven = None
         if self._server is not None and self._server.alive is False:
-            await self.close()
+            await self._give_up()
         told, errors = await asyncio.gather(typecheck(self._runner, "."), self._diagnose(before))
-        after = await asyncio.to_thread(take_snapshot, self._runner.root)
+        after = await self._look()
         same = told.status in {"clean", "findings"} and errors == told.errors
         if same and after == before and not await asyncio.to_thread(_narrowed, self._runner.root):
             self._proven = before
@@ -85,11 +126,15 @@ class Daemon:
 
     async def _diagnose(self, now: Snapshot) -> list[TypeCheckError] | None:
         """Return the server's diagnostics, or None where it has none to give."""
+        if self._last is not None and not self._last.about.changes_to(now):
+            return self._last.errors
         try:
-            return await (await self.server()).diagnose(now)
+            errors = await (await self.server()).diagnose(now)
         except (ServerError, ToolMissingError):
-            await self.close()
+            await self._give_up()
             return None
+        self._last = _Answer(now, errors)
+        return errors
 
     async def _trusted(self, now: Snapshot) -> bool:
         """Return whether the server's answer must be the command line's."""
@@ -97,12 +142,29 @@ class Daemon:
         if proven is None or self._server is None or not self._server.alive:
             return False
         if proven.configuration != now.configuration:
-            await self.close()  # it may have read the old configuration for good
+            await self._give_up()  # it may have read the old configuration for good
             return False
         changes = proven.changes_to(now)
         if 3 in changes.values():
             return False
         return await asyncio.to_thread(_all_text, list(changes))
+
+    def _watch(self) -> None:
+        """Begin to look ahead, if there is something to look ahead with."""
+        if self._proven is not None and (self._watching is None or self._watching.done()):
+            self._watching = asyncio.create_task(self._look_ahead())
+
+    async def _look_ahead(self) -> None:
+        """Ask the server about each edit when it is seen, until it is no longer trusted."""
+        pause = _PAUSE_S
+        while self._proven is not None and time.monotonic() - self._asked < _IDLE_S:
+            await asyncio.sleep(pause)
+            async with self._lock:
+                started = time.monotonic()
+                # A state it is not trusted with is for the next check, by the command line.
+                if await self._by_server(await self._look()) is None:
+                    return
+                pause = max(_PAUSE_S, (time.monotonic() - started) / _SHARE)
 
 
 def _result(errors: list[TypeCheckError], server: TyServer, duration: float) -> TypeCheckResult:

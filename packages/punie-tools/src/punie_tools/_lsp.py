@@ -114,6 +114,9 @@ class LspClient:
             self._fail(f"the language server broke the protocol ({error})")
         except ServerError:
             pass  # it was gone when we answered it; the failure is noted
+        except asyncio.CancelledError:  # ours, or the event loop's that ends
+            self._fail("the language server was closed")
+            raise
 
     async def _message(self) -> dict[str, Any]:
         stdout = self._process.stdout

@@ -8,6 +8,7 @@ through linked directories, and edits inside an installed package.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,10 @@ _SKIPPED = frozenset(
     {".git", ".hg", "__pycache__", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 )
 
+#: File systems stamp with the tick of the kernel's clock, up to 10 ms: within it, a file can change
+#: again without a new stamp.
+_TICK_NS = 20_000_000
+
 Stamp = tuple[int, int, int]
 
 
@@ -35,17 +40,23 @@ class Snapshot:
     Attributes:
         sources: Python files and notebooks.
         configuration: What decides how they are checked.
+        fresh: Sources that were written so shortly before that their stamps do not tell yet
+            whether they are written again.
     """
 
     sources: dict[str, Stamp] = field(default_factory=dict)
     configuration: dict[str, Stamp] = field(default_factory=dict)
+    fresh: set[str] = field(default_factory=set, compare=False)
 
     def changes_to(self, later: Snapshot) -> dict[str, int]:
-        """Return what happened to each source: 1 created, 2 changed, 3 deleted (as LSP counts)."""
+        """Return what happened to each source: 1 created, 2 changed, 3 deleted (as LSP counts).
+
+        Fresh sources count as changed.
+        """
         changed = {
             path: 2 if path in self.sources else 1
             for path, stamp in later.sources.items()
-            if self.sources.get(path) != stamp
+            if self.sources.get(path) != stamp or path in self.fresh
         }
         return changed | dict.fromkeys(self.sources.keys() - later.sources.keys(), 3)
 
@@ -53,10 +64,13 @@ class Snapshot:
 def take_snapshot(root: Path) -> Snapshot:
     """Return the stamps of a directory's files."""
     snapshot = Snapshot()
+    settled = time.time_ns() - _TICK_NS
     for entry in _walk(str(root)):
         name = entry.name
         if name.endswith(_SUFFIXES):
-            snapshot.sources[entry.path] = _stamp(entry)
+            stamp = snapshot.sources[entry.path] = _stamp(entry)
+            if stamp[0] > settled:
+                snapshot.fresh.add(entry.path)
         elif name in _CONFIGURATION or name == "site-packages":
             snapshot.configuration[entry.path] = _stamp(entry)
     return snapshot

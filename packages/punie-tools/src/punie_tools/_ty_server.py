@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasPath, BaseModel, Field, TypeAdapter, ValidationError
@@ -59,7 +60,8 @@ class _Diagnostic(BaseModel):
 
 class _FileReport(BaseModel):
     uri: str
-    kind: str
+    kind: Literal["full", "unchanged"]
+    result: str | None = Field(None, validation_alias="resultId")
     items: list[_Diagnostic] = []
 
 
@@ -70,6 +72,15 @@ class _Report(BaseModel):
 _REPORT = TypeAdapter(_Report)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the server said about one file, and the name it gave to that."""
+
+    uri: str
+    result: str | None
+    errors: list[TypeCheckError]
+
+
 class TyServer:
     """A running `ty server` for one workspace."""
 
@@ -78,6 +89,7 @@ class TyServer:
         self._host = host
         self._client = client
         self._known = Snapshot()
+        self._told: dict[str, _Told] = {}
         self.version = version
 
     @classmethod
@@ -150,12 +162,13 @@ class TyServer:
             ServerError: It is gone.
         """
         now = now or await asyncio.to_thread(take_snapshot, self.root)
-        changes = [
-            {"uri": Path(path).as_uri(), "type": kind}
-            for path, kind in sorted(self._known.changes_to(now).items())
-        ]
+        changes = self._known.changes_to(now)
+        for path in changes:
+            # Its result ids are of offsets: an edit that moves lines and no offset keeps the id.
+            self._told.pop(path, None)
         if changes:
-            await self._client.notify("workspace/didChangeWatchedFiles", {"changes": changes})
+            told = [{"uri": Path(path).as_uri(), "type": kind} for path, kind in changes.items()]
+            await self._client.notify("workspace/didChangeWatchedFiles", {"changes": told})
         self._known = now
 
     async def diagnose(self, now: Snapshot | None = None) -> list[TypeCheckError]:
@@ -165,29 +178,36 @@ class TyServer:
             ServerError: It cannot answer.
         """
         await self.catch_up(now)
+        told = await self._report()
+        if self._told.keys() - told.keys():  # it must speak of each file that it is asked about
+            self._told = {}
+            told = await self._report()
+        self._told = {path: each for path, each in told.items() if each.result is not None}
+        shown = sorted(told, key=lambda path: display(path, self.root))
+        return [error for path in shown for error in told[path].errors]
+
+    async def _report(self) -> dict[str, _Told]:
+        """Return what the server says about each file that it says anything about.
+
+        Of files it told of before, and that were not edited, it need not tell the same again.
+        """
         # Where nothing changed (a clean workspace too) the server holds its answer back until
         # something does. A file it must declare free of diagnostics makes it answer at once.
-        probe = {"uri": (self.root / _PROBE).as_uri(), "value": "0"}
-        raw = await self._client.request("workspace/diagnostic", {"previousResultIds": [probe]})
+        probe = _Told((self.root / _PROBE).as_uri(), "0", [])
+        known = [{"uri": each.uri, "value": each.result} for each in (probe, *self._told.values())]
+        raw = await self._client.request("workspace/diagnostic", {"previousResultIds": known})
+        told = {}
         try:
-            report = _REPORT.validate_python(raw)
-            errors = [
-                TypeCheckError(
-                    file=display(path_of(each.uri), self.root),
-                    line=item.line + 1,
-                    column=item.character + 1,
-                    severity=_SEVERITIES[item.severity],
-                    code=str(item.code or ""),
-                    message=_ASIDES.split(item.message, maxsplit=1)[0],
+            for each in _REPORT.validate_python(raw).items:
+                path = path_of(each.uri)
+                told[path] = (
+                    self._told[path]
+                    if each.kind == "unchanged"
+                    else _Told(each.uri, each.result, _errors(each, display(path, self.root)))
                 )
-                for each in report.items
-                for item in each.items
-                if item.severity != _HINT
-            ]
         except (ValidationError, KeyError) as error:
             raise ServerError(f"the language server's report is malformed ({error})") from error
-        errors.sort(key=lambda e: (e.file, e.line, e.column, e.code, e.message))
-        return errors
+        return told
 
     async def ask(self, method: str, params: dict[str, Any]) -> Any:
         """Return the answer to a question about the workspace as it is on disk.
@@ -213,6 +233,23 @@ class TyServer:
         finally:
             if self.alive:
                 await self._client.notify("textDocument/didClose", {"textDocument": document})
+
+
+def _errors(report: _FileReport, file: str) -> list[TypeCheckError]:
+    """Return the diagnostics of one file, sorted, without what the command line does not report."""
+    errors = [
+        TypeCheckError(
+            file=file,
+            line=each.line + 1,
+            column=each.character + 1,
+            severity=_SEVERITIES[each.severity],
+            code=str(each.code or ""),
+            message=_ASIDES.split(each.message, maxsplit=1)[0],
+        )
+        for each in report.items
+        if each.severity != _HINT
+    ]
+    return sorted(errors, key=lambda each: (each.line, each.column, each.code, each.message))
 
 
 _CAPABILITIES = {
