@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from punie_agent.errors import AgentError
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
@@ -61,13 +59,12 @@ class LazyWorkspace:
         Raises:
             TurnCancelledError: `cancel` was set before it was open.
         """
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._open())
+        opening = self._opening = self._opening or asyncio.create_task(self._open())
         try:
-            return await _unless(cancel, asyncio.shield(self._opening))
-        except (AgentError, OSError, ValueError):
-            self._opening = None  # the next turn tries again
-            raise
+            return await _unless(cancel, asyncio.shield(opening))
+        finally:
+            if opening.done() and (opening.cancelled() or opening.exception() is not None):
+                self._opening = None  # the next turn tries again
 
     async def close(self) -> None:
         """Let go of the workspace, also of one that is still opening."""
