@@ -9,8 +9,6 @@ ACCELERATOR ?= auto
 
 export HF_HUB_OFFLINE ?= 1
 export MLX_DISABLE_COMPILE ?= 1
-# uv trusts the certificates the system trusts, as git and pip do (a company's proxy).
-export UV_SYSTEM_CERTS ?= 1
 # The train stage reads RANKS, HOSTS and BACKEND. They come from the environment or the command line, and make
 # hands those on; an `export` of them here would hand on empty variables where none was given.
 

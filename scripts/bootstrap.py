@@ -95,6 +95,10 @@ def sync_environment(accelerator: str) -> None:
             sys.executable,
         )
     STAMP.write_text(inputs)
+    print(
+        'setup: .venv is ready; its programs by name: export PATH="$PWD/.venv/bin:$PATH"',
+        flush=True,
+    )
 
 
 def update_lock(packages: list[str]) -> None:
@@ -220,6 +224,8 @@ def run(*argv: str) -> None:
     """Run a command in the root; raise BootstrapError with the command when it fails."""
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     environment["UV_PROJECT_ENVIRONMENT"] = str(ROOT / ".venv")
+    # What the system trusts, uv trusts too, as git and pip do: a company's proxy.
+    environment.setdefault("UV_SYSTEM_CERTS", "1")
     done = subprocess.run(argv, cwd=ROOT, env=environment, check=False)
     if done.returncode:
         raise BootstrapError(
