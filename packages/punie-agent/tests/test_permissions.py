@@ -278,6 +278,13 @@ async def test_always_for_such_a_file_means_exactly_this_file(
     ]
 
 
+async def test_a_plug_ins_write_is_known_by_any_argument(host: LocalHost) -> None:
+    permissions = Permissions(Answers("reject"), mode="accept-edits", host=host)
+    for target, action in ((".git/config", "deny"), ("app.py", "allow")):
+        call = Call(1, "sort_imports", {"style": "x", "target": target}, "write")
+        assert (await permissions(call)).action == action
+
+
 async def test_always_that_is_taken_out_of_the_file_is_asked_again(project: Path) -> None:
     answers = Answers("allow_always")
     permissions = Permissions(answers, project=project)

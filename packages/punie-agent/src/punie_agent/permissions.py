@@ -63,6 +63,7 @@ _VERBS = {
     "pytest_run": "Run the tests of",
 }
 _DIFF_LIMIT = 400_000
+_MOST_PATH = 4096
 _OF_A_COMMAND = frozenset({"command", "args", "cwd"})
 
 logger = logging.getLogger(__name__)
@@ -264,10 +265,15 @@ class Permissions:
         return rule_of(call) if path is None else f"{call.name}: {path}"
 
     def _guarded(self, call: Call) -> str | None:
-        path = _path(call.arguments)
-        if call.effect != "write" or path is None or self.host is None:
+        """The guarded file that a write goes to; for a plug-in's tool, whichever argument names one."""
+        if call.effect != "write" or self.host is None:
             return None
-        return guarded(path, self.host.roots)
+        path = _path(call.arguments)
+        named = [path] if path is not None else [*map(_text, call.arguments.values())]
+        found = (
+            guarded(each, self.host.roots) for each in named if each and len(each) < _MOST_PATH
+        )
+        return next(filter(None, found), None)
 
     def _remember(self, rule: str, outcome: Outcome) -> None:
         if not rule or outcome not in {"allow_session", "allow_always"}:
