@@ -1,4 +1,8 @@
-"""The three git questions as command lines that no configuration can change the meaning of."""
+"""The three git questions as command lines that no configuration can change the meaning of.
+
+Not covered: clean filters that `.git/config` names (git-crypt, nbstripout). Git runs them to tell
+whether a file is changed, and without them the answer would be wrong; a clone never brings them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["git_diff", "git_log", "git_status"]
 
 # A repository's own configuration may name programs to run; reading must not run them.
-_GIT = ("git", "--no-pager", "--literal-pathspecs", "-c", "core.fsmonitor=false")
+_GIT = (
+    *("git", "--no-pager", "--literal-pathspecs"),
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+)
 _STATUS = (
     *(*_GIT, "status", "--porcelain=v2", "--branch", "-z"),
     *("--untracked-files=all", "--find-renames", "--ignore-submodules=none"),
@@ -31,7 +38,13 @@ _LOG = (
     *(*_GIT, "log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8"),
     "--format=%H%x1f%an%x1f%aI%x1f%s%x1f%b",
 )
-_ENV: Mapping[str, str | None] = {"LC_ALL": "C", "LANGUAGE": None}
+_ENV: Mapping[str, str | None] = {
+    "LC_ALL": "C",
+    "LANGUAGE": None,
+    # A partial clone would fetch what it lacks, by whatever transport its configuration names.
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+}
 
 
 async def git_status(runner: Runner, path: str) -> GitStatusResult:

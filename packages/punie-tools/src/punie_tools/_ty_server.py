@@ -42,9 +42,12 @@ def path_of(uri: str) -> str:
     Raises:
         ServerError: It is not a file URI.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise ServerError(f"the language server named {uri!r}, which is no address") from error
     if parts.scheme != "file":
-        raise ServerError(f"the language server named {uri}, which is no file")
+        raise ServerError(f"the language server named {uri!r}, which is no file")
     return unquote(parts.path)
 
 

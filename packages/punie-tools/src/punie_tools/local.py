@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
-import stat
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from punie_tools._files import read_below, replace_below, root_of
 from punie_tools._process import run_process
+from punie_tools._venv import OwnPrograms
 from punie_tools.errors import (
     MissingFileError,
     NotTextError,
@@ -59,7 +59,8 @@ class LocalHost:
     """Runs tools on this machine, in one workspace.
 
     Programs are looked up in the workspace's own `.venv`, in the active virtual environment, beside
-    the running Python, then on PATH; children get their PATH in the same order.
+    the running Python, then on PATH; children get their PATH in the same order. A `.venv` that the
+    repository has under version control is a stranger's, and nothing in it is run.
 
     Attributes:
         roots: The resolved workspace roots; the first one is the working directory.
@@ -79,7 +80,8 @@ class LocalHost:
             *extra_roots: Further directories that paths may lead into.
             env: The environment children start from; this process's by default. Variables that
                 change what tools print are removed from it either way.
-            output_limit: Bytes kept of each stream of a command; the rest is read and dropped.
+            output_limit: Bytes kept of each stream of a command, the rest is read and dropped; also
+                the most bytes of a file that is read.
 
         Raises:
             MissingFileError: A root is not a directory.
@@ -90,7 +92,8 @@ class LocalHost:
                 raise MissingFileError(f"the workspace root {each} is not a directory")
         base = os.environ if env is None else env
         self._env = {k: v for k, v in base.items() if k not in _SCRUBBED} | _SET
-        self._env["PATH"] = os.pathsep.join(self._folders(base))
+        self._elsewhere = _folders(base)
+        self._own = OwnPrograms(self.roots[0], self._elsewhere, self._env)
         self._output_limit = output_limit
 
     def find_program(self, name: str) -> str:
@@ -104,27 +107,20 @@ class LocalHost:
             if path.is_file() and os.access(path, os.X_OK):
                 return str(path)
             raise ToolMissingError(f"{name} is not a program that can be run")
-        if found := shutil.which(name, path=self._env["PATH"]):
+        if found := shutil.which(name, path=self._path()):
             return found
         raise ToolMissingError(
             f"{name} is not installed: it is neither in the workspace's .venv, nor beside the "
             "running Python, nor on PATH"
         )
 
-    def _folders(self, base: Mapping[str, str]) -> list[str]:
+    def _path(self) -> str:
         """Return where programs are looked up, in order."""
-        active = base.get("VIRTUAL_ENV")
-        folders = [
-            str(self.roots[0] / ".venv" / "bin"),
-            *([str(Path(active) / "bin")] if active else []),
-            str(Path(sys.executable).parent),
-            *base.get("PATH", os.defpath).split(os.pathsep),
-        ]
-        return list(dict.fromkeys(folders))
+        return os.pathsep.join(dict.fromkeys([*self._own.folders(), *self._elsewhere]))
 
     def environment(self, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
         """Return the children's environment with `changes` applied (None removes)."""
-        merged = dict(self._env)
+        merged = {**self._env, "PATH": self._path()}
         for key, value in (changes or {}).items():
             if value is None:
                 merged.pop(key, None)
@@ -182,12 +178,13 @@ class LocalHost:
             OutsideRootsError: The path leaves the workspace.
             MissingFileError: There is no such file.
             NotTextError: The file is not UTF-8 text.
-            UnreadableFileError: It is a directory, or may not be read.
+            UnreadableFileError: It is no regular file, too big, or may not be read.
         """
         target = contain(path, self.roots)
         shown = display(target, self.roots[0])
         try:
-            data = await asyncio.to_thread(target.read_bytes)
+            root = root_of(target, self.roots)
+            data = await asyncio.to_thread(read_below, root, target, self._output_limit)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingFileError(f"there is no file {shown}") from error
         except IsADirectoryError as error:
@@ -209,7 +206,7 @@ class LocalHost:
         Raises:
             OutsideRootsError: The path leaves the workspace.
             NotTextError: The text cannot be encoded as UTF-8 (a lone surrogate).
-            UnreadableFileError: It is a directory, or may not be written.
+            UnreadableFileError: It is no regular file, or may not be written.
         """
         target = contain(path, self.roots)
         shown = display(target, self.roots[0])
@@ -218,7 +215,7 @@ class LocalHost:
         except UnicodeEncodeError as error:
             raise NotTextError(f"the text for {shown} is not valid Unicode: {error}") from error
         try:
-            await asyncio.to_thread(_replace, target, data)
+            await asyncio.to_thread(replace_below, root_of(target, self.roots), target, data)
         except IsADirectoryError as error:
             raise UnreadableFileError(f"{shown} cannot be written: it is a directory") from error
         except OSError as error:
@@ -231,18 +228,13 @@ class LocalHost:
         return directory
 
 
-def _replace(target: Path, data: bytes) -> None:
-    """Write beside the target and rename, so that no reader ever sees half a file."""
-    if target.is_dir():
-        raise IsADirectoryError(str(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".punie-{secrets.token_hex(8)}.tmp")
-    try:
-        with beside.open("xb") as file:
-            file.write(data)
-        if target.exists():
-            beside.chmod(stat.S_IMODE(target.stat().st_mode))
-        beside.replace(target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+def _folders(base: Mapping[str, str]) -> list[str]:
+    """Return where programs are looked up outside the workspace, in order."""
+    active = base.get("VIRTUAL_ENV")
+    folders = [
+        *([str(Path(active) / "bin")] if active else []),
+        str(Path(sys.executable).parent),
+        *base.get("PATH", os.defpath).split(os.pathsep),
+    ]
+    # A relative directory of PATH would be one of the workspace.
+    return [each for each in dict.fromkeys(folders) if os.path.isabs(each)]  # noqa: PTH117

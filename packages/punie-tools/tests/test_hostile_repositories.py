@@ -1,0 +1,136 @@
+"""A repository is what a stranger wrote: looking at it runs nothing of it, and leads nowhere else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from punie_tools import LocalHost, Toolbox, UnreadableFileError
+from punie_tools._files import read_below, replace_below
+
+
+def program(path: Path, script: str) -> None:
+    """Write a program."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("tool", ["typecheck", "ruff_check", "git_status"])
+async def test_programs_that_came_with_a_clone_are_not_run(root: Path, git, tool: str) -> None:
+    (root / "a.py").write_text("x = 1\n")
+    for name in ("ty", "ruff", "git"):
+        program(root / ".venv" / "bin" / name, f"touch '{root}/ran'; echo '[]'")
+    [before] = Toolbox(LocalHost(root)).functions([tool])
+    await before(".")
+    assert (root / "ran").exists()  # the owner's own environment is used
+    (root / "ran").unlink()
+    git("add", "-f", ".venv", "a.py")
+    git("commit", "-qm", "poisoned")
+    host = LocalHost(root)
+    [after] = Toolbox(host).functions([tool])
+    assert (await after(".")).status == "clean"
+    assert not (root / "ran").exists()
+    assert str(root / ".venv" / "bin") not in host.environment()["PATH"]
+
+
+async def test_an_environment_that_is_a_link_of_the_repository_is_not_used(root: Path, git) -> None:
+    program(root / "tools" / "bin" / "ty", f"touch '{root}/ran'")
+    (root / "a.py").write_text("x = 1\n")
+    (root / ".venv").symlink_to("tools")
+    git("add", "-A")
+    git("commit", "-qm", "poisoned")
+    assert (await Toolbox(LocalHost(root)).typecheck("a.py")).status == "clean"
+    assert not (root / "ran").exists()
+
+
+async def test_a_worktree_is_looked_at_like_its_repository(root: Path, git) -> None:
+    program(root / ".venv" / "bin" / "ty", f"touch '{root}/ran'")
+    git("add", "-f", ".venv")
+    git("commit", "-qm", "poisoned")
+    git("worktree", "add", "-q", str(root / "tree"))
+    tree = root / "tree"
+    (tree / "a.py").write_text("x = 1\n")
+    assert (await Toolbox(LocalHost(tree)).typecheck("a.py")).status == "clean"
+    assert not (root / "ran").exists()
+
+
+def test_a_relative_directory_of_path_is_no_place_for_programs(root: Path) -> None:
+    host = LocalHost(root, env={"PATH": f".:bin::{os.defpath}"})
+    assert all(os.path.isabs(each) for each in host.environment()["PATH"].split(os.pathsep))
+
+
+async def test_a_repositorys_hooks_and_transports_are_not_run(
+    toolbox: Toolbox, root: Path, git
+) -> None:
+    (root / "a").write_text("a\n")
+    git("add", "a")
+    git("commit", "-qm", "a")
+    for hook in ("post-index-change", "reference-transaction"):
+        program(root / ".git" / "hooks" / hook, f"touch '{root}/ran'")
+    # A partial clone that lacks its one blob, and says to get it by running a program.
+    git("config", "core.repositoryFormatVersion", "1")
+    git("config", "extensions.partialClone", "origin")
+    git("config", "remote.origin.url", "ext::touch ran")
+    git("config", "remote.origin.promisor", "true")
+    git("config", "protocol.ext.allow", "always")
+    blob = git("rev-parse", "HEAD:a").decode().strip()
+    (root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    (root / "a").write_text("b\n")
+    results = [await toolbox.git_status("."), await toolbox.git_diff("."), await toolbox.git_log(".")]
+    assert not (root / "ran").exists()
+    assert [each.success for each in results] == [True, False, True]
+
+
+def test_a_directory_swapped_for_a_link_leads_nowhere(root: Path) -> None:
+    outside = root.parent / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("s")
+    # As another process can do between the check of a path and its use.
+    (root / "dir").symlink_to(outside)
+    with pytest.raises(OSError):  # noqa: PT011 - which one is the system's choice
+        read_below(root, root / "dir" / "secret", 100)
+    with pytest.raises(OSError):  # noqa: PT011 - which one is the system's choice
+        replace_below(root, root / "dir" / "secret", b"x")
+    with pytest.raises(OSError):  # noqa: PT011 - which one is the system's choice
+        replace_below(root, root / "dir" / "new" / "file", b"x")
+    assert [each.name for each in outside.iterdir()] == ["secret"]
+    assert (outside / "secret").read_text() == "s"
+
+
+def test_a_file_swapped_for_a_link_is_not_followed(root: Path) -> None:
+    secret = root.parent / "secret"
+    secret.write_text("s")
+    (root / "file").symlink_to(secret)
+    with pytest.raises(OSError, match="symbolic links"):
+        read_below(root, root / "file", 100)
+    with pytest.raises(OSError, match="not a regular file"):
+        replace_below(root, root / "file", b"x")
+    assert secret.read_text() == "s"
+
+
+async def test_a_pipe_is_refused_and_not_waited_for(host: LocalHost, root: Path) -> None:
+    os.mkfifo(root / "pipe.py")
+    with pytest.raises(UnreadableFileError, match=r"pipe\.py cannot be read: it is not a regular"):
+        await host.read_text("pipe.py")
+    with pytest.raises(UnreadableFileError, match=r"pipe\.py cannot be written: it is not a reg"):
+        await host.write_text("pipe.py", "x")
+
+
+async def test_a_file_that_is_too_long_is_refused(root: Path) -> None:
+    host = LocalHost(root, output_limit=10)
+    (root / "long.txt").write_text("12345678901")
+    with pytest.raises(UnreadableFileError, match="it is longer than 10 bytes"):
+        await host.read_text("long.txt")
+
+
+async def test_a_configuration_that_reads_elsewhere_gives_no_answer(
+    toolbox: Toolbox, root: Path
+) -> None:
+    (root.parent / "secret.toml").write_text("password = 'hunter2'\n")
+    (root / "a.py").write_text("x = 1\n")
+    (root / "ruff.toml").write_text("extend = '../secret.toml'\n")
+    result = await toolbox.ruff_check("a.py")
+    assert (result.status, result.success) == ("tool_error", False)
