@@ -158,3 +158,12 @@ def test_make_without_a_target_prints_help_with_its_variables(make: Make) -> Non
     printed = make().stdout
     for word in ("make phase23", "MODEL=", "DATA=", "make status", "make clean-phase23"):
         assert word in printed
+
+
+def test_what_make_was_not_given_it_does_not_hand_on(repository: Path, run: Make) -> None:
+    def handed_on(*variables: str) -> list[str]:
+        shown = run("make", "status", "SETUP=:", "TRAIN=env;:", *variables, cwd=repository).stdout
+        return sorted(re.findall(r"^(?:RANKS|HOSTS|BACKEND)=.*$", shown, re.MULTILINE))
+
+    assert handed_on() == []
+    assert handed_on("RANKS=2", "BACKEND=mpi") == ["BACKEND=mpi", "RANKS=2"]
