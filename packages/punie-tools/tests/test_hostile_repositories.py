@@ -59,7 +59,8 @@ async def test_a_worktree_is_looked_at_like_its_repository(root: Path, git) -> N
 
 def test_a_relative_directory_of_path_is_no_place_for_programs(root: Path) -> None:
     host = LocalHost(root, env={"PATH": f".:bin::{os.defpath}"})
-    assert all(os.path.isabs(each) for each in host.environment()["PATH"].split(os.pathsep))
+    folders = host.environment()["PATH"].split(os.pathsep)
+    assert all(Path(each).is_absolute() for each in folders)
 
 
 async def test_a_repositorys_hooks_and_transports_are_not_run(
@@ -79,7 +80,11 @@ async def test_a_repositorys_hooks_and_transports_are_not_run(
     blob = git("rev-parse", "HEAD:a").decode().strip()
     (root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     (root / "a").write_text("b\n")
-    results = [await toolbox.git_status("."), await toolbox.git_diff("."), await toolbox.git_log(".")]
+    results = [
+        await toolbox.git_status("."),
+        await toolbox.git_diff("."),
+        await toolbox.git_log("."),
+    ]
     assert not (root / "ran").exists()
     assert [each.success for each in results] == [True, False, True]
 
@@ -134,3 +139,22 @@ async def test_a_configuration_that_reads_elsewhere_gives_no_answer(
     (root / "ruff.toml").write_text("extend = '../secret.toml'\n")
     result = await toolbox.ruff_check("a.py")
     assert (result.status, result.success) == ("tool_error", False)
+
+
+@pytest.mark.parametrize(
+    "trick",
+    ["os.mkfifo(name)", "os.symlink('/dev/zero', name)", "open(name, 'w').truncate(1 << 40)"],
+)
+async def test_tests_that_play_with_the_stream_are_no_success(
+    toolbox: Toolbox, root: Path, trick: str
+) -> None:
+    (root / "test_trick.py").write_text(
+        "import os\n"
+        "def test(pytestconfig):\n"
+        "    stream = pytestconfig.pluginmanager.get_plugin('punie-stream')\n"
+        "    name = stream._file.name\n"
+        "    os.unlink(name)\n"
+        f"    {trick}\n"
+    )
+    result = await toolbox.pytest_run("test_trick.py")
+    assert (result.status, result.success) == ("unparsable", False)

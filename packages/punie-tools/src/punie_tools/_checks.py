@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from punie_tools._files import read_below
 from punie_tools._runner import Runner, missing
 from punie_tools.errors import ToolMissingError
 from punie_tools.parsers._evidence import Evidence
@@ -28,6 +30,7 @@ _RUFF = (
 )
 _NO_SUCH_FLAG = b"unexpected argument '--no-progress'"
 _PLUGIN = Path(__file__).parent / "_pytest_path"
+_STREAM_LIMIT = 256 * 1024 * 1024
 
 
 async def typecheck(runner: Runner, path: str) -> TypeCheckResult:
@@ -70,10 +73,20 @@ async def pytest_run(runner: Runner, path: str) -> TestResult:
             done = await runner.run(argv, env)
         except ToolMissingError as error:
             return missing(TestResult, error, argv)
-        told = stream.read_bytes() if stream.exists() else b""
-    evidence = Evidence.of(done, root=runner.root)
+        told, whole = _read_stream(stream)
+    evidence = replace(Evidence.of(done, root=runner.root), cut=not whole)
     stderr = done.stderr or _errors_in(done.stdout)
     return parse_pytest(told, stderr, done.exit_code, evidence)
+
+
+def _read_stream(stream: Path) -> tuple[bytes, bool]:
+    """Return what the plugin told, and whether that is all: the tests can reach the file too."""
+    try:
+        return read_below(stream.parent, stream, _STREAM_LIMIT), True
+    except FileNotFoundError:
+        return b"", True
+    except OSError:
+        return b"", False
 
 
 def _python_path(runner: Runner) -> str:

@@ -237,4 +237,4 @@ def _folders(base: Mapping[str, str]) -> list[str]:
         *base.get("PATH", os.defpath).split(os.pathsep),
     ]
     # A relative directory of PATH would be one of the workspace.
-    return [each for each in dict.fromkeys(folders) if os.path.isabs(each)]  # noqa: PTH117
+    return [each for each in dict.fromkeys(folders) if Path(each).is_absolute()]

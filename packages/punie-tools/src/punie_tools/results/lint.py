@@ -55,6 +55,14 @@ class FormatResult(ToolResult):
 
     files: list[str] = Field(default_factory=list, description="Files that are not formatted.")
 
+    @model_validator(mode="after")
+    def _status_agrees(self) -> Self:
+        if (self.status == "clean" and self.files) or (
+            self.status == "findings" and not self.files
+        ):
+            raise ValueError(f"status {self.status} with {len(self.files)} files")
+        return self
+
     @computed_field(description="Number of files that are not formatted.")
     @property
     def file_count(self) -> int:

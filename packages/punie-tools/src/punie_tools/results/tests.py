@@ -37,8 +37,12 @@ class TestResult(ToolResult):
 
     @model_validator(mode="after")
     def _status_agrees(self) -> Self:
-        if self.status == "clean" and (self.failed or self.errors or not self.tests):
-            raise ValueError(f"status clean with {self.failed} failed and {self.errors} errors")
+        wrong = self.failed + self.errors
+        if (self.status == "clean" and (wrong or not self.tests)) or (
+            self.status == "findings" and not wrong
+        ):
+            counts = f"{self.failed} failed and {self.errors} errors"
+            raise ValueError(f"status {self.status} with {counts}")
         return self
 
     @computed_field(description="Tests that passed.")
