@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Tool
 
-from punie_agent.acp.json_schema import identifier, parameters
+from punie_agent.acp.json_schema import identifier, parameters, result_type
 from punie_agent.acp.mcp import _function
 from punie_sandbox import ExternalFunctions
 
@@ -226,6 +226,18 @@ def test_any_schema_becomes_a_function_that_the_sandbox_can_show(properties, out
     tool = Tool(name="tool", input_schema=given_schema, output_schema=output_schema)
     stubs = ExternalFunctions([_function("server_tool", cast("Any", None), tool)]).stubs()
     assert "def server_tool(" in stubs
+
+
+@pytest.mark.parametrize("name", ["dict", "json", "copy", "schema", "model_dump", "model_fields"])
+def test_a_field_called_like_what_every_model_has_is_read_under_another_name(name):
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "integer"}, f"{name}_": {"type": "string"}},
+        "required": [name, f"{name}_"],
+    }
+    read = result_type(schema, "tool").model_validate({name: 1, f"{name}_": "two"})
+    assert (getattr(read, f"{name}_"), getattr(read, f"{name}__")) == (1, "two")
+    assert read.model_dump(by_alias=True) == {name: 1, f"{name}_": "two"}
 
 
 @given(st.text())

@@ -107,14 +107,18 @@ class _Reader:
         return self._model(name, types, required)
 
     def _model(self, name: str, types: Mapping[str, Any], required: set[str]) -> type[BaseModel]:
-        fields: dict[str, Any] = {
-            identifier(key): (
+        fields: dict[str, Any] = {}
+        for key, kind in types.items():
+            name_of_field = identifier(key)
+            # A field called `dict` or `model_dump` would take the place of what every model has.
+            while name_of_field in fields or hasattr(BaseModel, name_of_field):
+                name_of_field += "_"
+            optional = kind | None if kind is not Any else Any
+            fields[name_of_field] = (
                 (kind, Field(alias=key))
                 if key in required
-                else (kind | None if kind is not Any else Any, Field(default=None, alias=key))
+                else (optional, Field(default=None, alias=key))
             )
-            for key, kind in types.items()
-        }
         config = ConfigDict(populate_by_name=True, protected_namespaces=())
         return create_model(self._name(name), __config__=config, **fields)
 
