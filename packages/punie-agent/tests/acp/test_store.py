@@ -19,6 +19,7 @@ from punie_agent.acp.store import (
     SessionMissingError,
     SessionStore,
 )
+from punie_agent.errors import SessionError
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def test_a_session_that_cannot_be_made_leaves_nothing(store):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
-        with pytest.raises(OSError, match="large"):
+        with pytest.raises(SessionError, match=r"cannot be stored in .*large"):
             store.create("/p")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -241,7 +241,11 @@ class SessionStore:
         model: str = "",
         title: str = "",
     ) -> StoredSession:
-        """Make a new, empty session."""
+        """Make a new, empty session.
+
+        Raises:
+            SessionError: It cannot be stored; nothing is left of it.
+        """
         stamp = now()
         name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:12]}"
         header = SessionHeader(
@@ -254,14 +258,15 @@ class SessionStore:
             created=stamp,
             updated=stamp,
         )
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder = self.root / name
-        folder.mkdir(mode=0o700)
         try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(mode=0o700)
             _write_header(folder, header)
-        except OSError:
+        except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise
+            reason = error.strerror or error
+            raise SessionError(f"a session cannot be stored in {self.root}: {reason}") from error
         return StoredSession(folder, header)
 
     def fork(self, session_id: str, cwd: str, additional: Iterable[str] = ()) -> StoredSession:
