@@ -32,6 +32,13 @@ def test_deny_all_writes_nothing_and_ends_the_turn_well(stage):
     assert "[done] end_turn" in output
 
 
+def test_a_claim_after_code_that_never_ran_is_put_right_beside_it(stage):
+    agent = stage.scripted("```python\nprint(nope)\n```", "There are no errors.")
+    output = stage.acpx(agent, "--deny-all", "exec", "Check it")
+    assert "There are no errors." in output
+    assert "Punie:** Nothing was run: the code failed its check." in output
+
+
 def test_a_type_check_shows_the_real_finding(stage):
     (stage.project / "a.py").write_text('x: int = "s"\n')
     output = stage.acpx(stage.agent(), "--deny-all", "exec", "Check types in a.py")

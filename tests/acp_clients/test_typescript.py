@@ -37,6 +37,17 @@ def test_a_rejection_is_one_selection_among_others_and_means_no(stage):
     assert list(stage.project.iterdir()) == []
 
 
+def test_a_card_says_how_far_each_answer_goes(stage):
+    agent = stage.scripted("```python\nrun_command('make all')\n```", "Done.")
+    seen = stage.typescript(agent, choose="reject", steps=[_new(stage), _prompt("go")])
+    assert [option["name"] for option in seen["asked"][0]["options"]] == [
+        "Allow once",
+        "Allow for this session: run_command: make all",
+        "Always allow in this project: run_command: make all",
+        "Reject",
+    ]
+
+
 def test_a_cancel_while_the_permission_is_pending_ends_the_turn(stage):
     agent = stage.scripted("```python\nwrite_file('a', 'x')\n```", "Done.")
     seen = stage.typescript(
