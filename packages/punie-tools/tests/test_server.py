@@ -134,6 +134,35 @@ async def test_an_edit_that_moves_lines_and_no_offset_is_noticed(
     assert (by(moved), moved.errors[0].line) == ("server", 3)
 
 
+async def test_configuration_above_the_workspace_counts_too(root: Path) -> None:
+    (root / "pkg").mkdir()
+    (root / "pkg" / "a.py").write_text("x: int = ''\n")
+    host = LocalHost(root / "pkg")
+    async with Toolbox(host, daemon=True) as daemon:
+        assert [by(await agree(daemon, host)) for _ in range(2)] == ["check", "server"]
+        (root / "ty.toml").write_text("rules.invalid-assignment = 'warn'\n")
+        warned = await agree(daemon, host)
+        assert (by(warned), warned.warning_count) == ("check", 1)
+
+
+async def test_questions_and_checks_at_once_do_not_disturb_each_other(
+    daemon: Toolbox, host: LocalHost, root: Path
+) -> None:
+    (root / "a.py").write_text(MODULE)
+    await daemon.typecheck(".")
+    for number in range(5):
+        (root / "a.py").write_text("\n" * number + MODULE + "x: int = ''\n" * number)
+        results = await asyncio.gather(
+            daemon.document_symbols("a.py"),
+            daemon.typecheck("."),
+            daemon.hover("a.py", number + 9, 12, "Animal"),
+            daemon.document_symbols("a.py"),
+        )
+        assert [each.parse_error for each in results] == [None] * 4
+        assert results[0].symbols == results[3].symbols
+        assert (await agree(daemon, host)).error_count == number
+
+
 async def test_a_project_that_includes_less_is_never_left_to_the_server(
     daemon: Toolbox, host: LocalHost, root: Path
 ) -> None:

@@ -91,7 +91,7 @@ def _read_stream(stream: Path) -> tuple[bytes, bool]:
 
 def _python_path(runner: Runner) -> str:
     """Return PYTHONPATH with the plugin's directory, which holds nothing else, in front."""
-    present = getattr(runner.host, "environment", dict)().get("PYTHONPATH")
+    present = runner.environment().get("PYTHONPATH")
     return f"{_PLUGIN}:{present}" if present else str(_PLUGIN)
 
 

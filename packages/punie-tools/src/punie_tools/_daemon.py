@@ -17,7 +17,7 @@ import tomllib
 from typing import TYPE_CHECKING, NamedTuple
 
 from punie_tools._checks import typecheck
-from punie_tools._snapshot import Snapshot, take_snapshot
+from punie_tools._snapshot import Snapshot, outside_of, take_snapshot
 from punie_tools._ty_server import TyServer
 from punie_tools.errors import ServerError, ToolMissingError
 from punie_tools.results import ToolRun, TypeCheckError, TypeCheckResult
@@ -95,7 +95,8 @@ class Daemon:
             return result
 
     async def _look(self) -> Snapshot:
-        return await asyncio.to_thread(take_snapshot, self._runner.root)
+        root, environment = self._runner.root, self._runner.environment()
+        return await asyncio.to_thread(lambda: take_snapshot(root, outside_of(root, environment)))
 
     async def _give_up(self) -> None:
         """End the server; the next check proves another one."""
@@ -186,17 +187,19 @@ def _all_text(paths: list[str]) -> bool:
 def _narrowed(root: Path) -> bool:
     """Return whether the project checks less by itself than `ty check .` does.
 
-    `src.include` counts for the server, and not for a path given on the command line.
+    `src.include` counts for the server, and not for a path given on the command line. The project
+    may begin above the workspace.
     """
-    for name, keys in (("pyproject.toml", ("tool", "ty", "src")), ("ty.toml", ("src",))):
-        try:
-            table: object = tomllib.loads((root / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError):
-            return True
-        for key in keys:
-            table = table.get(key, {}) if isinstance(table, dict) else {}
-        if isinstance(table, dict) and "include" in table:
-            return True
+    for folder in (root, *root.parents):
+        for name, keys in (("pyproject.toml", ("tool", "ty", "src")), ("ty.toml", ("src",))):
+            try:
+                table: object = tomllib.loads((folder / name).read_text(encoding="utf-8"))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, ValueError):
+                return True
+            for key in keys:
+                table = table.get(key, {}) if isinstance(table, dict) else {}
+            if isinstance(table, dict) and "include" in table:
+                return True
     return False

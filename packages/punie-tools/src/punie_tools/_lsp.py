@@ -23,6 +23,13 @@ _MAX_BODY = 512 * 1024 * 1024
 _MAX_HEADER_LINES = 32
 _EXIT_GRACE_S = 2.0
 _METHOD_NOT_FOUND = -32601
+#: The content was modified, or the server cancelled: files changed under the question; ask again.
+_ASK_AGAIN = frozenset({-32801, -32802})
+_MAX_ASKED = 20
+
+
+class _ChangedError(ServerError):
+    """Files changed while the server was about to answer."""
 
 
 class LspClient:
@@ -53,6 +60,12 @@ class LspClient:
         Raises:
             ServerError: The server refused, died, hung or broke the protocol.
         """
+        for _ in range(_MAX_ASKED - 1):
+            with contextlib.suppress(_ChangedError):
+                return await self._request(method, params)
+        return await self._request(method, params)
+
+    async def _request(self, method: str, params: object) -> Any:
         self._last_id += 1
         number = self._last_id
         answer = asyncio.get_running_loop().create_future()
@@ -145,8 +158,10 @@ class LspClient:
         if answer is None or answer.done():
             return
         if "error" in message:
-            said = message["error"].get("message", "no reason given")
-            answer.set_exception(ServerError(f"the language server refused: {said}"))
+            error = message["error"]
+            kind = _ChangedError if error.get("code") in _ASK_AGAIN else ServerError
+            said = error.get("message", "no reason given")
+            answer.set_exception(kind(f"the language server refused: {said}"))
         else:
             answer.set_result(message.get("result"))
 

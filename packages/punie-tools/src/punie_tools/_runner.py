@@ -39,6 +39,10 @@ class Runner:
         """The working directory, which paths in results are relative to."""
         return self.host.roots[0]
 
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment tools get, as far as the host tells."""
+        return getattr(self.host, "environment", dict)()
+
     def contain(self, path: str) -> Path:
         """Return a path absolute, or raise `OutsideRootsError`."""
         return contain(path, self.host.roots)

@@ -1,22 +1,23 @@
 """What is on disk, as far as a type checker cares: a stamp for each file, and what changed.
 
-Covered: Python files, notebooks and configuration of the workspace, and what is installed into its
-virtual environments (by the time their site-packages last changed). Not covered: files reached only
+Covered: Python files, notebooks and configuration of the workspace, configuration above it and of the
+user, and what is installed (by the time site-packages last changed). Not covered: files reached only
 through linked directories, and edits inside an installed package.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Snapshot", "take_snapshot"]
+__all__ = ["Snapshot", "outside_of", "take_snapshot"]
 
 _SUFFIXES = (".py", ".pyi", ".ipynb")
 _CONFIGURATION = frozenset(
@@ -40,12 +41,14 @@ class Snapshot:
     Attributes:
         sources: Python files and notebooks.
         configuration: What decides how they are checked.
+        taken: When, on a clock that only goes forward; 0 for never.
         fresh: Sources that were written so shortly before that their stamps do not tell yet
             whether they are written again.
     """
 
     sources: dict[str, Stamp] = field(default_factory=dict)
     configuration: dict[str, Stamp] = field(default_factory=dict)
+    taken: float = field(default=0.0, compare=False)
     fresh: set[str] = field(default_factory=set, compare=False)
 
     def changes_to(self, later: Snapshot) -> dict[str, int]:
@@ -61,9 +64,9 @@ class Snapshot:
         return changed | dict.fromkeys(self.sources.keys() - later.sources.keys(), 3)
 
 
-def take_snapshot(root: Path) -> Snapshot:
-    """Return the stamps of a directory's files."""
-    snapshot = Snapshot()
+def take_snapshot(root: Path, outside: Iterable[Path] = ()) -> Snapshot:
+    """Return the stamps of a directory's files, and of configuration outside of it."""
+    snapshot = Snapshot(taken=time.monotonic())
     settled = time.time_ns() - _TICK_NS
     for entry in _walk(str(root)):
         name = entry.name
@@ -73,10 +76,35 @@ def take_snapshot(root: Path) -> Snapshot:
                 snapshot.fresh.add(entry.path)
         elif name in _CONFIGURATION or name == "site-packages":
             snapshot.configuration[entry.path] = _stamp(entry)
+    for path in outside:
+        snapshot.configuration[str(path)] = _stamp(path)
     return snapshot
 
 
-def _stamp(entry: os.DirEntry[str]) -> Stamp:
+def outside_of(root: Path, environment: Mapping[str, str]) -> list[Path]:
+    """Return what outside of a workspace's files decides how they are checked.
+
+    Args:
+        root: The workspace.
+        environment: The environment that the type checker gets.
+    """
+    home = Path(environment.get("HOME", "~")).expanduser()
+    settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    prefixes = {sys.prefix, *(environment.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX"))}
+    installed = (
+        found
+        for prefix in sorted(filter(None, prefixes))
+        for found in Path(prefix).glob("lib/python*/site-packages")
+    )
+    return [
+        *(folder / name for folder in root.parents for name in sorted(_CONFIGURATION)),
+        *(folder / ".git" / "info" / "exclude" for folder in (root, *root.parents)),
+        settings / "ty" / "ty.toml",
+        *installed,
+    ]
+
+
+def _stamp(entry: os.DirEntry[str] | Path) -> Stamp:
     try:
         stat = entry.stat()
     except OSError:  # a dangling link, or gone meanwhile: both are a state of their own

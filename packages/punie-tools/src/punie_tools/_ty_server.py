@@ -92,6 +92,8 @@ class TyServer:
         self._host = host
         self._client = client
         self._known = Snapshot()
+        self._telling, self._asking = asyncio.Lock(), asyncio.Lock()
+        self._edited: set[str] = set()
         self._told: dict[str, _Told] = {}
         self.version = version
 
@@ -164,15 +166,18 @@ class TyServer:
         Raises:
             ServerError: It is gone.
         """
-        now = now or await asyncio.to_thread(take_snapshot, self.root)
-        changes = self._known.changes_to(now)
-        for path in changes:
-            # Its result ids are of offsets: an edit that moves lines and no offset keeps the id.
-            self._told.pop(path, None)
-        if changes:
-            told = [{"uri": Path(path).as_uri(), "type": kind} for path, kind in changes.items()]
-            await self._client.notify("workspace/didChangeWatchedFiles", {"changes": told})
-        self._known = now
+        async with self._telling:
+            now = now or await asyncio.to_thread(take_snapshot, self.root)
+            if now.taken < self._known.taken:  # a question was faster, and told the server more
+                return
+            changes = self._known.changes_to(now)
+            if changes:
+                told = [
+                    {"uri": Path(path).as_uri(), "type": kind} for path, kind in changes.items()
+                ]
+                await self._client.notify("workspace/didChangeWatchedFiles", {"changes": told})
+            self._edited |= changes.keys()
+            self._known = now
 
     async def diagnose(self, now: Snapshot | None = None) -> list[TypeCheckError]:
         """Return the diagnostics of the whole workspace, sorted as the command line's are.
@@ -181,30 +186,32 @@ class TyServer:
             ServerError: It cannot answer.
         """
         await self.catch_up(now)
-        told = await self._report()
-        if self._told.keys() - told.keys():  # it must speak of each file that it is asked about
-            self._told = {}
-            told = await self._report()
+        # Its result ids are of offsets: an edit that moves lines and no offset keeps the id.
+        known = {path: each for path, each in self._told.items() if path not in self._edited}
+        self._edited.clear()
+        told = await self._report(known)
+        if known.keys() - told.keys():  # it must speak of each file that it is asked about
+            told = await self._report({})
         self._told = {path: each for path, each in told.items() if each.result is not None}
         shown = sorted(told, key=lambda path: display(path, self.root))
         return [error for path in shown for error in told[path].errors]
 
-    async def _report(self) -> dict[str, _Told]:
+    async def _report(self, known: dict[str, _Told]) -> dict[str, _Told]:
         """Return what the server says about each file that it says anything about.
 
-        Of files it told of before, and that were not edited, it need not tell the same again.
+        Of files in `known` it need not tell the same again.
         """
         # Where nothing changed (a clean workspace too) the server holds its answer back until
         # something does. A file it must declare free of diagnostics makes it answer at once.
         probe = _Told((self.root / _PROBE).as_uri(), "0", [])
-        known = [{"uri": each.uri, "value": each.result} for each in (probe, *self._told.values())]
-        raw = await self._client.request("workspace/diagnostic", {"previousResultIds": known})
+        ids = [{"uri": each.uri, "value": each.result} for each in (probe, *known.values())]
+        raw = await self._client.request("workspace/diagnostic", {"previousResultIds": ids})
         told = {}
         try:
             for each in _REPORT.validate_python(raw).items:
                 path = path_of(each.uri)
                 told[path] = (
-                    self._told[path]
+                    known[path]
                     if each.kind == "unchanged"
                     else _Told(each.uri, each.result, _errors(each, display(path, self.root)))
                 )
@@ -230,12 +237,13 @@ class TyServer:
         await self.catch_up()
         document = {"uri": path.as_uri()}
         opened = {**document, "languageId": "python", "version": 1, "text": text}
-        await self._client.notify("textDocument/didOpen", {"textDocument": opened})
-        try:
-            return await self._client.request(method, {"textDocument": document, **params})
-        finally:
-            if self.alive:
-                await self._client.notify("textDocument/didClose", {"textDocument": document})
+        async with self._asking:  # a document can be open once
+            await self._client.notify("textDocument/didOpen", {"textDocument": opened})
+            try:
+                return await self._client.request(method, {"textDocument": document, **params})
+            finally:
+                if self.alive:
+                    await self._client.notify("textDocument/didClose", {"textDocument": document})
 
 
 def _errors(report: _FileReport, file: str) -> list[TypeCheckError]:
