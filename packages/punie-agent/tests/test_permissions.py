@@ -278,6 +278,22 @@ async def test_always_for_such_a_file_means_exactly_this_file(
     ]
 
 
+async def test_nothing_grants_itself_a_rule_where_the_data_folder_is_in_the_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUNIE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    permissions = Permissions(Answers("reject"), mode="accept-edits", host=LocalHost(tmp_path))
+    for path, action in (
+        ("data/permissions/project.json", "deny"),
+        (".bashrc", "deny"),
+        (".config/zed/settings.json", "deny"),
+        ("src/app.py", "allow"),
+    ):
+        call = Call(1, "write_file", {"path": path, "content": "x"}, "write")
+        assert (await permissions(call)).action == action, path
+
+
 async def test_a_plug_ins_write_is_known_by_any_argument(host: LocalHost) -> None:
     permissions = Permissions(Answers("reject"), mode="accept-edits", host=host)
     for target, action in ((".git/config", "deny"), ("app.py", "allow")):

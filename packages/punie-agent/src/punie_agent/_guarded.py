@@ -1,13 +1,16 @@
 """Files that programs obey without asking: whoever writes them may run commands.
 
 `.git` holds hooks and commands for git, an environment holds the tools that Punie runs unasked, editors run
-tasks from their folders. So a write there is asked for even where writes in general are not.
+tasks from their folders, Punie's own data folder holds what was allowed for ever. So a write there is asked
+for even where writes in general are not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+
+from punie_agent.paths import data_dir
 
 __all__ = ["guarded"]
 
@@ -32,7 +35,15 @@ def guarded(path: str, roots: Sequence[Path]) -> str | None:
     shown = full.relative_to(root)
     parts = [part.casefold() for part in shown.parts]  # some file systems know one name in any case
     names = not _FOLDERS.isdisjoint(parts[:-1]) or (parts and parts[-1] in _FILES)
-    return shown.as_posix() if names or _in_environment(full, root) else None
+    found = names or _is_ours(full, root) or _in_environment(full, root)
+    return shown.as_posix() if found else None
+
+
+def _is_ours(full: Path, root: Path) -> bool:
+    """True for Punie's own data, and for a person's settings where the workspace is their home."""
+    home = Path.home().resolve()
+    settings = root == home and full != home and full.relative_to(home).parts[0].startswith(".")
+    return settings or full.is_relative_to(data_dir().resolve())
 
 
 def _in_environment(full: Path, root: Path) -> bool:
