@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -128,3 +129,33 @@ def test_the_signing_key_is_made_once_and_readable_by_its_user_alone(data_dir: P
     assert signing_key() == key
     assert (data_dir / "signing.key").stat().st_mode & 0o077 == 0
     assert [path.name for path in data_dir.iterdir()] == ["signing.key"]
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_cancel_leaves_an_open_question_open_and_never_runs_a_run_twice(
+    project: Path, answered: bool
+) -> None:
+    code = 'write_file("new.py", "x = 1")\nrun_command("touch started; sleep 600")'
+    first = await turn(project, "defer", [Message("user", "Go")], f"```python\n{code}\n```")
+    cancel = asyncio.Event()
+
+    async def asker(request: PermissionRequest) -> PermissionDecision:
+        if request.tool == "run_command" or not answered:
+            cancel.set()
+            await asyncio.Event().wait()
+        return PermissionDecision("allow_once")
+
+    model = ScriptedModel([])
+    async with open_workbench(project, model, asker=asker) as bench:
+        result = await run_turn(
+            model=model,
+            contract=bench.contract,
+            sandbox=bench.sandbox,
+            messages=[*first.messages, Message("user", "Go on")],
+            permissions=bench.permissions,
+            cancel=cancel,
+            paused=first.paused,
+        )
+    assert result.stop_reason == "cancelled"
+    assert (project / "new.py").exists() is answered
+    assert result.paused == (None if answered else first.paused)

@@ -23,7 +23,7 @@ from punie_agent.events import (
     UsageReport,
 )
 from punie_agent.models import Message, ModelReply, Usage
-from punie_agent.paused import paused_at, resumed, run_afresh
+from punie_agent.paused import decided, paused_at, resumed, run_afresh
 from punie_agent.planning import run_planned
 
 if TYPE_CHECKING:
@@ -233,9 +233,13 @@ class Turn:
         return True
 
     async def _resume(self, paused: PausedRun) -> RunResult | None:
+        result = None
         self._watch = CodeWatch(paused.code_id, self._emit)
         with self._watch:
-            result = await resumed(self._sandbox, paused, self._permissions)
+            decision = await decided(paused, self._permissions)
+            if decision.action != "ask":
+                self.paused = None  # it may have effects from here on, so it never goes on twice
+                result = await resumed(self._sandbox, paused, decision)
         self._watch.close(result)
         self._watch = None
         self._emit(CodeFinished(paused.code_id, result))

@@ -13,9 +13,9 @@ from punie_agent.events import Effect
 
 if TYPE_CHECKING:
     from punie_agent.permissions import Permissions
-    from punie_sandbox import RunResult, Sandbox
+    from punie_sandbox import Decision, RunResult, Sandbox
 
-__all__ = ["PausedRun", "paused_at", "resumed", "run_afresh"]
+__all__ = ["PausedRun", "decided", "paused_at", "resumed", "run_afresh"]
 
 _EFFECTS: dict[str, Effect] = {"read": "read", "write": "write", "execute": "execute"}
 
@@ -93,21 +93,23 @@ def paused_at(code_id: str, result: RunResult) -> PausedRun:
     )
 
 
-async def resumed(
-    sandbox: Sandbox, paused: PausedRun, permissions: Permissions | None
-) -> RunResult | None:
-    """Decide about the waiting call and let the run go on; None when nobody can be asked yet.
+async def decided(paused: PausedRun, permissions: Permissions | None) -> Decision:
+    """Ask about the waiting call; the action is "ask" when nobody can be asked yet."""
+    from punie_sandbox import Call, deny
+
+    call = Call(paused.call_id, paused.tool, paused.arguments, paused.effect)
+    return (
+        await permissions(call) if permissions is not None else deny("nobody is here to allow it")
+    )
+
+
+async def resumed(sandbox: Sandbox, paused: PausedRun, decision: Decision) -> RunResult:
+    """Let the run go on with the decision.
 
     A state that cannot be resumed (other functions, another key) is a failed run, not an error.
     """
-    from punie_sandbox import Call, RunError, RunResult, SnapshotError, Status, deny
+    from punie_sandbox import RunError, RunResult, SnapshotError, Status
 
-    call = Call(paused.call_id, paused.tool, paused.arguments, paused.effect)
-    decision = (
-        await permissions(call) if permissions is not None else deny("nobody is here to allow it")
-    )
-    if decision.action == "ask":
-        return None
     try:
         return await sandbox.resume(paused.blob, decision)
     except SnapshotError as error:
