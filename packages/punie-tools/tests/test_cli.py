@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from punie_tools import EFFECTS, PARSERS, TypeCheckResult
+from punie_tools import EFFECTS, PARSERS, Plugin, TypeCheckResult
 from punie_tools.cli import main
 
 
@@ -129,3 +130,37 @@ def test_the_installed_program_runs() -> None:
     program = Path(sys.executable).with_name("punie-tools")
     done = subprocess.run([program, "list"], capture_output=True, check=True)
     assert b"typecheck(path)" in done.stdout
+
+
+def installed(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the installed program."""
+    program = Path(sys.executable).with_name("punie-tools")
+    env = {**os.environ, **environment}
+    return subprocess.run([program, *words], capture_output=True, check=False, env=env)
+
+
+def test_a_locale_without_the_characters_still_gets_json(root: Path) -> None:
+    (root / "a").write_text("é😀", encoding="utf-8")
+    done = installed("run", "--root", str(root), "read_file", "a", PYTHONIOENCODING="ascii")
+    assert (done.returncode, json.loads(done.stdout)) == (0, "é😀")
+
+
+def test_a_reader_that_has_gone_is_not_findings(root: Path) -> None:
+    (root / "a").write_text("x" * 1_000_000)
+    program = Path(sys.executable).with_name("punie-tools")
+    command = [program, "run", "--root", str(root), "read_file", "a"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (2, b"")
+
+
+def test_a_tool_that_raises_is_no_answer(capsys, monkeypatch, root: Path) -> None:
+    async def broken(host: object, path: str) -> TypeCheckResult:
+        raise ZeroDivisionError(path)
+
+    plugins = {"broken": Plugin.of("broken", broken)}
+    monkeypatch.setattr("punie_tools.cli.load_plugins", lambda _: plugins)
+    assert main(["run", "--root", str(root), "broken", "a.py"]) == 2
+    assert "ZeroDivisionError: a.py" in capsys.readouterr().err

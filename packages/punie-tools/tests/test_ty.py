@@ -281,6 +281,16 @@ async def test_a_ty_that_dies_hangs_or_lies_never_reads_as_success(
     assert (result.status, result.success) == (status, False)
 
 
+async def test_a_ty_that_floods_its_output_is_cut_and_is_no_answer(root: Path) -> None:
+    (root / "a.py").write_text("x = 1\n")
+    fake(root, "ty", "echo '[]'; head -c 50000000 /dev/zero | tr '\\0' ' '")
+    result = await Toolbox(LocalHost(root, output_limit=1000)).typecheck(".")
+    assert (result.status, result.parse_error) == (
+        "unparsable",
+        "ty wrote more than the output limit; it was cut.",
+    )
+
+
 async def test_two_checks_at_once_do_not_disturb_each_other(toolbox: Toolbox, root: Path) -> None:
     (root / "a.py").write_text("x: int = ''\n")
     (root / "b.py").write_text("x = 1\n")

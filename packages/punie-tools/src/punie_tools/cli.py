@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
+import traceback
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,14 +47,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(ours)
     options.words = [*getattr(options, "words", []), *tools]
     try:
-        return options.run(options)
+        code = options.run(options)
+        sys.stdout.flush()
     except ToolsError as error:
         print(f"punie-tools: {error}", file=sys.stderr)
         return NO_ANSWER
     except BrokenPipeError:
-        # The reader has gone (`| head`); nothing more can be told to it.
-        sys.stderr.close()
+        # The reader has gone (`| head`); nothing more can be told to it, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_ANSWER
+    except Exception:  # Python's own exit code for it is 1, which here means findings
+        traceback.print_exc()
+        return NO_ANSWER
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -137,11 +144,19 @@ def _parse(options: argparse.Namespace) -> int:
 
 def _show(result: Any, *, people: bool) -> int:
     if people:
-        print(pretty(result, colour=wants_colour(sys.stdout)))
+        _print(pretty(result, colour=wants_colour(sys.stdout)))
     elif isinstance(result, BaseModel):
-        print(result.model_dump_json(indent=2))
+        _print(result.model_dump_json(indent=2))
     else:
-        print(json.dumps(result, ensure_ascii=False))
+        _print(json.dumps(result, ensure_ascii=False))
     if not isinstance(result, ToolResult) or result.status == "clean":
         return CLEAN
     return FINDINGS if result.status == "findings" else NO_ANSWER
+
+
+def _print(text: str) -> None:
+    """Print text, as UTF-8 where the locale cannot have it."""
+    try:
+        print(text)
+    except UnicodeEncodeError:
+        sys.stdout.buffer.write(f"{text}\n".encode())
