@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has gone (`| head`); nothing more can be told to it, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_ANSWER
-    except Exception:  # Python's own exit code for it is 1, which here means findings
+    except Exception:  # noqa: BLE001 - Python's exit code for it is 1, which here means findings
         traceback.print_exc()
         return NO_ANSWER
     return code
