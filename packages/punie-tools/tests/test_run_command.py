@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,11 @@ from punie_tools._commands import command_argv, cut_text
         ("a | b", None, ["/bin/sh", "-c", "a | b"]),
         ("a && b", None, ["/bin/sh", "-c", "a && b"]),
         ('echo "$HOME"', None, ["/bin/sh", "-c", 'echo "$HOME"']),
+        (r"echo '\' ; echo '\'", None, ["/bin/sh", "-c", r"echo '\' ; echo '\'"]),
+        (r'grep "\" |" f', None, ["grep", '" |', "f"]),
+        (r'grep "\$x" f', None, ["/bin/sh", "-c", r'grep "\$x" f']),
+        ("echo a \\\n b", None, ["/bin/sh", "-c", "echo a \\\n b"]),
+        (r"echo a\;b", None, ["echo", "a;b"]),
         ("X=1 env", None, ["/bin/sh", "-c", "X=1 env"]),
         ("python -c 'print(1)'", None, ["python", "-c", "print(1)"]),
     ],
@@ -97,3 +103,16 @@ async def test_a_file_is_written_and_read(toolbox: Toolbox) -> None:
     said = await toolbox.write_file("pkg/mod.py", "x = 'é'\n")
     assert said == "Wrote 8 characters to pkg/mod.py"
     assert await toolbox.read_file("pkg/mod.py") == "x = 'é'\n"
+
+
+@given(st.text("ab '\"\\$;|*\n#~", max_size=10))
+def test_what_needs_no_shell_means_to_a_shell_the_same(words: str) -> None:
+    command = f"printf [%s] {words}"
+    try:
+        argv = command_argv(command, None)
+    except ToolMissingError:
+        return
+    if argv[0] != "/bin/sh":
+        by_shell = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False)
+        by_hand = subprocess.run(argv, capture_output=True, check=False)
+        assert by_hand.stdout == by_shell.stdout

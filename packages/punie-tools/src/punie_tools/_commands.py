@@ -17,6 +17,8 @@ __all__ = ["command_argv", "command_text", "cut_text"]
 
 #: What only a shell understands: pipes, redirections, substitutions, globs, assignments, ~.
 _SHELL = re.compile(r"[|&;<>()$`*?\[\]{}\n#~]|^\s*\w+=")
+#: What a shell takes literally: an escaped character, text in single quotes, text in double quotes.
+_QUOTED = re.compile(r"""\\.|'[^']*'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
 _HEAD_SHARE = 3
 
 
@@ -45,9 +47,12 @@ def command_argv(command: str, args: Sequence[str] | None) -> list[str]:
 
 def _outside_quotes(command: str) -> str:
     """Return `command` without what quotes protect; `$` and backquotes act in double quotes."""
-    text = re.sub(r"\\.", "", command)
-    text = re.sub(r"'[^']*'", "", text)
-    return re.sub(r'"([^"]*)"', lambda found: "".join(re.findall(r"[$`]", found[1])), text)
+
+    def acting(quoted: re.Match[str]) -> str:
+        # shlex leaves the backslash of "\$" and a continued line; a shell does not.
+        return "\n" if "\\\n" in quoted[0] else "".join(re.findall(r"[$`]", quoted[1] or ""))
+
+    return _QUOTED.sub(acting, command)
 
 
 def cut_text(text: str, limit: int, what: str) -> str:
