@@ -92,6 +92,11 @@ def as_bound(value: str | float) -> str:
     return value if isinstance(value, str) else f"<= {value:g}"
 
 
+def as_figure(value: float) -> str:
+    """Return a figure with four digits, as people write it."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def describe(benchmark: str) -> str:
     """Return the first sentence of a benchmark's script, which names the peers; empty when there is none."""
     for package in (ROOT / "packages").iterdir():
@@ -118,7 +123,7 @@ def show_tables(rows: list[Row]) -> int:
             table.add_column(title, justify="right")
         table.add_column("holds")
         for row in mine:
-            figures = [f"{value:.4g}" for value in (row.measured, row.peer, row.ratio)]
+            figures = [as_figure(value) for value in (row.measured, row.peer, row.ratio)]
             table.add_row(
                 escape(row.name), *figures, row.bound, "yes" if row.holds else "[bold red]NO[/]"
             )
@@ -142,7 +147,7 @@ def compare_tables(old: list[Row], new: list[Row]) -> None:
     table.add_column("")
     for key in dict.fromkeys([*before, *after]):
         first, second = before.get(key), after.get(key)
-        cells = [f"{row.ratio:.4g}" if row else "-" for row in (first, second)]
+        cells = [as_figure(row.ratio) if row else "-" for row in (first, second)]
         moved, verdict = "-", "only in old" if first else "only in new"
         if first and second:
             moved = f"{second.ratio / first.ratio:.2f}" if first.ratio else "-"
