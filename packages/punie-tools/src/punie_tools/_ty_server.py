@@ -188,7 +188,7 @@ class TyServer:
         await self.catch_up(now)
         # Its result ids are of offsets: an edit that moves lines and no offset keeps the id.
         known = {path: each for path, each in self._told.items() if path not in self._edited}
-        self._edited.clear()
+        self._told, self._edited = known, set()
         told = await self._report(known)
         if known.keys() - told.keys():  # it must speak of each file that it is asked about
             told = await self._report({})
