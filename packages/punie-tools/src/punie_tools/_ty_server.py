@@ -171,12 +171,12 @@ class TyServer:
             if now.taken < self._known.taken:  # a question was faster, and told the server more
                 return
             changes = self._known.changes_to(now)
+            self._edited |= changes.keys()
             if changes:
                 told = [
                     {"uri": Path(path).as_uri(), "type": kind} for path, kind in changes.items()
                 ]
                 await self._client.notify("workspace/didChangeWatchedFiles", {"changes": told})
-            self._edited |= changes.keys()
             self._known = now
 
     async def diagnose(self, now: Snapshot | None = None) -> list[TypeCheckError]:
