@@ -16,7 +16,11 @@ from punie_train.blas import preload
 BLAS = preload()
 """The BLAS library MLX's CPU backend uses in this process."""
 
-# The imports must come after the preload, which is the reason for this module.
+# MLX orders what it evaluates depth first where a graph is wider than this, and keeps at most ten operations
+# waiting: a second stream would get its first only when the other is done, and one core would stay idle.
+os.environ.setdefault("MLX_BFS_MAX_WIDTH", "100000")
+
+# The imports must come after what is above, which is the reason for this module.
 import mlx.core as mx  # noqa: E402
 from mlx import nn  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from punie_train.mlx import mx, nn
@@ -12,12 +14,20 @@ def close(one: mx.array, other: mx.array, tolerance: float = 2e-5) -> bool:
     return bool(mx.allclose(one, other, rtol=tolerance, atol=tolerance).item())
 
 
-def test_softmax_and_its_gradient() -> None:
-    scores, weights = mx.random.normal((3, 5, 17)) * 8, mx.random.normal((3, 5, 17))
-    assert close(fastmath.softmax(scores), mx.softmax(scores, axis=-1))
-    ours = mx.grad(lambda x: mx.sum(fastmath.softmax(x) * weights))(scores)
-    theirs = mx.grad(lambda x: mx.sum(mx.softmax(x, axis=-1) * weights))(scores)
-    assert close(ours, theirs)
+def test_the_gradient_of_attention_with_grouped_queries() -> None:
+    """For queries, keys and values, large scores and a causal mask among them."""
+    queries, keys = mx.random.normal((2, 6, 5, 8)) * 4, mx.random.normal((2, 3, 9, 8)) * 4
+    values, weights = mx.random.normal((2, 3, 9, 8)), mx.random.normal((2, 6, 5, 8))
+
+    def of(function: Callable[..., mx.array], *before: None) -> list[mx.array]:
+        def loss(*arrays: mx.array) -> mx.array:
+            return mx.sum(function(*arrays, *before, scale=0.3, mask="causal") * weights)
+
+        return list(mx.grad(loss, argnums=(0, 1, 2))(queries, keys, values))
+
+    ours = of(fastmath.attention, None)
+    theirs = of(mx.fast.scaled_dot_product_attention)
+    assert all(close(a, b, 1e-4) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_swiglu_and_its_gradient() -> None:

@@ -28,25 +28,50 @@ def exp(x: mx.array) -> mx.array:
 
 
 @mx.custom_function
-def _softmax(scores: mx.array) -> mx.array:
+def _attend(
+    queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array
+) -> tuple[mx.array, mx.array, mx.array]:
+    """Return softmax(queries · keys + mask) · values, the weights before they are divided, and their sums.
+
+    Passes over the scores are what attention costs here, so there are as few as can be: sums and shifts of
+    whole rows ride along in the matrix products, as one more column.
+    """
+    scores = queries @ keys.swapaxes(-1, -2)
+    shape = scores.shape
+    scores = (scores.reshape(*shape[:2], -1, *mask.shape[-2:]) + mask).reshape(shape)
     weights = exp(scores - mx.max(scores, axis=-1, keepdims=True))
-    return weights * mx.reciprocal(mx.sum(weights, axis=-1, keepdims=True))
+    summed = weights @ _with_column(values, 1.0)
+    total = summed[..., -1:]
+    return summed[..., :-1] / total, weights, total
 
 
-@_softmax.vjp
-def _softmax_vjp(_: Any, cotangent: mx.array, output: mx.array) -> mx.array:
-    product = cotangent * output
-    return product - output * mx.sum(product, axis=-1, keepdims=True)
+@_attend.vjp
+def _attend_vjp(
+    primals: Any, cotangents: Any, outputs: Any
+) -> tuple[mx.array, mx.array, mx.array, mx.array]:
+    queries, keys, values, mask = primals
+    output, weights, total = outputs
+    cotangent = cotangents[0] / total
+    along = mx.sum(cotangent * output, axis=-1, keepdims=True)
+    # weights / total * (cotangent · values - along): the subtraction is the column's product.
+    scores = weights * (
+        mx.concatenate([cotangent, -along], axis=-1) @ _with_column(values, 1.0).swapaxes(-1, -2)
+    )
+    return (
+        scores @ keys,
+        scores.swapaxes(-1, -2) @ queries,
+        weights.swapaxes(-1, -2) @ cotangent,
+        mx.zeros_like(mask),
+    )
 
 
-def softmax(scores: mx.array) -> mx.array:
-    """Return the softmax over the last axis."""
-    return cast("mx.array", _softmax(scores))
+def _with_column(x: mx.array, value: float) -> mx.array:
+    return mx.concatenate([x, mx.full((*x.shape[:-1], 1), value, dtype=x.dtype)], axis=-1)
 
 
 @mx.custom_function
 def _gated(gate: mx.array, x: mx.array) -> tuple[mx.array, mx.array]:
-    sigmoid = mx.reciprocal(1.0 + exp(-gate))
+    sigmoid = mx.reciprocal(1.0 + mx.power(1 / math.e, gate))
     return gate * sigmoid * x, sigmoid
 
 
@@ -87,15 +112,13 @@ def attention(
     batch, heads, length, size = queries.shape
     groups, span = keys.shape[1], keys.shape[2]
     grouped = (queries * scale).reshape(batch, groups, heads // groups * length, size)
-    scores = grouped @ keys.swapaxes(-1, -2)
-    if mask is not None:
-        scores = scores.reshape(batch, groups, heads // groups, length, span)
-        scores = scores + _addable(mask, length, span)
-        scores = scores.reshape(batch, groups, heads // groups * length, span)
-    return (softmax(scores) @ values).reshape(batch, heads, length, size)
+    wide = mx.zeros((length, span)) if mask is None else _addable(mask, length, span)
+    output = cast("tuple[mx.array, ...]", _attend(grouped, keys, values, wide))[0]
+    return output.reshape(batch, heads, length, size)
 
 
 def _addable(mask: mx.array | str, length: int, span: int) -> mx.array:
+    """Return a mask to add to (batch, groups, heads of a group, length, span) scores."""
     if isinstance(mask, str):
         return additive_mask(length, span)
     if mask.dtype == mx.bool_:
