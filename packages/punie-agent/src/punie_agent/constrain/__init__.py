@@ -1,0 +1,26 @@
+"""Constrained decoding: a small model's reply is kept to what the contract and the project allow.
+
+Greedy decoding of a small model picks the right tool and then miscopies an argument by a letter, or reads
+a field that no result has. A `Constraint` knows the contract's functions, parameters and fields, and the
+paths of the conversation and the workspace; its cursor follows a reply, character by character, and tells
+which continuations cannot be right. `TokenFilter` keeps a model to it, token by token.
+
+It never knows what is true: a path that exists may still be the wrong one, and a path that the user names
+stays possible where there is no such file. What it does not understand, it allows.
+"""
+
+from punie_agent.constrain._constraint import Constraint, Preference
+from punie_agent.constrain._model import Constrainable, constrained
+from punie_agent.constrain._reply import ReplyCursor
+from punie_agent.constrain._tokens import TokenFilter, TokenTexts, logits_processor
+
+__all__ = [
+    "Constrainable",
+    "Constraint",
+    "Preference",
+    "ReplyCursor",
+    "TokenFilter",
+    "TokenTexts",
+    "constrained",
+    "logits_processor",
+]

@@ -1,0 +1,142 @@
+"""What constrains the next reply of a conversation: the contract's rules and the paths it may name.
+
+A path argument may be what the conversation mentions (the request, what tools printed since) or what is
+in the workspace. When the request itself names a path, the workspace's other paths are left out: copying
+goes wrong by one letter more often than a request means a file that it does not name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from punie_agent.constrain._mentions import folder_forms, listing, mentioned, plain_words
+from punie_agent.constrain._reply import ReplyCursor
+from punie_agent.constrain._rules import Rules, Words, as_bytes, tools_and_models
+
+if TYPE_CHECKING:
+    from punie_agent.contract import Contract
+    from punie_agent.models import Message
+
+__all__ = ["Constraint", "Preference"]
+
+Preference = Literal["mentioned", "any"]
+
+_NAME = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What constrains one reply. Make one anew for each.
+
+    Attributes:
+        rules: what code may say.
+        seen: names that earlier programs used.
+    """
+
+    rules: Rules
+    seen: frozenset[str] = frozenset()
+
+    def cursor(self) -> ReplyCursor:
+        """Where a reply begins."""
+        return ReplyCursor(self.rules, self.seen)
+
+    def to_json(self) -> dict[str, Any]:
+        """The constraint as plain JSON values, for a model server."""
+        return {**self.rules.to_json(), "seen": sorted(self.seen)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Constraint:
+        """The constraint that `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        rules = Rules.from_json(data)
+        seen = data.get("seen", [])
+        if not isinstance(seen, list) or not all(isinstance(name, str) for name in seen):
+            raise ValueError("`seen` is a list of names")
+        return cls(rules, frozenset(seen))
+
+    @classmethod
+    def of(
+        cls,
+        contract: Contract,
+        messages: Sequence[Message],
+        root: Path | None = None,
+        *,
+        prefer: Preference = "mentioned",
+    ) -> Constraint:
+        """What constrains the reply to a conversation.
+
+        Args:
+            contract: how the model is spoken to.
+            messages: the conversation, which ends with a user's message.
+            root: the workspace; None when it is not known, and then only paths of the conversation count.
+            prefer: "mentioned" leaves other paths out where the request names one; "any" never does.
+        """
+        known = listing(root) if root is not None else None
+        told = _told(contract, messages)
+        rules = replace(_contract_rules(contract), **_path_rules(told, known, prefer))
+        seen = frozenset(as_bytes(name) for code in told[2] for name in _NAME.findall(code))
+        return cls(rules, seen)
+
+
+@lru_cache(maxsize=8)
+def _contract_rules(contract: Contract) -> Rules:
+    tools, models = tools_and_models(contract)
+    return Rules(tools, models)
+
+
+def _path_rules(
+    told: tuple[str, list[str], list[str]], known: list[str] | None, prefer: Preference
+) -> dict[str, Any]:
+    request, outputs, programs = told
+    asked = mentioned(request, known or ())
+    printed = [path for text in outputs for path in mentioned(text)]
+    here = frozenset(known or ())
+    printed += [path for code in programs for path in mentioned(code) if path in here]
+    if asked and prefer == "mentioned":
+        paths = [*asked, *printed, *_below(asked, known)]
+    elif known is None:
+        return {"paths": None, "fresh": True, "looped": False}
+    else:
+        paths = [*asked, *printed, *folder_forms(known)]
+        if not asked:
+            paths += plain_words(request)
+    allowed = Words(as_bytes(path) for path in [*paths, "."])
+    return {"paths": allowed, "fresh": not asked, "looped": bool(asked)}
+
+
+def _below(asked: Sequence[str], known: list[str] | None) -> list[str]:
+    """What is in the folders that were asked for."""
+    folders = {path for path in asked if path.endswith("/")}
+    return [
+        form
+        for path in known or ()
+        if any(path.startswith(folder) for folder in folders)
+        for form in folder_forms([path])
+    ]
+
+
+def _told(contract: Contract, messages: Sequence[Message]) -> tuple[str, list[str], list[str]]:
+    """The user's last request, what tools printed in the whole conversation, and the programs."""
+    request, outputs, programs = "", [], []
+    acted = False
+    for message in messages:
+        if message.role == "assistant":
+            code = contract.parse(message.content).code
+            acted = code is not None
+            programs += [code] if code is not None else []
+        elif message.role == "user":
+            if acted:
+                outputs.append(message.content)
+            else:
+                outputs += [request] if request else []
+                request = message.content
+            acted = False
+    return request, outputs, programs

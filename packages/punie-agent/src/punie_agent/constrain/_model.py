@@ -1,0 +1,96 @@
+"""A chat model whose replies are constrained, for whoever has one and wants that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from punie_agent.constrain._constraint import Constraint, Preference
+
+if TYPE_CHECKING:
+    from punie_agent.contract import Contract
+    from punie_agent.models import ChatModel, Message, ModelReply
+
+__all__ = ["Constrainable", "constrained"]
+
+
+@runtime_checkable
+class Constrainable(Protocol):
+    """A chat model that can be kept to a constraint."""
+
+    name: str
+    context_limit: int | None
+    takes_constraint: bool
+
+    async def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        on_text: Callable[[str], None] | None = None,
+        on_thought: Callable[[str], None] | None = None,
+        max_tokens: int | None = None,
+        constraint: Constraint | None = None,
+    ) -> ModelReply:
+        """Answer the conversation, kept to a constraint; see `ChatModel.reply`."""
+        ...
+
+
+def constrained(
+    model: ChatModel,
+    contract: Contract,
+    root: Path | None,
+    *,
+    prefer: Preference = "mentioned",
+) -> ChatModel:
+    """A model that answers like this one, kept to the contract and to the paths of a workspace.
+
+    A model that cannot be constrained, and a contract in another form than fenced code, are left as
+    they are.
+
+    Args:
+        model: who answers.
+        contract: how it is spoken to.
+        root: the workspace's folder.
+        prefer: whether the paths that a request names leave others out.
+    """
+    able = isinstance(model, Constrainable) and model.takes_constraint
+    if not able or contract.call_format != "fenced":
+        return model
+    return _Constrained(model, contract, root, prefer)
+
+
+class _Constrained:
+    """Makes a constraint for each reply; everything else is the model's own."""
+
+    name: str
+    context_limit: int | None
+
+    def __init__(
+        self, model: Constrainable, contract: Contract, root: Path | None, prefer: Preference
+    ) -> None:
+        self._model = model
+        self._contract = contract
+        self._root = root
+        self._prefer: Preference = prefer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    async def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        on_text: Callable[[str], None] | None = None,
+        on_thought: Callable[[str], None] | None = None,
+        max_tokens: int | None = None,
+    ) -> ModelReply:
+        """Answer; see `ChatModel.reply`."""
+        constraint = Constraint.of(self._contract, messages, self._root, prefer=self._prefer)
+        return await self._model.reply(
+            messages,
+            on_text=on_text,
+            on_thought=on_thought,
+            max_tokens=max_tokens,
+            constraint=constraint,
+        )

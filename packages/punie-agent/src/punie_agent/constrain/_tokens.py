@@ -1,0 +1,201 @@
+"""From characters to a model's tokens: which of them may come next.
+
+Greedy decoding needs no mask over the whole vocabulary: the best token that the cursor accepts is found by
+asking about the tokens from the most likely one down, and that is nearly always the first. So a constrained
+token costs one look at its few characters, wherever it stands, and no table of states is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from punie_agent.constrain._rules import as_bytes
+
+if TYPE_CHECKING:
+    from punie_agent.constrain._constraint import Constraint
+    from punie_agent.constrain._reply import ReplyCursor
+
+__all__ = ["TokenFilter", "TokenTexts", "logits_processor"]
+
+_ASKED_FIRST = 48
+
+
+class TokenTexts:
+    """What each token of a vocabulary writes, as bytes; made once for a model.
+
+    Args:
+        texts: by token; None for a control token, which writes nothing.
+        ends: tokens that end a reply.
+    """
+
+    def __init__(self, texts: Mapping[int, str | None], ends: Iterable[int]) -> None:
+        self._texts = dict(texts)
+        self.ends = frozenset(ends)
+
+    def __getitem__(self, token: int) -> str | None:
+        """What a token writes; None for control tokens and those the vocabulary lacks."""
+        return self._texts.get(token)
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> TokenTexts | None:
+        """The texts of a Hugging Face tokenizer's tokens; None where it is of a kind not known here.
+
+        Known: byte-level BPE, and SentencePiece with bytes for what it lacks.
+        """
+        backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+        decoder = _decoder(backend)
+        text_of = _byte_level if "ByteLevel" in decoder else _sentence_piece
+        if not decoder & {"ByteLevel", "ByteFallback", "Metaspace"}:
+            return None
+        texts: dict[int, str | None] = {
+            number: text_of(piece)
+            for piece, number in backend.get_vocab(with_added_tokens=False).items()
+        }
+        for number, added in backend.get_added_tokens_decoder().items():
+            texts[number] = None if added.special else as_bytes(added.content)
+        ends = getattr(tokenizer, "eos_token_ids", None) or tokenizer.eos_token_id
+        return cls(texts, [ends] if isinstance(ends, int) else ends)
+
+    def beginning_with(self, allowed: Callable[[str], bool]) -> set[int]:
+        """The tokens whose first byte is allowed."""
+        first = {byte for byte in map(chr, range(256)) if allowed(byte)}
+        return {number for number, text in self._texts.items() if text and text[0] in first}
+
+
+class TokenFilter:
+    """Keeps one reply to a constraint.
+
+    Args:
+        constraint: what constrains the reply.
+        texts: the model's vocabulary.
+    """
+
+    def __init__(self, constraint: Constraint, texts: TokenTexts) -> None:
+        self._texts = texts
+        self._cursor: ReplyCursor | None = constraint.cursor()
+        self._tried: dict[int, ReplyCursor | None] = {}
+        self.refused = 0
+        """How many tokens the model preferred and did not get."""
+
+    @property
+    def free(self) -> bool:
+        """True where anything may follow."""
+        return self._cursor is None or self._cursor.free
+
+    def allows(self, token: int) -> bool:
+        """Tell whether a token may come next."""
+        if self._cursor is None:
+            return True
+        text = self._texts[token]
+        if not text:
+            return self._cursor.may_end if token in self._texts.ends else self._cursor.free
+        if token not in self._tried:
+            ahead = self._cursor.copy()
+            fits = ahead.advance_bytes(text) and not ahead.trapped
+            self._tried[token] = ahead if fits else None
+        return self._tried[token] is not None
+
+    def take(self, token: int) -> None:
+        """Go on by a token. After one that was not allowed, everything is."""
+        if self._cursor is None or not self._texts[token]:
+            return
+        self._cursor = self._tried[token] if self.allows(token) else None
+        self._tried = {}
+
+    def best(self, ranked: Iterable[int]) -> int | None:
+        """The first of some tokens that may come next."""
+        for token in ranked:
+            if self.allows(token):
+                return token
+            self.refused += 1
+        return None
+
+    def likely_first_bytes(self) -> set[int]:
+        """The tokens whose first byte may come next: all that are worth asking about."""
+        cursor = self._cursor
+        if cursor is None:
+            return set()
+        ends = self._texts.ends if cursor.may_end else frozenset()
+        return self._texts.beginning_with(lambda byte: cursor.copy().advance_bytes(byte)) | ends
+
+
+def logits_processor(
+    constraint: Constraint, texts: TokenTexts, *, greedy: bool = True
+) -> Callable[[Any, Any], Any]:
+    """A processor of logits for mlx-lm, for one reply.
+
+    Args:
+        constraint: what constrains the reply.
+        texts: the model's vocabulary.
+        greedy: whether the most likely token is taken; else the likeliest few are all looked at, and
+            within code only those that are allowed may be drawn.
+    """
+    import mlx.core as mx
+
+    follow = TokenFilter(constraint, texts)
+    begun = False
+
+    def keep(logits: Any, tokens: list[int]) -> Any:
+        kept = mx.full(logits.shape, -mx.inf, dtype=logits.dtype)
+        chosen = mx.array(tokens)
+        kept[..., chosen] = logits[..., chosen]
+        return kept
+
+    def process(tokens: Any, logits: Any) -> Any:
+        nonlocal begun
+        if begun:
+            follow.take(int(tokens[-1].item()))
+        begun = True
+        likeliest: Any = mx.argmax(logits, axis=-1).item()
+        if follow.allows(likeliest) and (greedy or follow.free):
+            return logits
+        ranked = mx.argsort(-logits.reshape(-1))
+        first: Any = ranked[:_ASKED_FIRST].tolist()
+        if not greedy:
+            allowed = [token for token in first if follow.allows(token)]
+            if allowed:
+                return keep(logits, allowed)
+        best = follow.best(first)
+        if best is None:
+            worth = follow.likely_first_bytes()
+            rest: Any = ranked[_ASKED_FIRST:].tolist()
+            best = follow.best(token for token in rest if token in worth)
+        return logits if best is None else keep(logits, [best])
+
+    return process
+
+
+def _decoder(backend: Any) -> set[str]:
+    """The kinds of the tokenizer's decoders."""
+    try:
+        state = json.loads(backend.decoder.__getstate__())
+    except (AttributeError, TypeError, ValueError):
+        return set()
+    parts = state.get("decoders", [state])
+    return {part.get("type", "") for part in parts}
+
+
+def _byte_alphabet() -> dict[str, str]:
+    """Byte-level BPE's character for each byte, reversed: printable bytes are themselves."""
+    own = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in own]
+    alphabet = {chr(byte): chr(byte) for byte in own}
+    return alphabet | {chr(256 + number): chr(byte) for number, byte in enumerate(others)}
+
+
+_ALPHABET = _byte_alphabet()
+
+
+def _byte_level(piece: str) -> str | None:
+    try:
+        return "".join(_ALPHABET[char] for char in piece)
+    except KeyError:
+        return None
+
+
+def _sentence_piece(piece: str) -> str:
+    if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
+        return chr(int(piece[3:5], 16))
+    return as_bytes(piece.replace("\u2581", " "))

@@ -1,0 +1,279 @@
+"""No valid program is made impossible: generated programs that run, and programs that people wrote."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dis
+import io
+import os
+import re
+import sys
+import tokenize
+import warnings
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from punie_agent.constrain import ReplyCursor
+from punie_agent.constrain._code import CodeCursor
+from punie_agent.constrain._rules import Kind, Rules, Tool, Words, as_bytes
+
+Finding = namedtuple("Finding", "file line")
+Checked = namedtuple("Checked", "errors first count")
+Case = namedtuple("Case", "name line")
+Ran = namedtuple("Ran", "tests passed")
+
+RULES = Rules(
+    tools={
+        "check": Tool(("path",), returns=Kind("Checked")),
+        "test": Tool(("path", "fast"), returns=Kind("Ran")),
+    },
+    models={
+        "Checked": {
+            "errors": Kind("Finding", listed=True),
+            "first": Kind("Finding"),
+            "count": None,
+        },
+        "Finding": {"file": None, "line": None},
+        "Ran": {"tests": Kind("Case", listed=True), "passed": None},
+        "Case": {"name": None, "line": None},
+    },
+    paths=Words(["a.py", "src/", "src"]),
+    fresh=False,
+    looped=True,
+)
+
+
+def _check(path: str) -> Checked:
+    found = [Finding("a.py", 1), Finding("b.py", 2)]
+    return Checked(found, found[0], len(found))
+
+
+def _test(path: str, fast: bool = False) -> Ran:
+    return Ran([Case("one", 3)], 1)
+
+
+NAMES = ["r", "e", "x", "path", "check_it"]
+ATTRIBUTES = ["errors", "first", "count", "file", "line", "tests", "passed", "name"]
+PATHS = ['"a.py"', "'src/'", '"src"']
+TEXTS = [
+    '"x"',
+    "''",
+    '""',
+    "'''a\n\"'\n```\n'''",
+    'r"\\"',
+    '"\\""',
+    "b'x'",
+    '"" "y"',
+    '"#{"',
+    "f''",
+]
+LEAVES = ["1", "2.5", "None", "[]", "{}", "()", *NAMES, *TEXTS]
+CALLS = [
+    "check(PATH)",
+    "check(path=PATH)",
+    "test(PATH, fast=True)",
+    "test(\n    PATH,  # (all\n    False,\n)",
+    "test(*['a.py'])",
+    "check(NAME)",
+]
+# In a form, capital words stand for something drawn: an expression, a name, a block of statements.
+EXPRESSIONS = [
+    "EXPR.ATTR",
+    "EXPR.ATTR",
+    "EXPR[0]",
+    "EXPR[:1]",
+    "(EXPR or EXPR)",
+    "EXPR == EXPR",
+    "[EXPR, EXPR]",
+    "[EXPR for NAME in EXPR if EXPR]",
+    "{EXPR: EXPR for NAME in EXPR}",
+    "list(EXPR for NAME in EXPR)",
+    "[NAME.ATTR for NAME in EXPR]",
+    "sorted(EXPR, key=lambda NAME: EXPR)",
+    "len(EXPR)",
+    "print(EXPR, EXPR, sep=TEXT)",
+    "(EXPR if EXPR else EXPR)",
+    "[NAME := EXPR, EXPR]",
+    'f"{{NAME}}: {NAME.ATTR!r:>{len([])}}"',
+    "f'{NAME}{NAME=}{1:{2}}'",
+]
+STATEMENTS = [
+    "NAME = EXPR",
+    "NAME = CALL",
+    "NAME = CALL.ATTR",
+    "NAME = EXPR; EXPR",
+    "NAME, NAME = EXPR, EXPR",
+    "(NAME, NAME) = EXPR, EXPR",
+    "NAME: object = EXPR",
+    "print(EXPR)",
+    "EXPR  # it's NAME",
+    "NAME = EXPR \\\n    or EXPR",
+    '"""Words.\n```\nmore\n"""',
+    "if EXPR: NAME = EXPR",
+    "if EXPR:\nBLOCK\nelse:\nBLOCK",
+    "for NAME in EXPR:\nBLOCK",
+    "for NAME in CALL.errors:\n    print(f'{NAME.file}:{NAME.line}')\nBLOCK",
+    'for path in ["a.py", PATH]:\nBLOCK',
+    "def g(NAME):\nBLOCK",
+    "try:\n    {}[1]\nexcept KeyError as NAME:\nBLOCK",
+    "match EXPR:\n    case [NAME]:\n        NAME = EXPR\n    case NAME:\n        EXPR",
+]
+PART = re.compile("EXPR|NAME|ATTR|PATH|TEXT|CALL|BLOCK")
+
+
+@st.composite
+def _filled(draw: st.DrawFn, form: str, depth: int) -> str:
+    """A form with something drawn for each of its capital words."""
+
+    def part(match: re.Match[str]) -> str:
+        kind = match[0]
+        if kind == "BLOCK":
+            count = draw(st.integers(1, 2))
+            lines = "\n".join(draw(_drawn(STATEMENTS, depth + 2)) for _ in range(count))
+            return "\n".join(f"    {line}" for line in lines.split("\n"))
+        if kind == "EXPR":
+            deeper = draw(st.integers(0, 3)) > depth
+            return draw(_drawn(EXPRESSIONS if deeper else [*LEAVES, *CALLS], depth + 1))
+        named = {"NAME": NAMES, "ATTR": ATTRIBUTES, "PATH": PATHS, "TEXT": TEXTS}
+        return draw(_drawn(CALLS, depth) if kind == "CALL" else st.sampled_from(named[kind]))
+
+    return PART.sub(part, form)
+
+
+def _drawn(forms: list[str], depth: int) -> st.SearchStrategy[str]:
+    return st.sampled_from(forms).flatmap(lambda form: _filled(form, depth))
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> str:
+    """A program that runs: of the statements drawn, those after which it still does."""
+    program = draw(st.sampled_from(["e = 1", 'r = check("a.py")\ne = r.errors[0]', "r = e = 2"]))
+    for _ in range(draw(st.integers(1, 8))):
+        longer = f"{program}\n{draw(_drawn(STATEMENTS, 0))}"
+        program = longer if runs(longer) else program
+    return program
+
+
+def runs(program: str) -> bool:
+    """Whether a program ends without an error, and used each of its names and attributes on the way.
+
+    What was never reached proves nothing: it may be wrong. Function bodies are exempt, as they are in the
+    cursor.
+    """
+    names: dict[str, Any] = {"check": _check, "test": _test, "x": [], "path": "a.py", "check_it": 1}
+    reached: set[tuple[CodeType, int]] = set()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        frame.f_trace_opcodes = True
+        reached.add((frame.f_code, frame.f_lasti))
+        return trace if frame.f_code.co_filename == "program" else None
+
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        before = sys.gettrace()
+        try:
+            code = compile(program, "program", "exec")
+            sys.settrace(trace)
+            exec(code, names)  # the grammar above is all it can do
+        except Exception:  # noqa: BLE001 - whatever it was, the program is no example
+            return False
+        finally:
+            sys.settrace(before)
+    return _uses(ast.parse(program)) <= len(_loads(code)) and _loads(code) <= reached
+
+
+def _uses(node: ast.AST) -> int:
+    """How many names and attributes a program reads, function bodies left out."""
+    if isinstance(node, ast.FunctionDef):
+        return 0
+    own = isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load)
+    return own + sum(map(_uses, ast.iter_child_nodes(node)))
+
+
+def _loads(code: CodeType) -> set[tuple[CodeType, int]]:
+    """The instructions that read names and attributes."""
+    kinds = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF")
+    own = {(code, each.offset) for each in dis.get_instructions(code) if each.opname in kinds}
+    inner = [each for each in code.co_consts if isinstance(each, CodeType) and each.co_name != "g"]
+    return own.union(*map(_loads, inner))
+
+
+def refused(program: str, rules: Rules = RULES) -> str:
+    """What is written when the cursor says no; "" when it never does."""
+    cursor = ReplyCursor(rules, frozenset({"x", "path", "check_it"}))
+    reply = f"Words.\n```python\n{program}\n```\n"
+    for number, char in enumerate(reply):
+        if not cursor.advance(char):
+            return reply[: number + 1]
+    return "" if cursor.free and cursor.may_end else f"{reply} (not complete)"
+
+
+@given(programs())
+@example('r = check("a.py")\nprint([r.name for r in test("src").tests])')
+@example('r = check("a.py")\nx = (r := test("a.py"))\nr.passed')
+@example('r = check("a.py")\nlist(r.line for r in r.errors)')
+@example(
+    'for e in check("a.py").errors:\n    print(f"{e.file}:{e.line}")\nfor e in test("src").tests:\n    e.name'
+)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_a_program_that_runs_can_be_written(program: str) -> None:
+    assert runs(program)
+    assert refused(program) == ""
+
+
+@given(programs(), st.data())
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_a_copy_goes_on_by_itself_and_leaves_the_cursor_where_it_was(
+    program: str, data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(program)))
+    cursor = CodeCursor(RULES)
+    if not all(cursor.step(char) for char in program[:cut]):
+        return
+    ahead = [cursor.copy() for _ in range(2)]
+    for char in 'x"])}':
+        ahead[0].step(char)
+    rest = program[cut:]
+    assert [cursor.step(char) for char in rest] == [ahead[1].step(char) for char in rest]
+
+
+def modules() -> Iterator[Path]:
+    """The smaller modules of the standard library."""
+    found = sorted(Path(os.__file__).parent.glob("*.py"))
+    return (path for path in found if path.stat().st_size < 12_000)
+
+
+def test_the_standard_library_can_be_written() -> None:
+    count = 0
+    for path in modules():
+        with tokenize.open(path) as file:
+            text = as_bytes(file.read())
+        cursor = CodeCursor(Rules({}, {}))
+        for number, char in enumerate(text):
+            assert cursor.step(char), f"{path}: {text[max(0, number - 80) : number + 1]!r}"
+        assert cursor.complete, path
+        count += 1
+    assert count > 30
+
+
+SNIPPETS = Path(__file__).parents[3] / "punie-sandbox" / "tests" / "data" / "snippets.txt"
+
+
+@pytest.mark.skipif(
+    not SNIPPETS.is_file(), reason="the sandbox's corpus is not beside this package"
+)
+def test_the_corpus_of_model_written_programs_can_be_written() -> None:
+    """Its tools have other parameters and fields; only what the language allows is held against it."""
+    bare = Rules({}, {})
+    for part in SNIPPETS.read_text(encoding="utf-8").split("=== ")[1:]:
+        _, _, text = part.partition("\n")
+        for code in text.split("--- applied\n"):
+            assert refused(code.strip("\n"), bare) == ""
