@@ -143,7 +143,9 @@ async def test_closing_ends_a_run_that_is_under_way(code: str) -> None:
     await inside.wait()
     await sandbox.close()
     leave.set()
-    assert (await running).status is Status.CRASHED
+    result = await running
+    assert (result.status, result.state) == (Status.CRASHED, "lost")
+    assert "the sandbox was closed; made before it: ping()" in str(result.error)
     assert worker not in children()
 
 

@@ -143,10 +143,16 @@ class Run:
 
     async def advance(self, resume: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
         """Let the sandboxed code go on until its next suspension, within the wall clock."""
+        if self.stop is not None:
+            raise self.stop
         if self.watchdog is None:
             self.watch()
         try:
             return await resume(*args, **named)
+        except RuntimeError:  # the session was closed in this very moment
+            if self.stop is None:
+                raise
+            raise self.stop from None
         except (MontyRuntimeError, MontyConversionError, TypeError) as error:
             if isinstance(error, MontyRuntimeError) and not _is_ours(error):
                 raise
@@ -315,11 +321,12 @@ class Run:
             _refuse_unwritable(longest)
             positional, named, shown = function.bind(args, kwargs)
         except (TypeError, ValueError) as error:
+            wrong = as_builtin(error)
             record = CallRecord(
-                number, function.name, {}, function.effect, "invalid", error=as_text(error)
+                number, function.name, {}, function.effect, "invalid", error=as_text(wrong)
             )
             self.calls.append(record)
-            return raised(error)
+            return raised(wrong)
         call = Call(number, function.name, shown, function.effect)
         if self.planning and function.effect == "execute":
             raise self._no_preview(call, f"{function.name}() executes, which cannot be previewed")

@@ -61,6 +61,7 @@ class Sandbox:
         self._own: Workers | None = None
         self._session: Session | None = None
         self._pending = False
+        self._running: Run | None = None
         self._answered: set[bytes] = set()
         self._turn = asyncio.Lock()
 
@@ -77,6 +78,8 @@ class Sandbox:
         await self._close(kill=self._turn.locked())
 
     async def _close(self, *, kill: bool) -> None:
+        if self._running is not None:
+            self._running.halt(Stopped(Status.CRASHED, "the sandbox was closed"))
         session, self._session = self._session, None
         if session is not None:
             await session.drop(kill=kill)
@@ -241,6 +244,7 @@ class Sandbox:
         self, run: Run, session: Session, begin: Callable[[], Awaitable[Any]]
     ) -> RunResult:
         """Run to the end, whatever that is, and leave the session fit for the next run."""
+        self._running = run
         try:
             value = await begin()
         except Paused as paused:
@@ -250,6 +254,8 @@ class Sandbox:
         except BaseException:
             await session.drop(kill=True)
             raise
+        finally:
+            self._running = None
         session.remember(run.code)
         return self._result(run, Status.OK, value=value)
 
