@@ -166,8 +166,9 @@ def test_all_four_are_published_leaf_first_and_the_agent_installs_by_name(
         cwd=tmp_path,
         **clean,
     )
-    doctor = run(tmp_path / "venv/bin/punie", "doctor", cwd=tmp_path, check=False, **clean)
-    assert "Python" in doctor.stdout, doctor.stderr
+    doctor = run(tmp_path / "venv/bin/punie", "doctor", cwd=tmp_path, **clean)
+    for found in ("✓ Python: ", "✓ punie-agent: 0.1.0", "✓ ty: ", "✓ sandbox: runs code"):
+        assert found in doctor.stdout
     assert (
         os.fspath(tmp_path / "venv")
         in run(python, "-c", "import punie_agent; print(punie_agent.__file__)", cwd=tmp_path).stdout

@@ -9,6 +9,7 @@ import pytest
 from support import ROOT
 
 import punie_agent.cli
+import punie_sandbox.cli
 import punie_tools.cli
 import punie_train.cli
 
@@ -17,6 +18,7 @@ Main = Callable[[Sequence[str]], int]
 PROGRAMS: dict[str, Main] = {
     "punie": punie_agent.cli.main,
     "punie-tools": punie_tools.cli.main,
+    "punie-sandbox": punie_sandbox.cli.main,
     "punie-train": punie_train.cli.main,
 }
 
