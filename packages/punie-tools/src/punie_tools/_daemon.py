@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Daemon"]
 
 _PAUSE_S = 0.2
-#: The share of one core's time that looking ahead may take.
-_SHARE = 0.05
+#: The share of one core's time that looking at the files may take, and that asking about edits may.
+_LOOKING, _ASKING = 0.05, 0.5
 #: Without a check for so long, nobody is waiting for an answer.
 _IDLE_S = 600.0
 
@@ -162,10 +162,13 @@ class Daemon:
             await asyncio.sleep(pause)
             async with self._lock:
                 started = time.monotonic()
+                now = await self._look()
+                looked = time.monotonic()
                 # A state it is not trusted with is for the next check, by the command line.
-                if await self._by_server(await self._look()) is None:
+                if await self._by_server(now) is None:
                     return
-                pause = max(_PAUSE_S, (time.monotonic() - started) / _SHARE)
+                asked = time.monotonic()
+            pause = max(_PAUSE_S, (looked - started) / _LOOKING, (asked - looked) / _ASKING)
 
 
 def _result(errors: list[TypeCheckError], server: TyServer, duration: float) -> TypeCheckResult:
