@@ -178,6 +178,7 @@ async def test_check_alone_runs_nothing(sandbox: Sandbox, project: MemoryProject
         ("[1 for x in [1] if (typecheck := x)]", 1, "shadows-tool", "choose another name"),
         ("def f(x=(typecheck := 1)): pass", 1, "shadows-tool", "choose another name"),
         ("exit(0)", 1, "exit", "let the code end"),
+        ("list(Path('.').rglob('*.py'))", 1, "no-files", "list files with the tools"),
         (
             "class A:\n    def __len__(self): return 1",
             2,

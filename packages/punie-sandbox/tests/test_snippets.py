@@ -8,7 +8,7 @@ from punie_sandbox.testing import MemoryProject
 
 CORPUS = Path(__file__).parent / "data" / "snippets.txt"
 
-NEITHER = frozenset({"union of many sets"})
+NEITHER: frozenset[str] = frozenset()
 """Snippets that neither run nor get a hint."""
 
 

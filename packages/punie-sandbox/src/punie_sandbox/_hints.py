@@ -223,7 +223,7 @@ _ERRORS: list[tuple[re.Pattern[str], str]] = [
         "write `datetime.now()`, or `datetime.now(timezone.utc)`",
     ),
     (
-        re.compile(r"^dataclass\(\) does not yet support"),
+        re.compile(r"^(?:dataclass|field)\(\) does not yet support"),
         "leave the option out; sort with `key=lambda x: x.field`",
     ),
     (re.compile(r"^'_io.TextIOWrapper' object"), "use `print(..., end='')`"),

@@ -66,6 +66,11 @@ def find_syntax(node: ast.AST) -> Iterator[Diagnostic]:  # noqa: PLR0912, C901 -
         case ast.ImportFrom(module=str(module), names=names, level=0):
             for alias in names:
                 yield from _missing(node, module, alias.name)
+        case ast.Attribute(attr="glob" | "rglob" as name):  # they would find nothing, silently
+            message = f"`.{name}` finds nothing here: there are no files"
+            yield found_at(
+                node, "no-files", message, "list files with the tools; `fnmatch` compares names"
+            )
         case ast.Attribute(value=ast.Name(id=module), attr=name):
             yield from _missing(node, module, name)
         case ast.ClassDef(body=body):
