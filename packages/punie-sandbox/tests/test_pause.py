@@ -29,6 +29,14 @@ write_file("new.txt", f"{before} files")
 print("after")
 read_file("new.txt")
 """
+CONCURRENT = """\
+import asyncio
+async def job(x):
+    y = await fetch(x)
+    save(y)
+    return y
+await asyncio.gather(job(1), fetch(5))
+"""
 
 
 def ask_for_writes(call: Call) -> Decision:
@@ -187,16 +195,8 @@ async def test_calls_made_concurrently_are_settled_before_the_pause() -> None:
         return None
 
     functions = ExternalFunctions([fetch, save], effects={"save": "write"}, awaited={"fetch"})
-    code = (
-        "import asyncio\n"
-        "async def job(x):\n"
-        "    y = await fetch(x)\n"
-        "    save(y)\n"
-        "    return y\n"
-        "await asyncio.gather(job(1), fetch(5))\n"
-    )
     async with Sandbox(functions, policy=ask_for_writes) as sandbox:
-        result = await sandbox.run(code)
+        result = await sandbox.run(CONCURRENT)
         assert result.pending is not None, result
         result = await sandbox.resume(result.pending.dump(), allow)
     assert (result.status, result.value) == (Status.OK, [2, 10])
@@ -221,16 +221,8 @@ async def test_a_call_that_is_on_its_way_is_waited_for_before_the_pause() -> Non
         return allow
 
     functions = ExternalFunctions([fetch, save], effects={"save": "write"}, awaited={"fetch"})
-    code = (
-        "import asyncio\n"
-        "async def job(x):\n"
-        "    y = await fetch(x)\n"
-        "    save(y)\n"
-        "    return y\n"
-        "await asyncio.gather(job(1), fetch(5))\n"
-    )
     async with Sandbox(functions, policy=policy) as sandbox:
-        result = await sandbox.run(code)
+        result = await sandbox.run(CONCURRENT)
         assert result.status is Status.PENDING
         result = await sandbox.resume(result.pending.dump(), allow)
         assert (result.status, result.value) == (Status.OK, [2, 10])

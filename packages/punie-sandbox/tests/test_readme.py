@@ -53,3 +53,15 @@ def test_every_example_of_the_readme_runs() -> None:
     for example in examples:
         example.evaluate()
     document.namespace["__loop__"].close()
+
+
+def test_the_readme_counts_what_is_there() -> None:
+    """behaviour: readme.counts."""
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    data = Path(__file__).parent / "data"
+    attempts = (data / "escapes.txt").read_text(encoding="utf-8").split("=== ")[1:]
+    snippets = (data / "snippets.txt").read_text(encoding="utf-8").split("=== ")[1:]
+    hinted = sum("--- applied\n" in snippet for snippet in snippets)
+    assert f"{len(attempts)} escape and exhaustion attempts" in text
+    assert f"{len(snippets)} snippets in the style models write" in text
+    assert f"{len(snippets) - hinted} run as they are, {hinted} get a hint" in text
