@@ -18,8 +18,8 @@ from punie_train.training.adapters import make_trainable
 from punie_train.training.config import TrainConfig
 from punie_train.training.fastmath import fast_math
 from punie_train.training.loss import summed_loss
-from punie_train.training.network import Network, value_and_gradient
-from punie_train.training.parallel import Streams
+from punie_train.training.network import Gradient, Network
+from punie_train.training.parallel import Streams, add
 from punie_train.training.rows import Row, read_rows, shared_prefix
 
 
@@ -60,8 +60,11 @@ def test_loss_and_gradient_equal_those_of_the_whole_model(
 ) -> None:
     model, network, rows = cut(request.getfixturevalue(base), records, layers, share)
     with fast_math(model):
-        shard = network.shard(rows, compute(network, rows))
-        loss, gradient = value_and_gradient(network)(shard)
+        found = compute(network, rows)
+        shards = [network.shard(rows[part], found[part]) for part in (slice(2), slice(2, None))]
+        step, states = Gradient(network), network.states()
+        losses, gradients = zip(*(step.of(shard, states) for shard in shards), strict=True)
+        loss, gradient = sum(losses), step.through_shared(add(gradients))
         mx.eval(loss, gradient)
     expected, expected_gradient = nn.value_and_grad(model, lambda rows: plain_loss(model, rows))(
         rows

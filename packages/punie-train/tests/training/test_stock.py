@@ -36,7 +36,7 @@ def test_losses_agree_once_the_pad_token_is_left_out(tiny_llama: Path, tmp_path:
     rows = read_rows(path, loaded.tokenizer, 200)
     network = Network(loaded.model, -1, ())
     shard = network.shard(rows, [_embedded(network, row) for row in rows])
-    ours = network.loss(shard).item() / sum(len(row.supervised) for row in rows)
+    ours = network.loss(shard, network.states()).item() / sum(len(row.supervised) for row in rows)
 
     dataset = CacheDataset(ChatDataset(cast("Any", records), loaded.tokenizer, mask_prompt=True))
     batch, lengths = next(iter(iterate_batches(dataset, 4, 200)))

@@ -56,23 +56,24 @@ def training_batches(
         yield step, batches[at]
 
 
-def plan_shards(
-    rows: Sequence[int], lengths: Sequence[int], shared: int, streams: int
-) -> list[list[list[int]]]:
+SHARD_COST = 32
+"""What a shard costs beyond its tokens, in tokens: matrix products of few rows are slower."""
+
+
+def plan_shards(rows: Sequence[int], lengths: Sequence[int], streams: int) -> list[list[list[int]]]:
     """Return waves of at most `streams` shards of rows, so that parallel streams end together.
 
-    More shards mean less padding (rows of a shard are padded to its longest) and more often computing the
-    shared tokens; the number with the shortest total time is taken.
+    More shards mean less padding (rows of a shard are padded to its longest) and smaller products; the
+    number with the shortest total time is taken.
 
     Args:
         rows: row numbers of the batch.
         lengths: each row's own tokens, without the shared ones.
-        shared: tokens computed once for each shard.
         streams: how many shards are computed at a time.
     """
 
     def cost(shard: Sequence[int]) -> int:
-        return shared + max(lengths[row] for row in shard) * len(shard)
+        return SHARD_COST + max(lengths[row] for row in shard) * len(shard)
 
     best: list[list[list[int]]] = []
     least = math.inf

@@ -38,7 +38,7 @@ from punie_train.training.distributed import Ranks, launch, local_ranks, wanted_
 from punie_train.training.fastmath import fast_math
 from punie_train.training.memory import peak_gigabytes
 from punie_train.training.metrics import Metrics
-from punie_train.training.network import Network, Shard, value_and_gradient
+from punie_train.training.network import Gradient, Network, Shard
 from punie_train.training.parallel import Streams, add
 from punie_train.training.rows import Row, read_rows, shared_prefix
 
@@ -139,7 +139,7 @@ class _Training:
         self.network = Network(self.model, self.layers, shared)
         self.activations = Activations(self.network, together, config.cache_mb << 20)
         self.streams = Streams(config.streams, local_ranks())
-        self.gradient = value_and_gradient(self.network)
+        self.gradient = Gradient(self.network)
         self.optimizer = optimizers.AdamW(
             learning_rate=0.0, weight_decay=config.weight_decay, bias_correction=True
         )
@@ -197,19 +197,25 @@ class _Training:
     def _step(self, step: int, batch: Sequence[int]) -> dict[str, float]:
         started = time.monotonic()
         # Dropout depends on the step, not on the steps before it: a resumed run draws the same numbers.
-        mx.random.seed(self.config.seed + step * self.ranks.size + self.ranks.rank)
+        seed = self.config.seed + step * self.ranks.size + self.ranks.rank
+        mx.random.seed(seed)
+        states = self.network.states()
+        mx.eval(states)
         mine = self.ranks.mine(sorted(batch, key=lambda row: (self.lengths[row], row)))
         count = max(math.ceil(len(mine) / self.config.accumulate), 1)
         loss, gradient = mx.array(0.0), None
         for at in range(0, len(mine), count):
             for wave in self._waves(self.rows, mine[at : at + count], 0):
-                results = self.streams.map(self.gradient, wave)
+                results = self.streams.map(lambda shard: self.gradient.of(shard, states), wave)
                 mx.eval(results)
                 loss = add([loss, *(part for part, _ in results)])
                 gradient = add([*([gradient] if gradient else []), *(part for _, part in results)])
                 mx.eval(loss, gradient)
         if gradient is None:
             gradient = tree_map(mx.zeros_like, self.model.trainable_parameters())
+        else:
+            mx.random.seed(seed)  # the same dropout in the shared tokens as above
+            gradient = self.gradient.through_shared(gradient)
         supervised = sum(len(self.rows[row].supervised) for row in batch)
         loss, gradient = self.ranks.sum((loss, gradient))
         gradient = tree_map(lambda value: value / supervised, gradient)
@@ -245,7 +251,7 @@ class _Training:
     ) -> Iterator[list[Shard]]:
         shared = len(self.network.shared)
         own = [len(row.tokens) - shared for row in source]
-        for wave in plan_shards(rows, own, shared, self.streams.count):
+        for wave in plan_shards(rows, own, self.streams.count):
             yield [
                 self.network.shard(
                     [source[row] for row in shard],
@@ -278,13 +284,15 @@ class _Training:
     def validation_loss(self) -> float:
         """Return the mean loss of the validation rows' supervised tokens."""
         self.model.eval()
+        states = self.network.states()
+        mx.eval(states)
         loss, size = 0.0, self.config.batch_size * 2
         order = sorted(
             self.ranks.mine(range(len(self.valid))), key=lambda row: len(self.valid[row].tokens)
         )
         for at in range(0, len(order), size):
             for wave in self._waves(self.valid, order[at : at + size], len(self.rows)):
-                sums = self.streams.map(self.network.loss, wave)
+                sums = self.streams.map(lambda shard: self.network.loss(shard, states), wave)
                 mx.eval(sums)
                 loss += sum(number(part) for part in sums)
         self.model.train()

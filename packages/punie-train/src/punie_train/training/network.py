@@ -1,7 +1,8 @@
 """A model's forward pass in two parts: the frozen layers below, the trained layers above.
 
-Rows share their first tokens (the system prompt). Those are computed once for a batch, and every row
-attends to them; the result is the same as computing them in each row. The frozen part of each row is
+Rows share their first tokens (the system prompt). Those are computed once a step, every row attends to
+their keys and values, and what flows back into these is gathered from all rows before it goes through the
+shared tokens, once; the result is the same as computing them in each row. The frozen part of each row is
 computed once for a whole training and cached.
 
 Covered: decoder-only models of mlx-lm whose layers are called as `layer(x, mask, cache)` with full causal
@@ -11,9 +12,9 @@ recurrent layers; such models are refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,7 +22,11 @@ from punie_train.errors import TrainingError
 from punie_train.mlx import ON_CPU, mx
 from punie_train.training.fastmath import additive_mask
 from punie_train.training.loss import output_weight, summed_loss
+from punie_train.training.parallel import add
 from punie_train.training.rows import Row
+
+States: TypeAlias = "list[tuple[mx.array, mx.array]]"
+"""Keys and values of the shared tokens, layer by layer."""
 
 COVERED = ("llama", "mistral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe")
 
@@ -39,12 +44,12 @@ class _Keeps:
 class _Offers:
     """Stands where a layer expects a cache, and puts the shared tokens before each row's own."""
 
-    def __init__(self, kept: _Keeps, shared: int) -> None:
-        self._kept = kept
+    def __init__(self, state: tuple[mx.array, mx.array], shared: int) -> None:
+        self._keys, self._values = state
         self.offset = shared
 
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
-        return self._join(self._kept.keys, keys), self._join(self._kept.values, values)
+        return self._join(self._keys, keys), self._join(self._values, values)
 
     @staticmethod
     def _join(shared: mx.array, own: mx.array) -> mx.array:
@@ -57,13 +62,12 @@ class Shard:
     """A part of a batch, ready to compute.
 
     Attributes:
-        below: (1, shared, width) outputs of the frozen layers for the shared tokens.
-        hidden: (rows, length, width) the same for each row's own tokens, padded at the end.
+        hidden: (rows, length, width) outputs of the frozen layers for each row's own tokens, padded at
+            the end.
         positions: flat indices into rows x length whose output predicts a supervised token.
         targets: those tokens.
     """
 
-    below: mx.array
     hidden: mx.array
     positions: mx.array
     targets: mx.array
@@ -96,31 +100,36 @@ class Network:
         self.shared = list(shared)
         self.weight = output_weight(model)
         mx.eval(self.weight)
-        self._frozen_below: tuple[mx.array, list[_Keeps]] | None = None
+        self._frozen_below: tuple[mx.array, States] | None = None
 
     @property
     def width(self) -> int:
         """The size of a hidden state."""
         return self.model.args.hidden_size
 
-    def _shared_below(self) -> tuple[mx.array, list[_Keeps]]:
+    def _shared_below(self) -> tuple[mx.array, States]:
         if self._frozen_below is None:
             tokens = mx.array([self.shared], dtype=mx.int32).reshape(1, len(self.shared))
-            hidden, kept = self._run_shared(self.frozen, self.model.model.embed_tokens(tokens))
-            mx.eval(hidden, [(keep.keys, keep.values) for keep in kept])
-            self._frozen_below = (hidden, kept)
+            hidden, states = self._run_shared(self.frozen, self.model.model.embed_tokens(tokens))
+            mx.eval(hidden, states)
+            self._frozen_below = (hidden, states)
         return self._frozen_below
+
+    def states(self) -> States:
+        """Return the shared tokens' states in the trained layers, lazily; differentiable in those layers."""
+        below, _ = self._shared_below()
+        return self._run_shared(self.trained, below)[1]
 
     def below(self, rows: Sequence[Row]) -> mx.array:
         """Return (rows, length, width) outputs of the frozen layers for the rows' own tokens, lazily."""
-        _, kept = self._shared_below()
+        _, states = self._shared_below()
         start = len(self.shared)
         length = max(len(row.tokens) for row in rows) - start
         padded = np.zeros((len(rows), length), np.int32)
         for index, row in enumerate(rows):
             padded[index, : len(row.tokens) - start] = row.tokens[start:]
         hidden = self.model.model.embed_tokens(mx.array(padded))
-        return self._run_rows(self.frozen, kept, hidden).astype(mx.float32)
+        return self._run_rows(self.frozen, states, hidden).astype(mx.float32)
 
     def shard(self, rows: Sequence[Row], below: Sequence[np.ndarray]) -> Shard:
         """Put rows and what `below` returned for them into arrays."""
@@ -134,33 +143,28 @@ class Network:
             positions += [index * length + at - 1 - start for at in row.supervised]
             targets += [row.tokens[at] for at in row.supervised]
         shared, _ = self._shared_below()
-        return Shard(
-            shared, mx.array(hidden).astype(shared.dtype), mx.array(positions), mx.array(targets)
-        )
+        return Shard(mx.array(hidden).astype(shared.dtype), mx.array(positions), mx.array(targets))
 
-    def loss(self, shard: Shard) -> mx.array:
-        """Return the summed loss of a shard's supervised tokens; differentiable in the trained layers."""
-        _, kept = self._run_shared(self.trained, shard.below)
-        hidden = self._run_rows(self.trained, kept, shard.hidden)
+    def loss(self, shard: Shard, states: States) -> mx.array:
+        """Return the summed loss of a shard's supervised tokens, given the states of the shared ones."""
+        hidden = self._run_rows(self.trained, states, shard.hidden)
         chosen = hidden.reshape(-1, hidden.shape[-1])[shard.positions]
         return summed_loss(self.model.model.norm(chosen), self.weight, shard.targets)
 
-    def _run_shared(self, layers: Sequence[Any], hidden: mx.array) -> tuple[mx.array, list[_Keeps]]:
+    def _run_shared(self, layers: Sequence[Any], hidden: mx.array) -> tuple[mx.array, States]:
         if not self.shared:
             return hidden, []
         kept = [_Keeps() for _ in layers]
         mask = self._mask(len(self.shared), len(self.shared))
         for layer, keep in zip(layers, kept, strict=True):
             hidden = layer(hidden, mask, keep)
-        return hidden, kept
+        return hidden, [(keep.keys, keep.values) for keep in kept]
 
-    def _run_rows(
-        self, layers: Sequence[Any], kept: Sequence[_Keeps], hidden: mx.array
-    ) -> mx.array:
+    def _run_rows(self, layers: Sequence[Any], states: States, hidden: mx.array) -> mx.array:
         start, length = len(self.shared), hidden.shape[1]
         mask = self._mask(length, start + length)
         for index, layer in enumerate(layers):
-            hidden = layer(hidden, mask, _Offers(kept[index], start) if start else None)
+            hidden = layer(hidden, mask, _Offers(states[index], start) if start else None)
         return hidden
 
     @staticmethod
@@ -168,10 +172,37 @@ class Network:
         return additive_mask(queries, keys) if ON_CPU else "causal"
 
 
-def value_and_gradient(
-    network: Network,
-) -> Callable[[Shard], tuple[mx.array, dict[str, Any]]]:
-    """Return a function from a shard to its summed loss and the gradient of the trainable parameters."""
-    from punie_train.mlx import nn
+class Gradient:
+    """The gradient of a step's summed loss, shard by shard.
 
-    return nn.value_and_grad(network.model, network.loss)
+    `states` once, `of` for each shard, `through_shared` once for the sum of what the shards gave.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+        def loss(parameters: Any, states: States, shard: Shard) -> mx.array:
+            network.model.update(parameters)
+            return network.loss(shard, states)
+
+        self._of = mx.value_and_grad(loss, argnums=(0, 1) if network.shared else 0)
+
+    def of(self, shard: Shard, states: States) -> tuple[mx.array, Any]:
+        """Return a shard's summed loss, and its gradient for `through_shared`."""
+        return self._of(self._network.model.trainable_parameters(), states, shard)
+
+    def through_shared(self, gradient: Any) -> Any:
+        """Return the gradient of the parameters, given the sum of what `of` returned for the shards."""
+        if not self._network.shared:
+            return gradient
+        own, arrived = gradient
+
+        def carried(parameters: Any) -> mx.array:
+            self._network.model.update(parameters)
+            pairs = zip(self._network.states(), arrived, strict=True)
+            return sum(
+                (mx.sum(one * two) for pair in pairs for one, two in zip(*pair, strict=True)),
+                mx.array(0.0),
+            )
+
+        return add([own, mx.grad(carried)(self._network.model.trainable_parameters())])
