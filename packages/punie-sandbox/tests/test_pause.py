@@ -125,8 +125,11 @@ from punie_sandbox.testing import MemoryProject
 async def main():
     project = MemoryProject.sample()
     async with Sandbox(project.functions(), signing_key=b"k" * 32) as sandbox:
-        result = await sandbox.resume(Path(sys.argv[1]).read_bytes(), allow)
-    print(json.dumps([result.to_json(), project.files["new.txt"]]))
+        blob = Path(sys.argv[1]).read_bytes()
+        call = sandbox.waiting(blob)
+        result = await sandbox.resume(blob, allow)
+    asked = [call.id, call.name, call.arguments, call.effect]
+    print(json.dumps([asked, result.to_json(), project.files["new.txt"]]))
 
 asyncio.run(main())
 """
@@ -147,7 +150,8 @@ async def test_another_process_with_the_key_can_go_on(
         sys.executable, "-c", RESUME, str(blob), stdout=asyncio.subprocess.PIPE
     )
     printed, _ = await done.communicate()
-    data, written = json.loads(printed)
+    asked, data, written = json.loads(printed)
+    assert asked == [2, "write_file", {"path": "new.txt", "content": "3 files"}, "write"]
     assert (data["status"], data["value"], data["stdout"]) == ("ok", "3 files", "before\nafter\n")
     assert written == "3 files"
 

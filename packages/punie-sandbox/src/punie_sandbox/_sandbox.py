@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -21,7 +22,7 @@ from punie_sandbox._workers import Workers
 from punie_sandbox.errors import PendingRunError, PlanError, SandboxClosedError, SnapshotError
 from punie_sandbox.limits import Limits
 from punie_sandbox.preview import Overlay, Plan, Preview
-from punie_sandbox.records import CallRecord, Decision, Diagnostic, Policy, RunResult, Status
+from punie_sandbox.records import Call, CallRecord, Decision, Diagnostic, Policy, RunResult, Status
 
 __all__ = ["Sandbox"]
 
@@ -177,6 +178,15 @@ class Sandbox:
             self._answered.add(fingerprint)
             return await self._finish(run, session, lambda: run.drive(snapshot))
 
+    def waiting(self, blob: bytes) -> Call:
+        """The call that a paused run waits for, read from its bytes: what a person is asked about.
+
+        Raises:
+            SnapshotError: as for `resume`.
+        """
+        header, _ = open_dump(self._key, blob, self.functions.digest())
+        return Call(**header["call"])
+
     async def plan(self, code: str) -> Plan:
         """Run the code against an overlay of the files. Neither files nor variables change.
 
@@ -270,6 +280,7 @@ class Sandbox:
     async def _pause(self, run: Run, session: Session, paused: Paused) -> RunResult:
         header = {
             "functions": self.functions.digest(),
+            "call": asdict(paused.call),
             "code": run.code,
             "names": sorted(session.names),
             "suspending": sorted(session.suspending),
