@@ -17,6 +17,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ToolCallPart, ToolR
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
 from punie_agent import models
+from punie_agent.constrain import REQUEST_FIELD, Constraint, constrained_if_trained
 from punie_agent.contract import Contract
 from punie_agent.errors import ModelError, ModelIdentityError, ModelUnavailableError
 from punie_agent.loop import run_turn
@@ -293,6 +294,30 @@ async def test_a_local_model_is_served_verified_and_stopped(tmp_path: Path) -> N
     await model.aclose()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+async def test_a_constraint_travels_with_the_request(contract: Contract, project: Path) -> None:
+    constraint = Constraint.of(contract, HELLO, project)
+    async with chat_server() as server:
+        model = OpenAIModel(server.url)
+        await model.reply(HELLO, more={REQUEST_FIELD: constraint.to_json()})
+        await model.reply(HELLO)
+        await model.aclose()
+    sent, plain = server.bodies
+    assert Constraint.from_json(sent[REQUEST_FIELD]).seen == constraint.seen
+    assert REQUEST_FIELD not in plain
+
+
+def test_only_a_model_trained_with_a_contract_is_constrained(
+    tmp_path: Path, contract: Contract
+) -> None:
+    bare = ServedModel(registry.artefact(model_folder(tmp_path, "bare")))
+    trained = ServedModel(registry.artefact(described(model_folder(tmp_path), contract)))
+    assert constrained_if_trained(bare, contract, tmp_path) is bare
+    assert constrained_if_trained(OfflineModel(), contract, tmp_path).name == "test"
+    kept = constrained_if_trained(trained, contract, tmp_path)
+    assert kept is not trained
+    assert kept.name == trained.name
 
 
 async def test_another_model_at_the_port_is_refused(tmp_path: Path) -> None:

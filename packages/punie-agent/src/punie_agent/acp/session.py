@@ -294,6 +294,7 @@ class Session:
         kit: Kit | None = None,
     ) -> schema.StopReason:
         from punie_agent import traces
+        from punie_agent.constrain import constrained_if_trained
         from punie_agent.loop import run_turn
         from punie_agent.models import Message
 
@@ -318,7 +319,7 @@ class Session:
         said = Message("user", text, prompt.images)
         turn = asyncio.create_task(
             run_turn(
-                model=model,
+                model=constrained_if_trained(model, kit.contract, workspace.host.roots[0]),
                 contract=kit.contract,
                 sandbox=kit.sandbox,
                 messages=[*self.history.messages, said],

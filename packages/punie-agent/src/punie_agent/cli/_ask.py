@@ -7,18 +7,23 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from punie_agent import models, traces
 from punie_agent.cli._display import JsonDisplay, TextDisplay
 from punie_agent.cli._terminal import TerminalAsker, interruptible
+from punie_agent.constrain import constrained_if_trained
 from punie_agent.errors import ConfigError
 from punie_agent.loop import TurnLimits, TurnResult, run_turn
 from punie_agent.models import Message
 from punie_agent.permissions import Mode
 from punie_agent.workbench import open_workbench
 
-__all__ = ["mode_of", "run"]
+if TYPE_CHECKING:
+    from punie_agent.contract import Contract
+    from punie_agent.models import ChatModel
+
+__all__ = ["held", "mode_of", "run"]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,7 +47,7 @@ async def _ask(prompt: str, folder: Path, options: argparse.Namespace) -> int:
             interruptible() as cancel,
         ):
             result = await run_turn(
-                model=model,
+                model=held(model, bench.contract, folder, options),
                 contract=bench.contract,
                 sandbox=bench.sandbox,
                 messages=[Message("user", prompt)],
@@ -58,6 +63,13 @@ async def _ask(prompt: str, folder: Path, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(_as_json(model.name, result), indent=2, ensure_ascii=False))
     return _exit_code(result)
+
+
+def held(
+    model: ChatModel, contract: Contract, folder: Path, options: argparse.Namespace
+) -> ChatModel:
+    """The model, kept to the contract and the project's paths unless that is not wanted."""
+    return constrained_if_trained(model, contract, folder) if options.constrain else model
 
 
 def mode_of(options: argparse.Namespace) -> Mode:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from punie_agent import models, traces
-from punie_agent.cli._ask import mode_of
+from punie_agent.cli._ask import held, mode_of
 from punie_agent.cli._display import TextDisplay
 from punie_agent.cli._terminal import TerminalAsker, interruptible, read_line
 from punie_agent.errors import ConfigError, ModelError
@@ -42,7 +42,8 @@ async def _chat(folder: Path, options: argparse.Namespace) -> int:
         async with open_workbench(
             folder, model, asker=TerminalAsker(display), mode=mode_of(options)
         ) as bench:
-            chat = Chat(model, bench, display, folder, TurnLimits(requests=options.max_requests))
+            kept = held(model, bench.contract, folder, options)
+            chat = Chat(kept, bench, display, folder, TurnLimits(requests=options.max_requests))
             print(
                 f"Punie with {model.name} in {folder}. /help lists commands.",
                 file=sys.stderr,

@@ -87,6 +87,12 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
         "--plan", action="store_true", help="run on an overlay, show one diff, ask once"
     )
     parser.add_argument(
+        "--no-constrain",
+        dest="constrain",
+        action="store_false",
+        help="let a model made here write any path and any field (others always may)",
+    )
+    parser.add_argument(
         "--max-requests",
         type=_positive,
         default=20,

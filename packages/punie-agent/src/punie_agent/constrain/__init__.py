@@ -9,12 +9,13 @@ It never knows what is true: a path that exists may still be the wrong one, and 
 stays possible where there is no such file. What it does not understand, it allows.
 """
 
-from punie_agent.constrain._constraint import Constraint, Preference
-from punie_agent.constrain._model import Constrainable, constrained
+from punie_agent.constrain._constraint import REQUEST_FIELD, Constraint, Preference
+from punie_agent.constrain._model import Constrainable, constrained, constrained_if_trained
 from punie_agent.constrain._reply import ReplyCursor
 from punie_agent.constrain._tokens import TokenFilter, TokenTexts, logits_processor
 
 __all__ = [
+    "REQUEST_FIELD",
     "Constrainable",
     "Constraint",
     "Preference",
@@ -22,5 +23,6 @@ __all__ = [
     "TokenFilter",
     "TokenTexts",
     "constrained",
+    "constrained_if_trained",
     "logits_processor",
 ]

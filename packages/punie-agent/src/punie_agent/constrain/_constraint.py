@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from punie_agent.contract import Contract
     from punie_agent.models import Message
 
-__all__ = ["Constraint", "Preference"]
+__all__ = ["REQUEST_FIELD", "Constraint", "Preference"]
+
+REQUEST_FIELD = "punie_constraint"
+"""The field of a chat request that carries a constraint to a model server of Punie's own."""
 
 Preference = Literal["mentioned", "any"]
 
@@ -36,18 +39,27 @@ class Constraint:
     Attributes:
         rules: what code may say.
         seen: names that earlier programs used.
+        begun: what the prompt holds of the reply already, where it does.
     """
 
     rules: Rules
     seen: frozenset[str] = frozenset()
+    begun: str = ""
 
     def cursor(self) -> ReplyCursor:
-        """Where a reply begins."""
-        return ReplyCursor(self.rules, self.seen)
+        """Where the model goes on with the reply.
+
+        Raises:
+            ValueError: what the reply begins with is not possible.
+        """
+        cursor = ReplyCursor(self.rules, self.seen)
+        if not cursor.advance(self.begun):
+            raise ValueError(f"a reply cannot begin with {self.begun!r}")
+        return cursor
 
     def to_json(self) -> dict[str, Any]:
         """The constraint as plain JSON values, for a model server."""
-        return {**self.rules.to_json(), "seen": sorted(self.seen)}
+        return {**self.rules.to_json(), "seen": sorted(self.seen), "begun": self.begun}
 
     @classmethod
     def from_json(cls, data: Any) -> Constraint:
@@ -60,7 +72,9 @@ class Constraint:
         seen = data.get("seen", [])
         if not isinstance(seen, list) or not all(isinstance(name, str) for name in seen):
             raise ValueError("`seen` is a list of names")
-        return cls(rules, frozenset(seen))
+        made = cls(rules, frozenset(seen), str(data.get("begun", "")))
+        made.cursor()
+        return made
 
     @classmethod
     def of(

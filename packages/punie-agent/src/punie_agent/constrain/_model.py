@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from punie_agent.contract import Contract
     from punie_agent.models import ChatModel, Message, ModelReply
 
-__all__ = ["Constrainable", "constrained"]
+__all__ = ["Constrainable", "constrained", "constrained_if_trained"]
 
 
 @runtime_checkable
@@ -58,6 +58,16 @@ def constrained(
     if not able or contract.call_format != "fenced":
         return model
     return _Constrained(model, contract, root, prefer)
+
+
+def constrained_if_trained(model: ChatModel, contract: Contract, root: Path | None) -> ChatModel:
+    """`constrained` for a model that was trained with a contract, any other model as it is.
+
+    A model that was taught these tools is spoken to as it was taught, and errs by letters. One that was not
+    may know better how to go about things than the constraint does.
+    """
+    trained = getattr(model, "contract_data", None) or {}
+    return constrained(model, contract, root) if "tools" in trained else model
 
 
 class _Constrained:

@@ -1,11 +1,12 @@
 """The process that serves one mlx-lm model: `python -m punie_agent.models._launcher FOLDER`.
 
-It is `mlx_lm.server` with four things added. It preloads MKL (or OpenBLAS) where MLX would otherwise
+It is `mlx_lm.server` with five things added. It preloads MKL (or OpenBLAS) where MLX would otherwise
 use its slow built-in BLAS, and there serves a quantised model dequantised to float32, which gives the
 same numbers and is many times faster on a CPU. It serves this model and refuses every other name, where
 the server alone would load whatever a request names. It answers `/punie/identity` with the folder, the
-digest of its files and the token it was started with. And it ends when the process that started it
-does, however that ends.
+digest of its files and the token it was started with. It keeps an answer to the constraint that a request
+carries in the field `punie_constraint` (see `punie_agent.constrain`). And it ends when the process that
+started it does, however that ends.
 
 It prints one line of JSON with its port once it listens. Nothing here is imported by Punie itself.
 """
@@ -69,6 +70,10 @@ def to_float32(model: Any) -> Any:
     return model
 
 
+def _fastest_here(model: Any) -> Any:
+    return to_float32(model) if _on_cpu() and fits_as_float32(model) else model
+
+
 def _end_with_parent() -> None:
     """Wait for the end of standard input, which the parent holds open, and leave at once."""
     while sys.stdin.buffer.read(1024):
@@ -104,6 +109,27 @@ class Identity:
         }
 
 
+class _Bias(dict[int, float]):
+    """A request's `logit_bias` with its constraint: the server hands it on from the request to the model."""
+
+    constraint: Any
+
+    @classmethod
+    def of(cls, bias: Any, body: dict[str, Any]) -> Any:
+        """The bias, with the constraint of a request's body if there is one.
+
+        Raises:
+            ValueError: the field holds something else.
+        """
+        from punie_agent.constrain import REQUEST_FIELD, Constraint
+
+        if REQUEST_FIELD not in body:
+            return bias
+        made = cls(bias or {})
+        made.constraint = Constraint.from_json(body[REQUEST_FIELD])
+        return made
+
+
 def main() -> None:
     """Load the model, listen, announce the port, serve until the parent ends."""
     parser = argparse.ArgumentParser(description="Serve one mlx-lm model for Punie.")
@@ -125,7 +151,7 @@ def main() -> None:
 
 
 def _patch_server(identity: Identity) -> None:
-    """Put the four additions into the server's module, which looks these names up when it starts."""
+    """Put the additions into the server's module, which looks these names up when it starts."""
     from mlx_lm import server
 
     class OneModel(server.ModelProvider):
@@ -141,13 +167,24 @@ def _patch_server(identity: Identity) -> None:
                 raise ValueError(f"this server serves {identity.folder} only, not {model_path}")
             first = self.model_key is None
             super().load(SERVED_NAME, None, SERVED_NAME)
-            if first and _on_cpu() and fits_as_float32(self.model):
-                self.model = to_float32(self.model)
+            if first:
+                self.model = _fastest_here(self.model)
+                _keep_to_constraints(self.tokenizer)
             identity.loaded.set()
             return self.model, self.tokenizer
 
     class Handler(server.APIHandler):
-        """The server's handler with one more page and no log of each request."""
+        """The server's handler with one more page, one more field and no log of each request."""
+
+        def handle_completion(self, request: Any, stop_words: Any) -> None:
+            try:
+                self.logit_bias = _Bias.of(self.logit_bias, self.body)
+            except ValueError as error:
+                self._set_completion_headers(400)
+                self.end_headers()
+                self.wfile.write(json.dumps({"error": str(error)}).encode())
+                return
+            super().handle_completion(request, stop_words)
 
         def do_GET(self) -> None:  # noqa: N802 - the base class names it so
             if self.path != "/punie/identity":
@@ -174,6 +211,27 @@ def _patch_server(identity: Identity) -> None:
     server.__dict__["ModelProvider"] = OneModel
     announced = functools.partial(serve, server_class=Announcing, handler_class=Handler)
     server.__dict__["_run_http_server"] = announced
+
+
+def _keep_to_constraints(tokenizer: Any) -> None:
+    """Have the server keep answers to their requests' constraints, if this model's tokens are understood."""
+    from mlx_lm import server
+
+    from punie_agent.constrain import TokenTexts, logits_processor
+
+    texts = TokenTexts.of(tokenizer)
+    if texts is None:
+        return
+    make_processors = server._make_logits_processors  # noqa: SLF001 - asked once for each request
+
+    def with_constraint(args: Any) -> list[Any]:
+        made, bias = make_processors(args), args.logits.logit_bias
+        if not isinstance(bias, _Bias):
+            return made
+        greedy = args.sampling.temperature == 0
+        return [*made, logits_processor(bias.constraint, texts, greedy=greedy)]
+
+    server.__dict__["_make_logits_processors"] = with_constraint
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from punie_agent.errors import ModelError, ModelUnavailableError
@@ -72,8 +72,16 @@ class OpenAIModel:
         on_text: Callable[[str], None] | None = None,
         on_thought: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> ModelReply:
         """Answer, streaming.
+
+        Args:
+            messages: see `ChatModel.reply`, as the others.
+            on_text: see there.
+            on_thought: see there.
+            max_tokens: see there.
+            more: fields of the request that only this server knows.
 
         Raises:
             ModelUnavailableError: nothing answers at the URL, or it has no such model.
@@ -85,6 +93,7 @@ class OpenAIModel:
             "messages": [_wire(message) for message in alternating(messages)],
             "stream": True,
             "stream_options": {"include_usage": True},
+            **(more or {}),
         }
         if max_tokens is not None:
             body["max_tokens"] = max_tokens

@@ -17,11 +17,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from punie_agent.constrain import REQUEST_FIELD
 from punie_agent.errors import ModelIdentityError, ModelUnavailableError
 from punie_agent.models._openai import OpenAIModel
 from punie_agent.models._protocol import Message, ModelReply
 
 if TYPE_CHECKING:
+    from punie_agent.constrain import Constraint
     from punie_agent.models.registry import Artefact
 
 __all__ = ["ModelServer", "ServedModel"]
@@ -186,6 +188,7 @@ class ServedModel:
     """A local model that is served when it is first asked and stopped with `aclose`."""
 
     sees_images = False
+    takes_constraint = True
 
     def __init__(self, artefact: Artefact, *, launcher: Sequence[str] | None = None) -> None:
         self.artefact = artefact
@@ -223,8 +226,16 @@ class ServedModel:
         on_text: Callable[[str], None] | None = None,
         on_thought: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
+        constraint: Constraint | None = None,
     ) -> ModelReply:
         """Answer, starting the server if it is not running.
+
+        Args:
+            messages: see `ChatModel.reply`, as the others.
+            on_text: see there.
+            on_thought: see there.
+            max_tokens: see there.
+            constraint: what the answer is kept to, where the server knows the model's tokens.
 
         Raises:
             ModelError: as `OpenAIModel.reply` and `start`.
@@ -232,7 +243,11 @@ class ServedModel:
         await self.start()
         assert self._model is not None
         return await self._model.reply(
-            messages, on_text=on_text, on_thought=on_thought, max_tokens=max_tokens or _REPLY_TOKENS
+            messages,
+            on_text=on_text,
+            on_thought=on_thought,
+            max_tokens=max_tokens or _REPLY_TOKENS,
+            more=None if constraint is None else {REQUEST_FIELD: constraint.to_json()},
         )
 
     async def aclose(self) -> None:

@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from punie_agent.constrain import constrained
 from punie_agent.contract import Contract, standard_functions
 from punie_agent.errors import AgentError
 from punie_agent.loop import TurnLimits, TurnResult, run_turn
@@ -102,6 +103,7 @@ class Arena:
         tools: the tools the model is given, if not just those of the suite.
         turn_limits: bounds of one turn.
         turn_seconds: wall-clock bound of one turn.
+        constrained: whether replies are kept to the contract and the paths at hand.
     """
 
     suite: Suite
@@ -111,6 +113,7 @@ class Arena:
     tools: Sequence[str] | None = None
     turn_limits: TurnLimits = field(default_factory=TurnLimits)
     turn_seconds: float = 600.0
+    constrained: bool = False
     _memory: dict[tuple[str, ...], Completed] = field(default_factory=dict)
     _truths: dict[str, Truth] = field(default_factory=dict)
     _copies: int = 0
@@ -182,7 +185,7 @@ class Arena:
             async with Sandbox(contract.functions) as sandbox:
                 result = await asyncio.wait_for(
                     run_turn(
-                        model=model,
+                        model=self._held(model, contract, host),
                         contract=contract,
                         sandbox=sandbox,
                         messages=messages,
@@ -197,6 +200,9 @@ class Arena:
         else:
             return turn_of(result, time.monotonic() - started)
         return Turn(stop_reason="error", problem=problem, seconds=time.monotonic() - started)
+
+    def _held(self, model: ChatModel, contract: Contract, host: LocalHost) -> ChatModel:
+        return constrained(model, contract, host.roots[0]) if self.constrained else model
 
     async def command(self, root: Path, argv: Sequence[str]) -> Completed:
         """Run Python with arguments in a copy of a workspace: its tests, or a probe."""

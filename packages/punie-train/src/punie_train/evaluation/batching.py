@@ -15,10 +15,12 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from punie_agent.constrain import Constraint, TokenTexts, logits_processor
 from punie_agent.models import Message, ModelReply, Usage
 from punie_train.errors import ModelError
 from punie_train.models.loading import LoadedModel, load_for_inference
@@ -51,6 +53,7 @@ class _Request:
     tokens: list[int]
     max_tokens: int
     future: Future[tuple[list[int], str]]
+    constraint: Constraint | None = None
     written: list[int] = field(default_factory=list)
 
 
@@ -67,6 +70,8 @@ class BatchedModel:
     Raises:
         ModelError: the folder cannot be loaded.
     """
+
+    takes_constraint = True
 
     def __init__(
         self,
@@ -121,8 +126,11 @@ class BatchedModel:
         on_text: Callable[[str], None] | None = None,
         on_thought: Callable[[str], None] | None = None,  # noqa: ARG002 - the model shows no reasoning
         max_tokens: int | None = None,
+        constraint: Constraint | None = None,
     ) -> ModelReply:
         """Answer a conversation; the text is reported whole.
+
+        A constraint is kept to where the model's tokenizer is of a known kind.
 
         Raises:
             punie_agent.errors.ModelError: the conversation does not fit into the model's context.
@@ -138,7 +146,7 @@ class BatchedModel:
             )
         if not self._thread.is_alive():
             raise AgentModelError(f"{self.name} has been closed.")
-        request = _Request(tokens, wanted, Future())
+        request = _Request(tokens, wanted, Future(), constraint)
         self._requests.put(request)
         try:
             written, reason = await asyncio.wrap_future(request.future)
@@ -225,8 +233,18 @@ class BatchedModel:
                 [request.max_tokens],
                 caches=None if cache is None else [cache],
                 all_tokens=[request.tokens[: len(request.tokens) - len(rest)]],
+                logits_processors=[self._processors(request)],
             )
             waiting[uid] = request
+
+    @cached_property
+    def _texts(self) -> TokenTexts | None:
+        return TokenTexts.of(self.loaded.tokenizer)
+
+    def _processors(self, request: _Request) -> list[Callable[[Any, Any], Any]]:
+        if request.constraint is None or self._texts is None:
+            return []
+        return [logits_processor(request.constraint, self._texts)]
 
     def _fail(self, waiting: dict[int, _Request], why: str) -> None:
         pending = list(waiting.values())

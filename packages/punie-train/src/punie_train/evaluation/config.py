@@ -27,6 +27,11 @@ class ValidateConfig(BaseModel):
         description="`process` asks the model here, in batches; `acp` starts `punie acp` for each turn, "
         "as an editor does: slow, and it must agree",
     )
+    constrained: bool = Field(
+        True,
+        description="keep what models write to the contract and to the paths of the conversation and the "
+        "workspace, as `punie` does for models made here; `acp` does so for those and for no others",
+    )
     batch: int = Field(
         16, ge=1, description="turns played at once, their replies generated together"
     )

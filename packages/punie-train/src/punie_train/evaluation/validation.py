@@ -166,6 +166,7 @@ def _arena(
             reply_tokens=config.max_tokens,
         ),
         turn_seconds=config.turn_seconds,
+        constrained=config.constrained,
     )
 
 

@@ -1,0 +1,77 @@
+"""A model kept to a constraint, with real weights that know nothing: every word of it is the constraint's."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from punie_agent.constrain import Constraint, TokenTexts, logits_processor
+from punie_agent.constrain._rules import Rules, Tool, Words
+from punie_agent.errors import ModelError
+from punie_agent.models import Message, registry
+from punie_agent.models._served import ServedModel
+from punie_train.evaluation.batching import BatchedModel
+from punie_train.mlx import mx
+
+RULES = Rules(
+    {"typecheck": Tool(("path",))}, {}, Words(["src/actions/", "tests/test_app.py"]), fresh=False
+)
+
+
+IN_THE_CALL = Constraint(RULES, begun='```python\ntypecheck("')
+PATHS = ('src/actions/"', 'tests/test_app.py"')
+MESSAGES = [Message("user", "Check src/actions/ please")]
+
+
+async def test_a_model_that_knows_nothing_writes_one_of_the_paths(tiny_model: Path) -> None:
+    """Constrained and free conversations share a batch; only the constrained ones change."""
+    with BatchedModel(tiny_model, max_tokens=16, batch=4) as model:
+        free = (await model.reply(MESSAGES)).text
+        held, also_free = await asyncio.gather(
+            model.reply(MESSAGES, constraint=IN_THE_CALL), model.reply(MESSAGES)
+        )
+    assert held.text.startswith(PATHS)
+    assert also_free.text == free
+
+
+async def test_a_served_model_is_kept_to_the_constraint_of_its_request(tiny_model: Path) -> None:
+    model = ServedModel(registry.artefact(tiny_model))
+    try:
+        free = (await model.reply(MESSAGES, max_tokens=24)).text
+        held = (await model.reply(MESSAGES, max_tokens=24, constraint=IN_THE_CALL)).text
+        again = (await model.reply(MESSAGES, max_tokens=24)).text
+        with pytest.raises(ModelError, match=r"400.*cannot begin"):
+            await model.reply(MESSAGES, constraint=Constraint(RULES, begun="```python\n)"))
+    finally:
+        await model.aclose()
+    assert held.startswith(PATHS)
+    assert free == again
+
+
+@pytest.fixture
+def texts() -> TokenTexts:
+    return TokenTexts({0: "lib", 1: "src/", 2: "tests/", 3: "!", 4: None}, [4])
+
+
+@pytest.mark.parametrize(
+    ("logits", "chosen"), [([9, 1, 5, 7, 8], 2), ([0, 9, 5, 7, 8], 1), ([9, 2, 1, 3, 3], 1)]
+)
+def test_the_likeliest_allowed_token_has_the_highest_logit(
+    texts: TokenTexts, logits: list[float], chosen: int
+) -> None:
+    process = logits_processor(IN_THE_CALL, texts)
+    kept = process(mx.array([3]), mx.array([logits]))
+    assert mx.argmax(kept).item() == chosen
+
+
+def test_what_is_drawn_at_random_is_allowed_too(texts: TokenTexts) -> None:
+    process = logits_processor(IN_THE_CALL, texts, greedy=False)
+    kept = process(mx.array([3]), mx.array([[1.0, 9.0, 2.0, 3.0, 4.0]]))
+    assert mx.isinf(kept).tolist() == [[True, False, False, True, True]]
+
+
+def test_allowed_logits_are_left_as_they_are(texts: TokenTexts) -> None:
+    logits = mx.array([[1.0, 9.0, 2.0, 3.0, 4.0]])
+    assert logits_processor(IN_THE_CALL, texts)(mx.array([3]), logits) is logits
