@@ -103,10 +103,18 @@ def digest_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def digest_folder(path: Path, pattern: str = "**/*") -> str:
-    """Return one SHA-256 over the names and contents of the files below a folder, in name order."""
+def digest_folder(path: Path, pattern: str = "**/*", *, without: str = "") -> str:
+    """Return one SHA-256 over the names and contents of the files below a folder, in name order.
+
+    Args:
+        path: the folder.
+        pattern: which files.
+        without: the name of a file directly in the folder that does not count.
+    """
     digest = hashlib.sha256()
     for file in sorted(path.glob(pattern)):
+        if file == path / without:
+            continue
         if file.is_file() and "__pycache__" not in file.parts:
             digest.update(f"{file.relative_to(path).as_posix()}\0{digest_file(file)}\n".encode())
     return digest.hexdigest()

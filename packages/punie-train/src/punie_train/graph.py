@@ -81,7 +81,7 @@ STAGES: Mapping[str, Stage] = {
             "scores.json",
             ("suites", "suite-workspaces", "contract", "tools", "mlx-lm"),
         ),
-        Stage("report", 1, ("validate",), "report.html", ()),
+        Stage("report", 2, ("validate",), "report.html", ()),
     )
 }
 

@@ -129,10 +129,20 @@ def make_validate(run: Run, progress: Progress) -> None:
 
 
 def make_report(run: Run, progress: Progress) -> None:
-    """Write `report.json` and the one-file `report.html`."""
+    """Write `report.json`, the one-file `report.html`, and the model card beside the weights."""
     from punie_train.evaluation import report
+    from punie_train.models.card import write_card
 
     report(run=run.folder, out=run.path("report"))
+    write_card(
+        run.path("quantize"),
+        name=run.name,
+        base=run.path("base"),
+        audit=run.path("merge") / "audit.json",
+        training=run.path("train") / "training.json",
+        quantization=run.path("quantize") / "quantize.json",
+        scores=run.path("validate"),
+    )
     progress.note(f"report: {run.path('report').relative_to(run.root)}")
 
 

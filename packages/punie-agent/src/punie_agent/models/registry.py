@@ -182,10 +182,13 @@ def registered() -> list[Artefact]:
 
 
 def files_digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of a model's files, `punie.json` included."""
+    """SHA-256 over the names and contents of a model's files, `punie.json` included.
+
+    `README.md` tells people about the model, its scores among it; it is no part of what the model is.
+    """
     total = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
+        if path.is_file() and not path.name.startswith(".") and path.name != "README.md":
             one = hashlib.sha256()
             with path.open("rb") as file:
                 while chunk := file.read(_CHUNK):

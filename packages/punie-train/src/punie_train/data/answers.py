@@ -6,6 +6,7 @@ not show it is refused with the reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -79,11 +80,11 @@ def check_both(slots: Slots, runs: Runs) -> str:
 
 
 def is_clean(slots: Slots, runs: Runs) -> str:
-    """Whether it type checks."""
+    """Whether it type checks; without yes or no, since "is it clean?" and "is anything left?" ask alike."""
     count = _checked(runs)["error_count"]
     if not count:
-        return f"Yes, {_name(slots['path'])} passes the type check."
-    return f"No, {_name(slots['path'])} has {plural(count, 'type error')}."
+        return _start(f"{_name(slots['path'])} passes the type check.")
+    return _start(f"{_name(slots['path'])} does not pass: {plural(count, 'type error')}.")
 
 
 def errors_by_file(slots: Slots, runs: Runs) -> str:
@@ -147,8 +148,8 @@ def lint_clean(slots: Slots, runs: Runs) -> str:
     """Whether the linter passes."""
     count = _answered(runs, "ruff_check", "clean", "findings")["violation_count"]
     if not count:
-        return f"Yes, {_name(slots['path'])} is lint clean."
-    return f"No, {_name(slots['path'])} has {plural(count, 'lint violation')}."
+        return _start(f"{_name(slots['path'])} is lint clean.")
+    return _start(f"{_name(slots['path'])} is not clean: {plural(count, 'lint violation')}.")
 
 
 def fix_lint(slots: Slots, runs: Runs) -> str:
@@ -167,9 +168,11 @@ def tested(slots: Slots, runs: Runs) -> str:
 def tests_pass(slots: Slots, runs: Runs) -> str:
     """Whether all tests pass."""
     result = _answered(runs, "pytest_run", "clean", "findings")
+    if result["success"] and result["passed"] == 1:
+        return f"The one test in {slots['path']} passes."
     if result["success"]:
-        return f"Yes, all {plural(result['passed'], 'test')} in {slots['path']} pass."
-    return f"No, {plural(result['failed'], 'test')} in {slots['path']} failed."
+        return f"All {result['passed']} tests in {slots['path']} pass."
+    return f"{plural(result['failed'], 'test')} in {slots['path']} failed."
 
 
 def fix_test(slots: Slots, runs: Runs) -> str:
@@ -222,6 +225,24 @@ def found(what: str) -> Callable[[Slots, Runs], str]:
     return answer
 
 
+def located(slots: Slots, runs: Runs) -> str:
+    """Where a file lies."""
+    lines = _lines(runs)
+    _need(lines and not lines[-1].startswith("[exit code"), "the file was not found")
+    if len(lines) == 1:
+        return f"{slots['name']} is at {lines[0].removeprefix('./')}."
+    return f"Found {len(lines)} files called {slots['name']}."
+
+
+def used(slots: Slots, runs: Runs) -> str:
+    """In how many lines a name is used; its own definition is no use."""
+    definition = re.compile(rf":\d+:\s*(class|def) {slots['symbol']}\b")
+    uses = [line for line in _lines(runs) if not definition.search(line)]
+    if not uses:
+        return f"{slots['symbol']} is used nowhere but where it is defined."
+    return f"{slots['symbol']} is used in {plural(len(uses), 'line')}."
+
+
 def defined(slots: Slots, runs: Runs) -> str:
     """Where a name is defined."""
     place = _lines(runs)[0].split(":") if runs[-1].stdout.strip() else []
@@ -263,14 +284,16 @@ def recovered_check(slots: Slots, runs: Runs) -> str:
 
 
 def head(slots: Slots, runs: Runs) -> str:
-    """How many lines were shown."""
-    count = len(runs[-1].stdout.rstrip("\n").splitlines())
-    return f"Those are the first {count} lines of {slots['path']}."
+    """Which lines were shown, or that the file has no more."""
+    count = len(str(_results(runs, "read_file")[-1]).splitlines())
+    if count <= int(str(slots["count"])):
+        return f"That is all of {slots['path']}: {plural(count, 'line')}."
+    return f"Those are the first {slots['count']} lines of {slots['path']}."
 
 
 def counted(slots: Slots, runs: Runs) -> str:
     """How long the file is."""
-    return f"{slots['path']} has {runs[-1].stdout.strip()} lines."
+    return f"{slots['path']} has {plural(int(runs[-1].stdout), 'line')}."
 
 
 def ran(slots: Slots, runs: Runs) -> str:
@@ -296,8 +319,8 @@ def formatted(slots: Slots, runs: Runs) -> str:
     text = runs[-1].stdout
     _need("formatted" in text, f"ruff did not answer: {text[:80]}")
     if "would be reformatted" in text or "[exit code 1]" in text:
-        return f"No, {_name(slots['path'])} needs reformatting."
-    return f"Yes, {_name(slots['path'])} is formatted."
+        return _start(f"{_name(slots['path'])} needs reformatting.")
+    return _start(f"{_name(slots['path'])} is formatted.")
 
 
 def _wrote(runs: Runs) -> str:
@@ -348,10 +371,10 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "check_format": formatted,
     "find_python": found("Python file"),
     "find_files": found("file"),
-    "find_named": found("file"),
+    "find_named": located,
     "grep_text": found("line"),
     "find_definition": defined,
-    "find_usages": found("line"),
+    "find_usages": used,
     "check": check,
     "list_errors": check,
     "first_error": first_error,

@@ -68,13 +68,14 @@ def audit_records(
     ]
     lengths, too_long = _lengths(rows, config, tokenizer)
     violations += too_long
-    if config.sizes and tuple(len(splits[split]) for split in SPLITS) != config.sizes:
-        found = "/".join(str(len(splits[split])) for split in SPLITS)
-        violations.append(f"sizes are {found}, not {'/'.join(map(str, config.sizes))}")
+    whole = [row for row in rows if not row[1].get("drill")]
+    drills = Counter(record["intent"] for _, record in rows if record.get("drill"))
+    violations += _sizes(splits, drills.total(), config)
     return {
         "rows": {split: len(records) for split, records in splits.items()},
-        "categories": _counts(rows, "category"),
-        "intents": _counts(rows, "intent"),
+        "categories": _counts(whole, "category"),
+        "intents": _counts(whole, "intent"),
+        "drills": dict(sorted(drills.items())),
         "tools": _tools(rows),
         "workspaces": dict(Counter(str(record["workspace"]) for _, record in rows)),
         "prompts": len({plain(record["prompt"]) for _, record in rows}),
@@ -89,6 +90,18 @@ def audit_records(
 
 
 Rows = list[tuple[str, Mapping[str, Any]]]
+
+
+def _sizes(splits: Splits, drills: int, config: MergeConfig) -> list[str]:
+    """The numbers that were promised; drills, which are in train only, are counted for themselves."""
+    found = tuple(sum(not record.get("drill") for record in splits[split]) for split in SPLITS)
+    problems = []
+    if config.sizes and found != config.sizes:
+        wanted = "/".join(map(str, config.sizes))
+        problems.append(f"sizes are {'/'.join(map(str, found))}, not {wanted}")
+    if config.drills is not None and drills != config.drills:
+        problems.append(f"there are {drills} drills, not {config.drills}")
+    return problems
 
 
 def _contract(rows: Rows) -> list[str]:
@@ -131,6 +144,8 @@ def _placed(rows: Rows) -> list[str]:
         belongs = split_of(record["intent"], record["prompt"])
         if belongs != split:
             found.append(f"{record['id']}: is in {split} but belongs to {belongs}")
+        if record.get("drill") and split != "train":
+            found.append(f"{record['id']}: is a drill in {split}; drills are for train only")
     found += [
         f"the phrasing {phrasing!r} ({intent}) is in {', '.join(sorted(splits))}"
         for (intent, phrasing), splits in places.items()
@@ -141,10 +156,16 @@ def _placed(rows: Rows) -> list[str]:
 
 def _leaks(rows: Rows, suites: Sequence[Path], config: MergeConfig) -> list[str]:
     index = LeakIndex.of(suite_prompts(suites), config.ngram)
-    return [
+    found = [
         f"{record['id']}: {record['prompt']!r} gives away the query {query!r} of a frozen suite"
         for _, record in rows
         if (query := index.leaked(record["prompt"])) is not None
+    ]
+    return found + [
+        f"{record['id']}: {prompt!r} is asked in the words of the query {query!r} of a frozen suite"
+        for _, record in rows
+        for prompt in (user_prompts(record) if record["trace"] else ())
+        if (query := index.phrased(prompt)) is not None
     ]
 
 
@@ -204,6 +225,7 @@ def render_audit(result: Mapping[str, Any]) -> str:
     lines = [
         f"rows        {sum(rows.values())} = "
         + " + ".join(f"{count} {split}" for split, count in rows.items()),
+        f"drills      {sum(result['drills'].values())} of them, which end with the first program",
         f"prompts     {result['prompts']} different, in {result['phrasings']} phrasings",
         f"programs    {result['programs']} executed",
         "tools       " + ", ".join(f"{name} {count}" for name, count in result["tools"].items()),

@@ -8,7 +8,7 @@ leaves something out on purpose ("the project", a bare file name).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from random import Random
@@ -61,13 +61,13 @@ def _short(scene: Scene, suffixes: tuple[str, ...] = ("",)) -> list[str]:
     ]
 
 
-def python_folder(rng: Random, scene: Scene) -> tuple[str, str]:
-    """Return a folder as the program names it and as the prompt does."""
+def python_folder(rng: Random, folders: Sequence[str]) -> tuple[str, str]:
+    """Return one of the folders, or the project's own, as the program names it and as the prompt does."""
     if rng.random() < 0.06:
         return ".", rng.choice(
             ("the project", "this project", "the whole project", "the current directory")
         )
-    folder = rng.choice(scene.folders)
+    folder = rng.choice(folders)
     if rng.random() < 0.6:
         folder += "/"
     return folder, quoted(rng, folder)
@@ -79,6 +79,8 @@ def quoted(rng: Random, name: str) -> str:
 
 
 def _prefer_added(rng: Random, stage: Stage, paths: list[str]) -> str | None:
+    if stage.new:
+        return _pick(rng, [path for path in stage.new if path in paths])
     if stage.added and stage.added.path in paths and rng.random() < 0.75:
         return stage.added.path
     return _pick(rng, paths)
@@ -139,7 +141,9 @@ def symbol(*, shown: bool) -> Binder:
         found: list[Symbol] = [
             each for each in stage.scene.symbols if not shown or each.file in short
         ]
-        if stage.added and rng.random() < 0.8:
+        if stage.new:
+            found = [each for each in found if each.file in stage.new]
+        elif stage.added and rng.random() < 0.8:
             found = [each for each in found if each.file == stage.added.path] or found
         if rng.random() < 0.75:
             found = [each for each in found if each.kind == "class"] or found
@@ -149,31 +153,39 @@ def symbol(*, shown: bool) -> Binder:
         kind = rng.choice(_KINDS[chosen.kind])
         if chosen.name.endswith(("Config", "Options", "Settings")):
             kind = rng.choice(("config", "class", "settings class"))
+        if kind == "dataclass" and not _is_dataclass(stage.scene, chosen):
+            kind = "class"
         slots = {"symbol": chosen.name, "keyword": chosen.keyword, "path": chosen.file}
         return Binding(stage.scene, slots, {"symbol": quoted(rng, chosen.name), "kind": kind})
 
     return bind
 
 
+def _is_dataclass(scene: Scene, symbol: Symbol) -> bool:
+    return (
+        re.search(rf"^@dataclass.*\nclass {symbol.name}\b", scene.files[symbol.file], re.MULTILINE)
+        is not None
+    )
+
+
 def write_text(rng: Random, world: World) -> Binding | None:
     """A new text file."""
     stage = world.stage(rng, added=0)
-    snippets = world.sources.snippets
-    path = rng.choice(snippets.text_files)
-    if path in stage.scene.files:
+    path = world.text_path(rng)
+    if not stage.scene.takes(path):
         return None
-    text = rng.choice(snippets.texts)
+    text = rng.choice(world.sources.snippets.texts)
     return Binding(stage.scene, {"path": path, "text": text}, {"path": quoted(rng, path)})
 
 
 def append_line(rng: Random, world: World) -> Binding | None:
     """A text file that gets one more line."""
     stage = world.stage(rng, added=0)
-    path = _pick(rng, _short(stage.scene, (".md", ".toml", ".csv")))
-    extra = rng.choice(world.sources.snippets.text_files)
+    path = _pick(rng, _short(stage.scene, (".md", ".txt")))
+    extra = world.text_path(rng)
     text = rng.choice(world.sources.snippets.texts)
     scene = stage.scene
-    if rng.random() < 0.6 and extra not in scene.files:
+    if (stage.new or rng.random() < 0.6) and scene.takes(extra):
         path = extra
         scene = Scene(scene.workspace, {extra: rng.choice(world.sources.snippets.texts) + "\n"})
     if path is None:
@@ -190,17 +202,16 @@ def replace_text(rng: Random, world: World) -> Binding | None:
     found = [
         each for each in stage.scene.symbols if each.file in short and _only_whole(stage, each)
     ]
-    if stage.added and rng.random() < 0.85:
+    if stage.new:
+        found = [each for each in found if each.file in stage.new]
+    elif stage.added and rng.random() < 0.85:
         found = [each for each in found if each.file == stage.added.path] or found
     if not found:
         return None
     chosen = rng.choice(found)
-    names = world.sources.names
-    new = (
-        chosen.name + rng.choice(names.class_suffixes)
-        if chosen.kind == "class"
-        else f"{rng.choice(('get', 'compute', 'do', 'make', 'find', 'new'))}_{chosen.name}"
-    )
+    new = world.new_name(rng, chosen.name, chosen.kind)
+    if new == chosen.name:
+        return None
     return about_file(rng, stage.scene, chosen.file, old=chosen.name, new=new)
 
 
@@ -213,13 +224,8 @@ def _only_whole(stage: Stage, symbol: Symbol) -> bool:
 def create_function(rng: Random, world: World) -> Binding | None:
     """A new module with one function."""
     stage = world.stage(rng, added=0)
-    names = world.sources.names
-    path = rng.choice(world.sources.snippets.function_files)
-    if rng.random() < 0.6:
-        path = (
-            f"{rng.choice(names.parents)}/{rng.choice(names.children)}/{rng.choice(names.stems)}.py"
-        )
-    if path in stage.scene.files:
+    path = world.function_path(rng)
+    if not stage.scene.takes(path):
         return None
     function = rng.choice(world.sources.snippets.function)
     slots = {"path": path, "does": function.does, "code": function.code}
@@ -229,9 +235,10 @@ def create_function(rng: Random, world: World) -> Binding | None:
 def run_command(rng: Random, world: World) -> Binding | None:
     """A command line that is given word for word."""
     stage = world.stage(rng)
-    path = rng.choice(stage.scene.python_files)
+    path = _pick(rng, [each for each in stage.new if each.endswith(".py")])
+    path = path or rng.choice(stage.scene.python_files)
     number = rng.choice(world.sources.snippets.head_counts)
-    folder = rng.choice(stage.scene.folders)
+    folder = rng.choice(stage.folders)
     made = (
         f"wc -l {path}", f"head -n {number} {path}", f"tail -n {number} {path}", f"grep -n def {path}",
         f"ls {folder}", f"grep -c import {path}", f"wc -c {path}", f"grep -rn class {folder}",
@@ -247,20 +254,18 @@ def run_command(rng: Random, world: World) -> Binding | None:
 def run_script(rng: Random, world: World) -> Binding | None:
     """A new script that prints something."""
     stage = world.stage(rng, added=0)
-    names, snippets = world.sources.names, world.sources.snippets
-    folder = rng.choice(("", "", "scripts/", "tools/", "jobs/", f"{rng.choice(names.parents)}/"))
-    stem = rng.choice(("hello", "demo", "main", "check_env", "show", "task", "seed", "job", "tick"))
-    path = f"{folder}{stem}.py"
-    if path in stage.scene.files:
+    path = world.script_path(rng)
+    if not stage.scene.takes(path):
         return None
-    scene = Scene(stage.scene.workspace, {path: f"print({rng.choice(snippets.texts)!r})\n"})
+    text = f"print({rng.choice(world.sources.snippets.texts)!r})\n"
+    scene = Scene(stage.scene.workspace, {path: text})
     return Binding(scene, {"path": path}, {"path": quoted(rng, path)})
 
 
 def folder(rng: Random, world: World) -> Binding | None:
     """A folder with Python files."""
     stage = world.stage(rng, added=0.75)
-    path, said = python_folder(rng, stage.scene)
+    path, said = python_folder(rng, stage.folders)
     return Binding(stage.scene, {"dir": path}, {"dir": said})
 
 
@@ -268,7 +273,7 @@ def path_or_folder(rng: Random, world: World) -> Binding | None:
     """A Python file, or a folder."""
     stage = world.stage(rng)
     if rng.random() < 0.35:
-        path, said = python_folder(rng, stage.scene)
+        path, said = python_folder(rng, stage.folders)
         return Binding(stage.scene, {"path": path}, {"path": said})
     return about_file(rng, stage.scene, _prefer_added(rng, stage, stage.scene.python_files))
 
@@ -276,20 +281,20 @@ def path_or_folder(rng: Random, world: World) -> Binding | None:
 def suffix(rng: Random, world: World) -> Binding | None:
     """A file name extension."""
     stage = world.stage(rng, added=0)
-    chosen = rng.choice((".toml", ".md", ".csv", ".txt", ".py", ".json", ".cfg", ".yaml", ".ini"))
-    return Binding(stage.scene, {"suffix": chosen}, {})
+    return Binding(stage.scene, {"suffix": world.suffix(rng)}, {})
 
 
 _WORDS = (
-    "TODO", "import", "return", "dataclass", "self", "name", "None", "from", "class", "def", "str", "path",
-    "print", "version", "value", "float", "title", "raise", "for", "sum", "len", "json", "__main__",
+    "TODO", "FIXME", "import", "return", "dataclass", "self", "None", "Optional", "lambda", "yield", "assert",
+    "async", "print", "version", "float", "raise", "json", "logging", "timeout", "__main__", "isinstance",
+    "True", "total",
 )  # fmt: skip
 
 
 def text(rng: Random, world: World) -> Binding | None:
     """A text to search for in a folder, and few enough places where it stands."""
     stage = world.stage(rng)
-    path, said = python_folder(rng, stage.scene)
+    path, said = python_folder(rng, stage.folders)
     word = rng.choice(_WORDS)
     if rng.random() < 0.4 and stage.scene.symbols:
         word = rng.choice(stage.scene.symbols).name
@@ -310,7 +315,10 @@ def two_files(rng: Random, world: World) -> Binding | None:
     """Two Python files."""
     stage = world.stage(rng, added=0.8)
     files = stage.scene.python_files
-    if stage.added and rng.random() < 0.8:
+    new = [path for path in stage.new if path in files]
+    if len(new) > 1:
+        pair = rng.sample(new, 2)
+    elif stage.added and rng.random() < 0.8:
         other = rng.choice([path for path in files if path != stage.added.path])
         pair = [stage.added.path, other]
         rng.shuffle(pair)
@@ -388,7 +396,7 @@ BINDERS: Mapping[str, Binder] = {
     "find_usages": symbol(shown=False),
     "python_file": python_file,
     "check": path_or_folder,
-    "list_errors": path_or_folder,
+    "list_errors": python_file,
     "first_error": path_or_folder,
     "check_both": two_files,
     "count_errors": path_or_folder,

@@ -44,7 +44,7 @@ def lint_target(rng: Random, world: World) -> Binding | None:
     """A file with lint faults or without, or a folder."""
     scene, path, _ = _linted(rng, world, rng.choice((0, 1, 1, 2, 3)))
     if rng.random() < 0.3:
-        folder, said = python_folder(rng, scene)
+        folder, said = python_folder(rng, scene.folders)
         return Binding(scene, {"path": folder}, {"path": said})
     if rng.random() < 0.2:
         path = rng.choice(scene.python_files)

@@ -44,6 +44,7 @@ class GenerateConfig(BaseModel):
     Attributes:
         tools: the functions the model is shown, in this order.
         counts: how many examples of each category go to train, valid and test.
+        drills: how many more rows of an intent go to train that end with the first program, by intent.
         seed: chooses other names and files for the same phrasings.
         ngram: prompts that share this many words in a row with a query of a frozen suite are passed over.
         near_duplicate: MinHash similarity (0 to 1) from which an example is passed over as one too many.
@@ -53,6 +54,7 @@ class GenerateConfig(BaseModel):
 
     tools: tuple[str, ...] = ("typecheck", "read_file", "write_file", "run_command")
     counts: dict[str, Quota] = Field(default_factory=lambda: {**PHASE22, **TYPES})
+    drills: dict[str, NonNegativeInt] = Field(default_factory=dict)
     seed: int = 23
     ngram: int = Field(default=6, ge=4)
     near_duplicate: float = Field(default=0.95, gt=0.5, le=1)
@@ -62,7 +64,8 @@ class MergeConfig(BaseModel):
     """What the merge accepts.
 
     Attributes:
-        sizes: the exact number of rows of train, valid and test; None accepts any.
+        sizes: the exact number of rows of train, valid and test, without drills; None accepts any.
+        drills: the exact number of drills; None accepts any.
         max_tokens: the longest row, in the base model's tokens.
         near_duplicate: MinHash similarity (0 to 1) from which two examples count as the same one.
         ngram: this many words in a row shared with a query of a frozen suite count as a leak.
@@ -71,6 +74,7 @@ class MergeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sizes: tuple[int, int, int] | None = None
+    drills: NonNegativeInt | None = None
     max_tokens: int = Field(default=2048, gt=0)
     near_duplicate: float = Field(default=0.95, gt=0.5, le=1)
     ngram: int = Field(default=6, ge=4)

@@ -13,7 +13,8 @@ from punie_train.data.likeness import Alike, LeakIndex, suite_prompts
 from punie_train.data.play import play_all
 from punie_train.data.scenes import World
 from punie_train.data.sources import read_sources
-from punie_train.data.tasks import Task, draw
+from punie_train.data.tasks import Task, draw, draw_drills
+from punie_train.data.wide import WideWorld
 from punie_train.data.workspaces import read_workspaces
 from punie_train.progress import Progress
 
@@ -49,11 +50,17 @@ def generate(
     def accept(task: Task) -> bool:
         prompts = [each.prompt for each in task.exchanges]
         done = [step for each in task.exchanges for step in each.steps or (each.answer,)]
-        return not any(map(leaks.leaked, prompts)) and alike.add(task.id, prompts, done) is None
+        asked = [each.prompt for each in task.exchanges if each.steps]
+        leaked = any(map(leaks.leaked, prompts)) or any(map(leaks.phrased, asked))
+        return not leaked and alike.add(task.id, prompts, done) is None
 
     tasks: list[Task] = []
     for category, quota in config.counts.items():
         tasks += draw(world, category, quota, seed=config.seed, accept=accept)
+    seen = {task.key for task in tasks}
+    wide = WideWorld(world.sources, world.workspaces, seed=config.seed)
+    for intent, count in config.drills.items():
+        tasks += draw_drills(wide, intent, count, seed=config.seed, seen=seen, accept=accept)
     started = time.monotonic()
     records = asyncio.run(play_all(tasks, config, licence=world.sources.licence, progress=progress))
     write_jsonl(out, records)

@@ -1,8 +1,9 @@
 """Examples that are too much alike, and prompts that a frozen suite asks too.
 
 Near-duplicates: MinHash (datasketch) over character 4-grams of the prompt and of what is done about it;
-two requests for different files differ in both. Leaks: the same normalised prompt as a query, or `ngram`
-words in a row in common with one; shorter queries must not occur whole.
+two requests for different files differ in both. Leaks: the same words as a query, or `ngram` words in a row
+in common with one; shorter queries must not occur whole. And a request for a program must not be a query's
+phrasing about another file: the same prompt once names are masked.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from punie_train.data.records import user_prompts
-from punie_train.data.splits import plain
+from punie_train.data.splits import normalised, plain
 from punie_train.errors import DataError
 
 __all__ = ["Alike", "LeakIndex", "near_duplicates", "suite_prompts"]
@@ -106,21 +107,33 @@ class LeakIndex:
     Attributes:
         grams: sequences of at most `ngram` words, with a query they come from.
         ngram: how many words in a row count.
+        phrasings: queries with their names masked, each with the query itself.
     """
 
     grams: Mapping[tuple[str, ...], str]
     ngram: int
+    phrasings: Mapping[str, str]
 
     @classmethod
     def of(cls, prompts: Iterable[str], ngram: int) -> LeakIndex:
         """Index the queries' prompts."""
         grams: dict[tuple[str, ...], str] = {}
+        phrasings: dict[str, str] = {}
         for prompt in prompts:
             words = _words(prompt)
+            phrasings.setdefault(normalised(prompt), prompt)
             size = min(ngram, len(words))
             for place in range(len(words) - size + 1):
                 grams.setdefault(words[place : place + size], prompt)
-        return cls(grams, ngram)
+        return cls(grams, ngram, phrasings)
+
+    def phrased(self, prompt: str) -> str | None:
+        """Return the query that asks in the same words, whatever it names; or None.
+
+        For requests that a program answers. The words of a question about a concept ("What is …?") belong
+        to everyone.
+        """
+        return self.phrasings.get(normalised(prompt))
 
     def leaked(self, prompt: str) -> str | None:
         """Return the query that a prompt gives away, or None."""

@@ -59,4 +59,6 @@ def merge(
             write_jsonl(folder / f"{split}.jsonl", records)
         write_json(folder / "audit.json", result)
     sizes = "/".join(str(len(records)) for records in splits.values())
-    progress.note(f"{sizes} rows in train/valid/test, no violations")
+    drills = sum(result["drills"].values())
+    drilled = f" ({drills} drills)" if drills else ""
+    progress.note(f"{sizes} rows{drilled} in train/valid/test, no violations")

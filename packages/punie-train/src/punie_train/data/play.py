@@ -1,7 +1,8 @@
 """Executing tasks: every program runs in the sandbox on a fresh copy, through the agent's own loop.
 
 The record keeps the messages as the loop made them, the trace of each run, and the answer computed from the
-results. Durations in the trace are set to 0: they are the only part that another run would not repeat.
+results. A drill is executed like all others, its whole trace is kept, and its messages end with the first
+program. Durations in the trace are set to 0: they are the only part that another run would not repeat.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from punie_train.errors import DataError
 from punie_train.progress import Progress
 
 __all__ = ["Failure", "play_all"]
+
+
+_UP_TO_FIRST_PROGRAM = 3
+"""Messages of a drill: the system's, the user's, and the program."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,8 @@ def _record(
     contract: Contract,
     licence: str,
 ) -> dict[str, Any]:
-    return {
+    shown = messages[:_UP_TO_FIRST_PROGRAM] if task.drill else messages
+    record: dict[str, Any] = {
         "id": task.id,
         "category": task.category,
         "intent": task.intent,
@@ -147,11 +153,12 @@ def _record(
         "files": dict(task.scene.extra) if task.scene else {},
         "tools": list(contract.tools),
         "prompt": task.prompt,
-        "messages": [{"role": each.role, "content": each.content} for each in messages],
+        "messages": [{"role": each.role, "content": each.content} for each in shown],
         "trace": [_trace(run) for run in runs],
         "source": "punie",
         "licence": licence,
     }
+    return {**record, "drill": True} if task.drill else record
 
 
 def _trace(run: RunResult) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What a record must look like, and that it speaks of the contract it was made for.
 
 Covered: the shape (JSON Schema), the order of roles, that every code block was run with exactly that code
-and its result follows, that the programs call only tools of the contract, and that the check which the
-sandbox makes before a run (ty on the stubs: parameters, fields, types) found nothing. Not covered: what is
-said in prose.
+and its result follows (a drill ends with its first program), that the programs call only tools of the
+contract, and that the check which the sandbox makes before a run (ty on the stubs: parameters, fields,
+types) found nothing. Not covered: what is said in prose.
 """
 
 from __future__ import annotations
@@ -62,9 +62,14 @@ RECORD_SCHEMA: Mapping[str, Any] = {
         },
         "source": _TEXT,
         "licence": _TEXT,
+        "drill": {"const": True},
     },
 }  # fmt: skip
 """The JSON Schema of one line of a data file."""
+
+
+_DRILL = 3
+"""Messages of a drill: the system's, the user's, and the program."""
 
 
 @cache
@@ -99,8 +104,10 @@ def contract_problems(record: Mapping[str, Any], contract: Contract) -> list[str
     if tuple(record["tools"]) != contract.tools:
         problems.append(f"made for the tools {record['tools']}, not for {list(contract.tools)}")
     messages = record["messages"]
-    programs = _programs(messages, contract)
     runs = [RunResult.from_json(item) for item in record["trace"]]
+    if record.get("drill"):
+        return problems + _drill_problems(messages, runs, contract)
+    programs = _programs(messages, contract)
     if len(programs) != len(runs):
         problems.append(f"{len(programs)} programs but {len(runs)} runs")
     for number, ((code, told), run) in enumerate(zip(programs, runs, strict=False), start=1):
@@ -118,6 +125,23 @@ def contract_problems(record: Mapping[str, Any], contract: Contract) -> list[str
     return problems + [
         each for code, _ in programs for each in _unknown_calls(code, contract.tools)
     ]
+
+
+def _drill_problems(
+    messages: Sequence[Mapping[str, str]], runs: Sequence[RunResult], contract: Contract
+) -> list[str]:
+    """Say where a drill is not one: a request and the first of the programs that were run for it."""
+    code = contract.parse(messages[-1]["content"]).code
+    if len(messages) != _DRILL or code is None or not runs:
+        return ["a drill is a request and one program that was run"]
+    problems = []
+    if runs[0].code.strip() != code.strip():
+        problems.append("program 1 is not the one that was run")
+    for number, run in enumerate(runs, start=1):
+        if run.diagnostics:
+            problems.append(f"program {number} does not type check: {run.diagnostics[0]}")
+        problems += _unknown_calls(run.code, contract.tools)
+    return problems
 
 
 def _programs(messages: Sequence[Mapping[str, str]], contract: Contract) -> list[tuple[str, str]]:

@@ -11,13 +11,16 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from random import Random
 
 from punie_train.data.sources import ClassTask, Module, Sources
 from punie_train.data.workspaces import Scene, Workspace
 
-__all__ = ["Added", "Stage", "World"]
+__all__ = ["Added", "Stage", "World", "shadows"]
 
+_SCRIPTS = ("hello", "demo", "main", "check_env", "show", "task", "seed", "job", "tick")
+_SUFFIXES = (".toml", ".md", ".csv", ".txt", ".py", ".json", ".cfg", ".yaml", ".ini")
 _OTHER_TYPE = {"str": "int", "int": "str", "bool": "str", "float": "str"}
 
 
@@ -38,11 +41,27 @@ class Added:
 
 @dataclass(frozen=True)
 class Stage:
-    """A scene, what was added to it, and the right text of every faulty file."""
+    """A scene, what was added to it, and the right text of every faulty file.
+
+    Attributes:
+        new: files of which one must be what the example is about; empty where any file may be.
+    """
 
     scene: Scene
     added: Added | None
     right: Mapping[str, str]
+    new: tuple[str, ...] = ()
+
+    @property
+    def folders(self) -> list[str]:
+        """Folders with Python files that an example may be about."""
+        parents = {
+            parent.as_posix()
+            for path in self.new
+            if path.endswith(".py")
+            for parent in PurePosixPath(path).parents
+        }
+        return sorted(parents - {"."}) or self.scene.folders
 
 
 @dataclass(frozen=True)
@@ -76,16 +95,52 @@ class World:
         if rng.random() >= added:
             return Stage(Scene(workspace, {}), None, right)
         module = rng.choice(self.sources.modules)
-        path = self._path(rng, module, workspace)
+        path = self._module_path(rng, module.stems, workspace, importable=importable)
         text, wrong, tasks = self._variant(rng, module, faults)
         scene = Scene(workspace, {path: wrong})
         faulty = {path: text} if wrong != text else {}
         return Stage(scene, Added(path, text, tasks), {**right, **faulty})
 
-    def _path(self, rng: Random, module: Module, workspace: Workspace) -> str:
+    def text_path(self, rng: Random) -> str:
+        """Return a path for a new text file."""
+        return rng.choice(self.sources.snippets.text_files)
+
+    def function_path(self, rng: Random) -> str:
+        """Return a path for a new module with a function."""
+        names = self.sources.names
+        path = rng.choice(self.sources.snippets.function_files)
+        if rng.random() < 0.6:
+            folders = f"{rng.choice(names.parents)}/{rng.choice(names.children)}"
+            path = f"{folders}/{rng.choice(names.stems)}.py"
+        return path
+
+    def script_path(self, rng: Random) -> str:
+        """Return a path for a new script."""
+        parent = rng.choice(self.sources.names.parents)
+        folder = rng.choice(("", "", "scripts/", "tools/", "jobs/", f"{parent}/"))
+        return f"{folder}{rng.choice(_SCRIPTS)}.py"
+
+    def suffix(self, rng: Random) -> str:
+        """Return a file name extension."""
+        return rng.choice(_SUFFIXES)
+
+    def new_name(self, rng: Random, name: str, kind: str) -> str:
+        """Return another name for a class or function."""
+        if kind == "class":
+            return name + rng.choice(self.sources.names.class_suffixes)
+        return f"{rng.choice(('get', 'compute', 'do', 'make', 'find', 'new'))}_{name}"
+
+    def _module_path(
+        self,
+        rng: Random,
+        stems: tuple[str, ...],
+        workspace: Workspace,
+        *,
+        importable: bool,  # noqa: ARG002 - all these names are
+    ) -> str:
         names = self.sources.names
         while True:
-            stem = rng.choice(module.stems if rng.random() < 0.6 else names.stems)
+            stem = rng.choice(stems if rng.random() < 0.6 else names.stems)
             depth = rng.choice((0, 0, 1, 1, 1, 2, 2, 3))
             folders = [
                 rng.choice(names.parents),
@@ -95,22 +150,15 @@ class World:
             if depth and rng.random() < 0.25:
                 folders[0] = "src"
             path = "/".join([*folders[:depth], f"{stem}.py"])
-            if path not in workspace.files and not _shadows(path, workspace):
+            if path not in workspace.files and not shadows(path, workspace):
                 return path
 
     def _variant(
         self, rng: Random, module: Module, faults: int | None
     ) -> tuple[str, str, tuple[ClassTask, ...]]:
         """Return the right text, the wrong text and the tasks, under new class names."""
-        names = self.sources.names
         text = module.text.strip("\n") + "\n"
-        renames = {}
-        for name in re.findall(r"^class (\w+)", text, flags=re.MULTILINE):
-            chance = rng.random()
-            if chance < 0.35:
-                renames[name] = rng.choice(names.class_prefixes) + name
-            elif chance < 0.7:
-                renames[name] = name + rng.choice(names.class_suffixes)
+        renames = self._renames(rng, text)
 
         def renamed(source: str) -> str:
             for old, new in renames.items():
@@ -133,12 +181,23 @@ class World:
                 wrong = wrong.replace(renamed(right), renamed(bad))
         return text, wrong, tasks
 
+    def _renames(self, rng: Random, text: str) -> dict[str, str]:
+        names = self.sources.names
+        renames = {}
+        for name in re.findall(r"^class (\w+)", text, flags=re.MULTILINE):
+            chance = rng.random()
+            if chance < 0.35:
+                renames[name] = rng.choice(names.class_prefixes) + name
+            elif chance < 0.7:
+                renames[name] = name + rng.choice(names.class_suffixes)
+        return renames
+
 
 def _has_own_root(workspace: Workspace) -> bool:
     return any(path.split("/")[0] in {"lib", "backend"} for path in workspace.files)
 
 
-def _shadows(path: str, workspace: Workspace) -> bool:
+def shadows(path: str, workspace: Workspace) -> bool:
     """Whether the module would hide one that the workspace imports, or the standard library's."""
     stem = path.rsplit("/", 1)[-1]
     top = path.removeprefix("src/").split("/")[0].removesuffix(".py")

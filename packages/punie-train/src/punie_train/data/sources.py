@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -184,6 +184,21 @@ class Dialogue(_Strict):
     intents: tuple[str, ...] = Field(min_length=2)
 
 
+_Words = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class WideNames(_Strict):
+    """Words that names for drills are made of; `extensions` are of text files, `suffixes` are asked for."""
+
+    folders: _Words
+    stems: _Words
+    modifiers: _Words
+    nouns: _Words
+    verbs: _Words
+    extensions: _Words
+    suffixes: _Words
+
+
 class Names(_Strict):
     """Names for folders, files and classes."""
 
@@ -193,6 +208,7 @@ class Names(_Strict):
     stems: tuple[str, ...]
     class_prefixes: tuple[str, ...]
     class_suffixes: tuple[str, ...]
+    wide: WideNames | None = None
 
 
 NO_SNIPPETS = Snippets(

@@ -9,8 +9,9 @@ only, so a category can grow without changing what was drawn before.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from punie_train.data.bindings import BINDERS, Binding
@@ -22,10 +23,14 @@ from punie_train.data.splits import SPLITS, Split, plain, split_of
 from punie_train.data.workspaces import Scene
 from punie_train.errors import DataError
 
-__all__ = ["Exchange", "Task", "draw"]
+__all__ = ["Exchange", "Task", "draw", "draw_drills"]
 
 ROUNDS = 400
 """Tries with each phrasing before a quota is given up."""
+
+_NAMED = re.compile(r"(folder|directory|file|script|module) \{(dir|path)\}", re.IGNORECASE)
+_OF = re.compile(r"\{gives\} (of|from|for)\b")
+_RETURNED = re.compile(r"\b(returns?|returning|gives|gives back) \{gives\}(?! (of|from|for)\b)")
 
 _BINDERS = {**BINDERS, **CHECK_BINDERS}
 
@@ -59,11 +64,13 @@ class Task:
         category: whose quota it fills.
         scene: where it happens; None when no program runs.
         exchanges: the conversation; the first one names the task.
+        drill: whether its record ends with the first program: the choice and the copying, cheaply.
     """
 
     category: str
     scene: Scene | None
     exchanges: tuple[Exchange, ...]
+    drill: bool = False
 
     @property
     def intent(self) -> str:
@@ -79,6 +86,11 @@ class Task:
     def split(self) -> Split:
         """Where it belongs."""
         return split_of(self.intent, self.prompt)
+
+    @property
+    def key(self) -> str:
+        """What the user says, plainly; two tasks with the same key are duplicates."""
+        return " / ".join(plain(exchange.prompt) for exchange in self.exchanges)
 
     @property
     def id(self) -> str:
@@ -113,9 +125,8 @@ def draw(
     for task in _candidates(world, category, seed):
         if not any(left.values()):
             break
-        key = " / ".join(plain(exchange.prompt) for exchange in task.exchanges)
-        if left[task.split] and key not in seen:
-            seen.add(key)
+        if left[task.split] and task.key not in seen:
+            seen.add(task.key)
             if not accept(task):
                 continue
             left[task.split] -= 1
@@ -125,6 +136,49 @@ def draw(
             f"category {category!r}: the sources have too few different prompts "
             f"(still missing: {missing}); write more phrasings or lower the counts."
         )
+    return drawn
+
+
+def draw_drills(
+    world: World,
+    intent: str,
+    count: int,
+    *,
+    seed: int,
+    seen: set[str],
+    accept: Callable[[Task], bool],
+) -> list[Task]:
+    """Draw drills of an intent, phrasings in turn, all of them phrasings of the train split.
+
+    Args:
+        world: what tasks are made of; for names that must be copied, a `WideWorld`.
+        intent: what is asked.
+        count: how many.
+        seed: chooses other names and files.
+        seen: keys of tasks that were drawn before; the drawn ones are added.
+        accept: the last word on each, such as whether it is too much like another one.
+
+    Raises:
+        DataError: there is no such intent, or the sources do not have enough different prompts.
+    """
+    known = [name for name, each in world.sources.tasks.items() if each.category != "followup"]
+    if intent not in known:
+        raise DataError(f"drills of the unknown intent {intent!r}; there are {', '.join(known)}.")
+    drawn: list[Task] = []
+    # Another seed than the examples': the same names would only be drawn again.
+    candidates = _stream(world, intent, seed + 1)
+    while len(drawn) < count:
+        task = next(candidates, None)
+        if task is None:
+            raise DataError(
+                f"drills of {intent!r}: the sources have too few different prompts "
+                f"(still missing: {count - len(drawn)}); write more phrasings or lower the count."
+            )
+        task = replace(task, drill=True)
+        if task.split == "train" and task.key not in seen:
+            seen.add(task.key)
+            if accept(task):
+                drawn.append(task)
     return drawn
 
 
@@ -183,12 +237,22 @@ def _bind(rng: Random, world: World, about: str) -> Binding | None:
 
 
 def _suits(phrasing: str, intent: str, binding: Binding) -> bool:
-    """A function that is to be shown is called a function, since a bare name would pass for a class."""
-    return not (
-        intent == "show_symbol"
-        and binding.said.get("kind") == "function"
-        and "{kind}" not in phrasing
-    )
+    """Whether the words fit what they are about.
+
+    A function that is to be shown is called a function, since a bare name would pass for a class; "whether it
+    is open" can be returned, but not computed of something; and "the project" is no name of a folder.
+    """
+    place = binding.said.get("path") or binding.said.get("dir") or ""
+    if place.startswith(("the ", "this ")) and _NAMED.search(phrasing):
+        return False
+    if intent == "show_symbol" and binding.said.get("kind") == "function":
+        return "{kind}" in phrasing
+    if intent == "coding":
+        gives = str(binding.said.get("gives") or binding.slots["gives"])
+        if gives.startswith("whether"):
+            return _RETURNED.search(phrasing) is not None
+        return not (gives.startswith("its ") and _OF.search(phrasing))
+    return True
 
 
 def _exchange(world: World, intent: str, phrasing: str, binding: Binding) -> Exchange:

@@ -89,6 +89,16 @@ class Scene:
         """All files, text by path."""
         return {**self.workspace.files, **self.extra}
 
+    def takes(self, path: str) -> bool:
+        """Whether a new file can have this path: nothing is there, and no file where it needs a folder."""
+        parts = path.split("/")
+        folders = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
+        return not (
+            path in self.files
+            or folders & set(self.files)
+            or any(file.startswith(f"{path}/") for file in self.files)
+        )
+
     @property
     def python_files(self) -> list[str]:
         """Python files that hold something."""

@@ -13,6 +13,7 @@ from typing import Any
 from punie_train.artefacts import digest_folder
 from punie_train.errors import EvaluationError
 from punie_train.evaluation.scores import Identity
+from punie_train.models.card import CARD
 
 WEIGHTS = "*.safetensors"
 DESCRIPTION = "punie.json"
@@ -68,9 +69,9 @@ def identify(candidate: Candidate, contract_digest: str) -> Identity:
         contract_digest: of the contract it will be spoken to with.
     """
     path = candidate.path
-    digest = digest_folder(path)
+    digest = digest_folder(path, without=CARD)
     if candidate.adapter is not None:
-        digest = f"{digest}+{digest_folder(candidate.folder)}"
+        digest = f"{digest}+{digest_folder(candidate.folder, without=CARD)}"
     size = sum(file.stat().st_size for file in path.glob(WEIGHTS))
     parameters = count_parameters(candidate.folder)
     bits = 8 * size / parameters if parameters and candidate.adapter is None else None

@@ -15,6 +15,8 @@ from typing import Any
 
 from punie_train.artefacts import digest_file, whole_file
 
+CARD = "README.md"
+"""The card's name; it is no part of what a model is, so digests leave it out."""
 FRONT = """---
 library_name: mlx
 pipeline_tag: text-generation
@@ -61,7 +63,7 @@ def write_card(
         _section("Weights", _weights(folder, _read(quantization))),
         '## Use\n\n```console\n$ punie ask "Check types in src/" --model ' + name + "\n```\n",
     ]
-    path = folder / "README.md"
+    path = folder / CARD
     with whole_file(path) as temporary:
         temporary.write_text("\n".join(one for one in sections if one), encoding="utf-8")
     return path

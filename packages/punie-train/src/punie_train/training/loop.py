@@ -39,7 +39,7 @@ from punie_train.training.fastmath import fast_math
 from punie_train.training.memory import peak_gigabytes
 from punie_train.training.metrics import Metrics
 from punie_train.training.network import Gradient, Network, Shard
-from punie_train.training.parallel import Streams, add
+from punie_train.training.parallel import StreamedAdamW, Streams, add
 from punie_train.training.rows import Row, read_rows, shared_prefix
 
 BEST = "best.safetensors"
@@ -140,9 +140,7 @@ class _Training:
         self.activations = Activations(self.network, together, config.cache_mb << 20)
         self.streams = Streams(config.streams, local_ranks())
         self.gradient = Gradient(self.network)
-        self.optimizer = optimizers.AdamW(
-            learning_rate=0.0, weight_decay=config.weight_decay, bias_correction=True
-        )
+        self.optimizer = StreamedAdamW(self.streams, weight_decay=config.weight_decay)
         self.optimizer.init(self.model.trainable_parameters())
         self.lengths = [len(row.tokens) for row in rows]
         size = steps_per_epoch(len(rows), config.batch_size)

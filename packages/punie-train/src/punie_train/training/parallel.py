@@ -7,10 +7,12 @@ two cores).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
+from mlx import optimizers
 from mlx.utils import tree_map
 
 from punie_train.blas import set_threads
@@ -29,6 +31,7 @@ class Streams:
         self.count = (count or min(cores, MOST_STREAMS)) if ON_CPU else 1
         self._threads = max(cores // self.count, 1)
         self._streams = [mx.new_stream(mx.cpu) for _ in range(self.count)] if ON_CPU else []
+        self._turns = itertools.cycle(self._streams)
 
     @contextmanager
     def active(self) -> Generator[None]:
@@ -51,6 +54,25 @@ class Streams:
             with mx.stream(self._streams[index % len(self._streams)]):
                 results.append(function(part))
         return results
+
+    def next(self) -> AbstractContextManager[Any]:
+        """Return a context whose operations belong to one stream, each time to the next one."""
+        return mx.stream(next(self._turns)) if self._streams else nullcontext()
+
+
+class StreamedAdamW(optimizers.AdamW):
+    """AdamW whose parameters are updated on the streams in turn; the numbers are the same."""
+
+    def __init__(self, streams: Streams, *, weight_decay: float) -> None:
+        super().__init__(learning_rate=0.0, weight_decay=weight_decay, bias_correction=True)
+        self._streams = streams
+
+    def apply_single(
+        self, gradient: mx.array, parameter: mx.array, state: dict[str, Any]
+    ) -> mx.array:
+        """Return the updated parameter."""
+        with self._streams.next():
+            return super().apply_single(gradient, parameter, state)
 
 
 def add(trees: Sequence[Any]) -> Any:
