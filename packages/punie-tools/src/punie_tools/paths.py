@@ -32,7 +32,14 @@ def contain(path: str | Path, roots: Sequence[Path]) -> Path:
         resolved = (roots[0] / path).resolve()
     except (ValueError, OSError, RuntimeError) as error:  # NUL byte, over-long name, link loop
         raise OutsideRootsError(f"{str(path)!r} is not a usable path: {error}") from error
-    if any(resolved.is_relative_to(root) for root in roots):
+    root = next((root for root in roots if resolved.is_relative_to(root)), None)
+    if root is not None:
+        # Python 3.13 leaves links that lead in a circle as they are; before, resolving them failed.
+        below = len(resolved.parts) - len(root.parts)
+        if any(each.is_symlink() for each in (resolved, *resolved.parents)[:below]):
+            raise OutsideRootsError(
+                f"{str(path)!r} is not a usable path: a link that leads nowhere"
+            )
         return resolved
     where = ", ".join(str(root) for root in roots)
     raise OutsideRootsError(f"{path} is outside the workspace ({where}); use a path inside it")
