@@ -8,17 +8,25 @@ import json
 import math
 import pathlib
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, create_model
 
-from punie_sandbox import ExternalFunctions, Limits, RunResult, Sandbox, Status
+from punie_sandbox import ExternalFunctions, Limits, RunResult, Sandbox, Status, Workers
 from punie_sandbox.testing import MemoryProject
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    """Processes for all examples of a test: starting some for each takes most of the time."""
+    async with Workers(sessions=1) as opened:
+        yield opened
 
 
 class Color(enum.Enum):
@@ -176,7 +184,7 @@ def equal(host: Any, seen: Any) -> bool:  # noqa: PLR0911 - one a kind
 
 @given(st.data())
 async def test_values_of_generated_models_fit_their_stubs_and_read_as_on_the_host(
-    data: st.DataObject,
+    workers: Workers, data: st.DataObject
 ) -> None:
     """behaviour: properties.stubs-are-true."""
     shape = data.draw(models(SHAPES))
@@ -191,7 +199,7 @@ async def test_values_of_generated_models_fit_their_stubs_and_read_as_on_the_hos
     lines = ["r = get()"]
     lines += [f"f{i}: {field.type.stub} = r.{field.name}" for i, field in enumerate(record.fields)]
     lines += [f"assert {shape.looks('r')}, 'does not look like its stub'", "r"]
-    async with Sandbox(functions) as sandbox:
+    async with Sandbox(functions, workers=workers) as sandbox:
         result = await sandbox.run("\n".join(lines))
         assert result.status is Status.OK, (functions.stubs(), value, result)
         assert equal(value, result.value)
@@ -294,12 +302,14 @@ PRELUDE = "x, y = 1, 'b'\nr = typecheck('src')\ndef f(a=1):\n    return a"
 @given(
     st.lists(st.lists(STATEMENTS, min_size=1, max_size=5).map("\n".join), min_size=1, max_size=4)
 )
-async def test_generated_programs_always_end_in_a_named_outcome(programs: list[str]) -> None:
+async def test_generated_programs_always_end_in_a_named_outcome(
+    workers: Workers, programs: list[str]
+) -> None:
     """behaviour: properties.programs."""
     project = MemoryProject.sample()
     files = project.snapshot()
     limits = Limits(seconds=0.05, memory=2**25, calls=20, stdout=2**14, wall_seconds=1, data=2**20)
-    async with Sandbox(project.functions(), limits=limits) as sandbox:
+    async with Sandbox(project.functions(), limits=limits, workers=workers) as sandbox:
         await sandbox.run(PRELUDE)
         for program in programs:
             result = await sandbox.run(program)
@@ -311,9 +321,10 @@ async def test_generated_programs_always_end_in_a_named_outcome(programs: list[s
 
 
 @given(st.text(max_size=60))
-async def test_any_text_at_all_is_answered(code: str) -> None:
+async def test_any_text_at_all_is_answered(workers: Workers, code: str) -> None:
     """behaviour: properties.any-text."""
-    async with Sandbox(ExternalFunctions([]), limits=Limits(seconds=0.2)) as sandbox:
+    limits = Limits(seconds=0.2)
+    async with Sandbox(ExternalFunctions([]), limits=limits, workers=workers) as sandbox:
         result = await sandbox.run(code)
         assert isinstance(result.status, Status)
         json.dumps(result.to_json())
