@@ -82,9 +82,9 @@ def test_a_token_that_was_not_allowed_frees_the_rest() -> None:
 
 
 def test_only_tokens_with_an_allowed_first_byte_are_worth_asking_about() -> None:
-    worth = follow("```python\n", 'typecheck("').likely_first_bytes()
-    assert worth == {number("s"), number("src/")}
-    assert END in follow().likely_first_bytes()
+    worth = follow("```python\n", 'typecheck("').worth_asking()
+    assert set(worth) == {number("s"), number("src/")}
+    assert END in follow().worth_asking()
 
 
 def test_where_nothing_is_allowed_nothing_is_chosen() -> None:

@@ -12,7 +12,9 @@ from punie_agent.constrain._rules import Rules, Tool, Words
 from punie_agent.errors import ModelError
 from punie_agent.models import Message, registry
 from punie_agent.models._served import ServedModel
+from punie_train.evaluation.arena import Arena
 from punie_train.evaluation.batching import BatchedModel
+from punie_train.evaluation.play import LoadedSuite
 from punie_train.mlx import mx
 
 RULES = Rules(
@@ -34,6 +36,19 @@ async def test_a_model_that_knows_nothing_writes_one_of_the_paths(tiny_model: Pa
         )
     assert held.text.startswith(PATHS)
     assert also_free.text == free
+
+
+def test_what_a_perfect_model_would_write_first_can_be_written(
+    checklist: LoadedSuite, arena: Arena, workspaces: Path
+) -> None:
+    suite, contract = checklist.suite, arena.contract()
+    solved = [query for query in suite.queries if query.solution]
+    for query in solved:
+        root = workspaces / suite.workspace_of(query)
+        constraint = Constraint.of(contract, [Message("user", query.prompt)], root)
+        program = query.solution[0].strip("\n")
+        assert constraint.cursor().accepts(contract.format_call(program)), query.prompt
+    assert len(solved) > 5
 
 
 async def test_a_served_model_is_kept_to_the_constraint_of_its_request(tiny_model: Path) -> None:

@@ -33,6 +33,10 @@ class TokenTexts:
     def __init__(self, texts: Mapping[int, str | None], ends: Iterable[int]) -> None:
         self._texts = dict(texts)
         self.ends = frozenset(ends)
+        self._by_byte: dict[str, list[int]] = {}
+        for token, text in self._texts.items():
+            if text:
+                self._by_byte.setdefault(text[0], []).append(token)
 
     def __getitem__(self, token: int) -> str | None:
         """What a token writes; None for control tokens and those the vocabulary lacks."""
@@ -58,10 +62,11 @@ class TokenTexts:
         ends = getattr(tokenizer, "eos_token_ids", None) or tokenizer.eos_token_id
         return cls(texts, [ends] if isinstance(ends, int) else ends)
 
-    def beginning_with(self, allowed: Callable[[str], bool]) -> set[int]:
+    def beginning_with(self, allowed: Callable[[str], bool]) -> list[int]:
         """The tokens whose first byte is allowed."""
-        first = {byte for byte in map(chr, range(256)) if allowed(byte)}
-        return {number for number, text in self._texts.items() if text and text[0] in first}
+        return [
+            token for byte, tokens in self._by_byte.items() if allowed(byte) for token in tokens
+        ]
 
 
 class TokenFilter:
@@ -112,13 +117,13 @@ class TokenFilter:
             self.refused += 1
         return None
 
-    def likely_first_bytes(self) -> set[int]:
-        """The tokens whose first byte may come next: all that are worth asking about."""
+    def worth_asking(self) -> list[int]:
+        """The tokens whose first byte may come next: no others are allowed."""
         cursor = self._cursor
         if cursor is None:
-            return set()
-        ends = self._texts.ends if cursor.may_end else frozenset()
-        return self._texts.beginning_with(lambda byte: cursor.copy().advance_bytes(byte)) | ends
+            return []
+        found = self._texts.beginning_with(lambda byte: cursor.copy().advance_bytes(byte))
+        return [*found, *self._texts.ends] if cursor.may_end else found
 
 
 def logits_processor(
@@ -143,6 +148,16 @@ def logits_processor(
         kept[..., chosen] = logits[..., chosen]
         return kept
 
+    def ranked(logits: Any, among: list[int] | None) -> list[int]:
+        """The likeliest tokens, or all of some, from the likeliest down."""
+        flat = -logits.reshape(-1)
+        if among is None:
+            count = min(_ASKED_FIRST, flat.size)
+            few = mx.argpartition(flat, count - 1)[:count]
+        else:
+            few = mx.array(among, dtype=mx.uint32)
+        return [] if few.size == 0 else few[mx.argsort(flat[few])].tolist()  # ty: ignore
+
     def process(tokens: Any, logits: Any) -> Any:
         nonlocal begun
         if begun:
@@ -151,17 +166,14 @@ def logits_processor(
         likeliest: Any = mx.argmax(logits, axis=-1).item()
         if follow.allows(likeliest) and (greedy or follow.free):
             return logits
-        ranked = mx.argsort(-logits.reshape(-1))
-        first: Any = ranked[:_ASKED_FIRST].tolist()
+        first = ranked(logits, None)
         if not greedy:
             allowed = [token for token in first if follow.allows(token)]
             if allowed:
                 return keep(logits, allowed)
         best = follow.best(first)
         if best is None:
-            worth = follow.likely_first_bytes()
-            rest: Any = ranked[_ASKED_FIRST:].tolist()
-            best = follow.best(token for token in rest if token in worth)
+            best = follow.best(ranked(logits, follow.worth_asking()))
         return logits if best is None else keep(logits, [best])
 
     return process
