@@ -19,8 +19,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from mlx import optimizers
 from mlx.utils import tree_map
 
 from punie_train.artefacts import digest_file, whole_folder, write_json
@@ -38,8 +38,8 @@ from punie_train.training.distributed import Ranks, launch, local_ranks, wanted_
 from punie_train.training.fastmath import fast_math
 from punie_train.training.memory import peak_gigabytes
 from punie_train.training.metrics import Metrics
-from punie_train.training.network import Gradient, Network, Shard
-from punie_train.training.parallel import StreamedAdamW, Streams, add
+from punie_train.training.network import Gradient, Network, Shard, States
+from punie_train.training.parallel import StreamedAdamW, Streams
 from punie_train.training.rows import Row, read_rows, shared_prefix
 
 BEST = "best.safetensors"
@@ -194,36 +194,9 @@ class _Training:
 
     def _step(self, step: int, batch: Sequence[int]) -> dict[str, float]:
         started = time.monotonic()
-        # Dropout depends on the step, not on the steps before it: a resumed run draws the same numbers.
-        seed = self.config.seed + step * self.ranks.size + self.ranks.rank
-        mx.random.seed(seed)
-        states = self.network.states()
-        mx.eval(states)
-        mine = self.ranks.mine(sorted(batch, key=lambda row: (self.lengths[row], row)))
-        count = max(math.ceil(len(mine) / self.config.accumulate), 1)
-        loss, gradient = mx.array(0.0), None
-        for at in range(0, len(mine), count):
-            for wave in self._waves(self.rows, mine[at : at + count], 0):
-                results = self.streams.map(lambda shard: self.gradient.of(shard, states), wave)
-                mx.eval(results)
-                loss = add([loss, *(part for part, _ in results)])
-                gradient = add([*([gradient] if gradient else []), *(part for _, part in results)])
-                mx.eval(loss, gradient)
-        if gradient is None:
-            gradient = tree_map(mx.zeros_like, self.model.trainable_parameters())
-        else:
-            mx.random.seed(seed)  # the same dropout in the shared tokens as above
-            gradient = self.gradient.through_shared(gradient)
+        loss, gradient = self.ranks.sum(self._sums(step, batch))
         supervised = sum(len(self.rows[row].supervised) for row in batch)
-        loss, gradient = self.ranks.sum((loss, gradient))
-        gradient = tree_map(lambda value: value / supervised, gradient)
-        norm = mx.array(0.0)
-        if self.config.clip_norm:
-            gradient, norm = optimizers.clip_grad_norm(gradient, self.config.clip_norm)
-        rate = learning_rate(step, self.steps, self.config)
-        self.optimizer.learning_rate = rate
-        self.optimizer.update(self.model, gradient)
-        mx.eval(self.model.trainable_parameters(), self.optimizer.state, loss, norm)
+        norm = self._update(step, gradient, supervised)
         mean = number(loss) / supervised
         if not math.isfinite(mean):
             raise TrainingError(
@@ -237,12 +210,57 @@ class _Training:
         self.total.loss = mean
         return {
             "loss": mean,
-            "learning_rate": rate,
-            "gradient_norm": number(norm),
+            "learning_rate": learning_rate(step, self.steps, self.config),
+            "gradient_norm": norm,
             "tokens_per_second": tokens / seconds,
             "supervised_tokens": supervised,
             "seconds": seconds,
         }
+
+    def _sums(self, step: int, batch: Sequence[int]) -> tuple[mx.array, Any]:
+        """Return the summed loss of this rank's rows of a batch, and its gradient."""
+        mine = self.ranks.mine(sorted(batch, key=lambda row: (self.lengths[row], row)))
+        if not mine:
+            return mx.array(0.0), tree_map(mx.zeros_like, self.model.trainable_parameters())
+        # Dropout depends on the step, not on the steps before it: a resumed run draws the same numbers.
+        seed = self.config.seed + step * self.ranks.size + self.ranks.rank
+        mx.random.seed(seed)
+        states = self._states()
+        count = math.ceil(len(mine) / self.config.accumulate)
+        loss, gradient = mx.array(0.0), None
+        for at in range(0, len(mine), count):
+            for wave in self._waves(self.rows, mine[at : at + count], 0):
+                results = self.streams.map(lambda shard: self.gradient.of(shard, states), wave)
+                mx.eval(results)
+                parts = [*([gradient] if gradient else []), *(part for _, part in results)]
+                gradient = self.streams.each_leaf(
+                    lambda *leaves: sum(leaves[1:], leaves[0]), *parts
+                )
+                loss = sum((part for part, _ in results), loss)
+                mx.eval(loss, gradient)
+        mx.random.seed(seed)  # the same dropout in the shared tokens as above
+        with self.streams.alone():
+            whole = self.gradient.through_shared(gradient)
+            mx.eval(whole)
+        return loss, whole
+
+    def _states(self) -> States:
+        with self.streams.alone():
+            states = self.network.states()
+            mx.eval(states)
+        return states
+
+    def _update(self, step: int, gradient: Any, supervised: int) -> float:
+        """Move the weights along the mean gradient, clipped; return its norm."""
+        squares = flat(self.streams.each_leaf(lambda value: mx.sum(value * value), gradient))
+        mx.eval(squares)
+        norm = math.sqrt(sum(number(value) for value in squares.values())) / supervised
+        shrink = min(1.0, self.config.clip_norm / (norm + 1e-6)) if self.config.clip_norm else 1.0
+        mean = self.streams.each_leaf(lambda value: value * (shrink / supervised), gradient)
+        self.optimizer.learning_rate = learning_rate(step, self.steps, self.config)
+        self.optimizer.update(self.model, mean)
+        mx.eval(self.model.trainable_parameters(), self.optimizer.state)
+        return norm
 
     def _waves(
         self, source: Sequence[Row], rows: Sequence[int], offset: int
@@ -282,8 +300,7 @@ class _Training:
     def validation_loss(self) -> float:
         """Return the mean loss of the validation rows' supervised tokens."""
         self.model.eval()
-        states = self.network.states()
-        mx.eval(states)
+        states = self._states()
         loss, size = 0.0, self.config.batch_size * 2
         order = sorted(
             self.ranks.mine(range(len(self.valid))), key=lambda row: len(self.valid[row].tokens)

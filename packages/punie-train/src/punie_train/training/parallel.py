@@ -27,19 +27,30 @@ class Streams:
     """A number of CPU streams, or the default stream where there is a GPU."""
 
     def __init__(self, count: int = 0, ranks: int = 1) -> None:
-        cores = max(usable_cores() // ranks, 1)
-        self.count = (count or min(cores, MOST_STREAMS)) if ON_CPU else 1
-        self._threads = max(cores // self.count, 1)
+        self._cores = max(usable_cores() // ranks, 1)
+        self.count = (count or min(self._cores, MOST_STREAMS)) if ON_CPU else 1
+        self._threads = max(self._cores // self.count, 1)
         self._streams = [mx.new_stream(mx.cpu) for _ in range(self.count)] if ON_CPU else []
         self._turns = itertools.cycle(self._streams)
 
     @contextmanager
     def active(self) -> Generator[None]:
         """Give each stream its share of the BLAS threads inside the block."""
+        with self._blas_threads(self._threads):
+            yield
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """Give what cannot be split, and is evaluated inside the block, all BLAS threads."""
+        with self._blas_threads(self._cores):
+            yield
+
+    @contextmanager
+    def _blas_threads(self, count: int) -> Generator[None]:
         if not ON_CPU:
             yield
             return
-        before = set_threads(self._threads)
+        before = set_threads(count)
         try:
             yield
         finally:
@@ -54,6 +65,15 @@ class Streams:
             with mx.stream(self._streams[index % len(self._streams)]):
                 results.append(function(part))
         return results
+
+    def each_leaf(self, function: Callable[..., Any], *trees: Any) -> Any:
+        """Return the tree of the function's lazy results for the trees' arrays, on the streams in turn."""
+
+        def one(*leaves: Any) -> Any:
+            with self.next():
+                return function(*leaves)
+
+        return tree_map(one, *trees)
 
     def next(self) -> AbstractContextManager[Any]:
         """Return a context whose operations belong to one stream, each time to the next one."""
