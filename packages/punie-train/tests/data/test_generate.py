@@ -71,7 +71,7 @@ def test_a_dialogue_checks_fixes_and_verifies_in_turn(records):
     dialogue = next(record for record in records if record["category"] == "dialogue")
     calls = [call["name"] for run in dialogue["trace"] for call in run["calls"]]
     assert calls == ["typecheck", "read_file", "read_file", "write_file", "typecheck", "typecheck"]
-    assert dialogue["messages"][-1]["content"].startswith("Yes, ")
+    assert dialogue["messages"][-1]["content"].endswith(" passes the type check.")
 
 
 def test_the_final_answer_counts_what_the_checker_found(records):

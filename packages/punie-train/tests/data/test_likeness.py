@@ -42,6 +42,12 @@ def test_five_words_in_common_are_no_leak():
     assert index.leaked("Typecheck it and then show me the first one of them") is None
 
 
+def test_a_query_about_another_file_has_the_same_phrasing():
+    index = LeakIndex.of(["Kindly vet lib/stocks.py for ABC, would you?"], 6)
+    assert index.phrased("kindly vet my_app.py for ABC would you") is not None
+    assert index.phrased("Kindly vet my_app.py for DEF, would you?") is None
+
+
 def test_prompts_of_a_suite_are_read_and_a_missing_suite_is_named(tmp_path):
     suite = tmp_path / "suite.toml"
     suite.write_text('[[queries]]\nprompt = "Read README.md"\n')
