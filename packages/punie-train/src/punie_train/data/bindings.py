@@ -278,6 +278,26 @@ def path_or_folder(rng: Random, world: World) -> Binding | None:
     return about_file(rng, stage.scene, _prefer_added(rng, stage, stage.scene.python_files))
 
 
+_UNTIDY = (
+    "\n\nNAMES = [ 'a','b' ]\n",
+    "\n\nLIMITS = {'low':1,\n 'high' : 9}\n",
+    "\n\ndef same( value: int )->int:\n  return value\n",
+    "\nEMPTY=()\n",
+)
+
+
+def format_target(rng: Random, world: World) -> Binding | None:
+    """A Python file, which the formatter would change as often as not, or a folder."""
+    binding = path_or_folder(rng, world)
+    if binding is None:
+        return None
+    scene, path = binding.scene, str(binding.slots["path"])
+    if path not in scene.files or rng.random() < 0.4:
+        return binding
+    text = scene.files[path] + rng.choice(_UNTIDY)
+    return Binding(Scene(scene.workspace, {**scene.extra, path: text}), binding.slots, binding.said)
+
+
 def suffix(rng: Random, world: World) -> Binding | None:
     """A file name extension."""
     stage = world.stage(rng, added=0)
@@ -387,7 +407,7 @@ BINDERS: Mapping[str, Binder] = {
     "run_command": run_command,
     "run_script": run_script,
     "list_dir": folder,
-    "check_format": path_or_folder,
+    "check_format": format_target,
     "find_python": folder,
     "find_files": suffix,
     "find_named": named(),
