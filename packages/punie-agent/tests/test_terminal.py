@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Terminal:
 
 
 @contextmanager
-def punie(*arguments: str, cwd: Path) -> Iterator[Terminal]:
+def punie(*arguments: str, cwd: Path) -> Generator[Terminal]:
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "punie_agent", *arguments],
