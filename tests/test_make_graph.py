@@ -15,6 +15,7 @@ from support import PROGRAMS
 
 pytestmark = pytest.mark.filterwarnings("error")
 
+EXACT = ["--data", "exact"]
 CHAIN = ["base", "generate", "merge", "train", "fuse", "quantize", "validate", "report"]
 Make = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -24,7 +25,7 @@ def make(repository: Path, run: Callable[..., subprocess.CompletedProcess[str]])
     """Call make in the copy, with the environment under test instead of one made by `make setup`."""
 
     def call(*targets: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        programs = [f"TRAIN={PROGRAMS / 'punie-train'}", "SETUP=:", "MODEL=tiny-moe"]
+        programs = [f"TRAIN={PROGRAMS / 'punie-train'}", "SETUP=:", "MODEL=tiny-moe", "DATA=exact"]
         return run("make", *targets, *programs, cwd=repository, check=check)
 
     return call
@@ -34,7 +35,7 @@ def make(repository: Path, run: Callable[..., subprocess.CompletedProcess[str]])
 def made(make: Make, repository: Path) -> Path:
     """The folder of a finished run."""
     make("phase23")
-    return repository / "build/phase23-tiny-moe"
+    return repository / "build/phase23-exact-tiny-moe"
 
 
 def find_registered(environment: Mapping[str, str]) -> list[str]:
@@ -46,7 +47,7 @@ def find_registered(environment: Mapping[str, str]) -> list[str]:
 
 def stages_run(done: subprocess.CompletedProcess[str]) -> list[str]:
     """Return the stages that a make ran, in order."""
-    return re.findall(r"^── phase23 (\w+)", done.stdout + done.stderr, re.MULTILINE)
+    return re.findall(r"^── phase23\S* (\w+)", done.stdout + done.stderr, re.MULTILINE)
 
 
 def test_the_chain_ends_with_a_registered_model_and_a_report(
@@ -58,7 +59,7 @@ def test_the_chain_ends_with_a_registered_model_and_a_report(
     report = json.loads((made / "report.json").read_text())
     scored = [model["name"] for model in report["scores"]["models"]]
     assert scored == ["base", "adapter", "fused", "quantized"]
-    assert find_registered(environment) == ["tiny-moe-phase23"]
+    assert find_registered(environment) == ["tiny-moe-phase23-exact"]
     assert (made / "report.html").read_text().startswith("<!doctype html>")
     assert not list(made.rglob("*.tmp"))
 
@@ -105,7 +106,7 @@ def test_training_killed_in_the_middle_leaves_no_adapter_and_goes_on_to_the_same
         path.unlink()
     (made / "adapter").rmdir()
     process = subprocess.Popen(
-        [PROGRAMS / "punie-train", "stage", "phase23", "train", "--model", "tiny-moe"],
+        [PROGRAMS / "punie-train", "stage", "phase23", "train", "--model", "tiny-moe", *EXACT],
         cwd=repository,
         env=environment,
     )

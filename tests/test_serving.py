@@ -21,14 +21,14 @@ from support import PROGRAMS
 from punie_agent.acp.conformance import protocol_faults
 from punie_agent.acp.testing import AgentProcess, WireError
 
-MODEL = "tiny-moe-phase23"
+MODEL = "tiny-moe-phase23-exact"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def model(repository: Path, run: Run) -> str:
     """The name of a registered model; it is built once for this file."""
-    programs = [f"TRAIN={PROGRAMS / 'punie-train'}", "SETUP=:", "MODEL=tiny-moe"]
+    programs = [f"TRAIN={PROGRAMS / 'punie-train'}", "SETUP=:", "MODEL=tiny-moe", "DATA=exact"]
     run("make", "phase23-quantize", *programs, cwd=repository)
     return MODEL
 
