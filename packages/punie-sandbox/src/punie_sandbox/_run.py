@@ -214,7 +214,8 @@ class Run:
             raise
         finally:
             self.unwatch()
-            await self._abandon()
+            if self.tasks:
+                await self._abandon()
         value = snapshot.output
         self.cross(value)
         return value
@@ -300,11 +301,10 @@ class Run:
         self.tasks.clear()
         for task in left:
             task.cancel()
-        if left:
-            done, _ = await asyncio.wait(left, timeout=_GRACE_SECONDS)
-            for task in done:
-                if not task.cancelled():
-                    task.exception()  # seen; the run has an outcome of its own
+        done, _ = await asyncio.wait(left, timeout=_GRACE_SECONDS)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # seen; the run has an outcome of its own
 
     # -- one call ----------------------------------------------------------------------------------------
 

@@ -116,10 +116,12 @@ class Workers:
         """The checker for these functions; those that were not used for long are forgotten."""
         self._open_pool()
         digest = functions.digest()
-        checker = self._checkers.pop(digest, None) or Checker(self, functions)
-        for old in [key for key, each in self._checkers.items() if not each.warm]:
-            if len(self._checkers) >= _KEPT_CHECKERS:
-                del self._checkers[old]
+        checker = self._checkers.pop(digest, None)
+        if checker is None:
+            checker = Checker(self, functions)
+            for old in [key for key, each in self._checkers.items() if not each.warm]:
+                if len(self._checkers) >= _KEPT_CHECKERS:
+                    del self._checkers[old]
         self._checkers[digest] = checker
         return checker
 

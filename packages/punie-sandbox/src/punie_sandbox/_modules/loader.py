@@ -23,6 +23,7 @@ PROVIDED = frozenset(
 )
 _PREFIX = "punie_module_"
 _ABC = "collections.abc"
+_REWRITTEN = PROVIDED | {_ABC}
 
 
 @functools.cache
@@ -120,7 +121,7 @@ def provided_in(source: Source) -> frozenset[str]:
 
 def rewrites_imports(source: Source) -> bool:
     """Whether `with_provided_imports` changes the snippet."""
-    return bool(source.imports & (PROVIDED | {_ABC}))
+    return not source.imports.isdisjoint(_REWRITTEN)
 
 
 def with_provided_imports(code: str, tree: ast.Module) -> str:
@@ -142,11 +143,7 @@ def _imports(tree: ast.Module) -> Iterable[ast.Import | ast.ImportFrom]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import) and PROVIDED.intersection(a.name for a in node.names):
             yield node
-        if (
-            isinstance(node, ast.ImportFrom)
-            and node.level == 0
-            and node.module in PROVIDED | {_ABC}
-        ):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module in _REWRITTEN:
             yield node
 
 
