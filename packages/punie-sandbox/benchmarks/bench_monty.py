@@ -100,7 +100,7 @@ async def timed(action: Action) -> float:
 
 
 async def by_turns(times: int, *actions: Action) -> list[float]:
-    """The best of each action, taken in turns, in rounds until one of the later ones brings nothing better."""
+    """The best of each action, taken in turns, in rounds until a later one brings nothing better."""
     best = [float("inf")] * len(actions)
     least, most = ROUNDS
     for turn in range(most):
