@@ -11,8 +11,8 @@ import re
 import sys
 import tokenize
 import warnings
-from collections import namedtuple
 from collections.abc import Iterator
+from dataclasses import make_dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -25,10 +25,10 @@ from punie_agent.constrain import ReplyCursor
 from punie_agent.constrain._code import CodeCursor
 from punie_agent.constrain._rules import Kind, Rules, Tool, Words, as_bytes
 
-Finding = namedtuple("Finding", "file line")
-Checked = namedtuple("Checked", "errors first count")
-Case = namedtuple("Case", "name line")
-Ran = namedtuple("Ran", "tests passed")
+Finding = make_dataclass("Finding", ["file", "line"], frozen=True)
+Checked = make_dataclass("Checked", ["errors", "first", "count"], frozen=True)
+Case = make_dataclass("Case", ["name", "line"], frozen=True)
+Ran = make_dataclass("Ran", ["tests", "passed"], frozen=True)
 
 RULES = Rules(
     tools={
@@ -51,12 +51,12 @@ RULES = Rules(
 )
 
 
-def _check(path: str) -> Checked:
+def _check(path: str) -> Any:
     found = [Finding("a.py", 1), Finding("b.py", 2)]
     return Checked(found, found[0], len(found))
 
 
-def _test(path: str, fast: bool = False) -> Ran:
+def _test(path: str, fast: bool = False) -> Any:
     return Ran([Case("one", 3)], 1)
 
 
