@@ -437,14 +437,14 @@ async def test_the_time_a_policy_takes_is_not_counted(project: MemoryProject) ->
     """behaviour: policy.blocking."""
 
     def policy(_: Call) -> Decision:
-        time.sleep(0.3)  # a prompt that blocks
+        time.sleep(0.6)  # a prompt that blocks
         return allow
 
-    limits = Limits(wall_seconds=0.2)
+    limits = Limits(wall_seconds=0.5)
     async with Sandbox(project.functions(), policy=policy, limits=limits) as sandbox:
-        result = await sandbox.run("read_file('README.md')\nread_file('README.md')")
+        result = await sandbox.run("read_file('README.md')")
     assert result.status is Status.OK
-    assert result.duration < 0.2
+    assert result.duration < 0.5
 
 
 async def test_an_integer_of_thousands_of_digits_is_a_value_and_json() -> None:

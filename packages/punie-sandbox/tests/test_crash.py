@@ -246,7 +246,7 @@ async def test_the_wall_clock_ends_a_run_inside_a_call() -> None:
     async def hang() -> None:
         await asyncio.Event().wait()
 
-    async with Sandbox(ExternalFunctions([hang]), limits=Limits(wall_seconds=0.1)) as sandbox:
+    async with Sandbox(ExternalFunctions([hang]), limits=Limits(wall_seconds=1)) as sandbox:
         result = await sandbox.run("hang()")
         assert result.status is Status.WALL_LIMIT
         assert "in hang()" in str(result.error)

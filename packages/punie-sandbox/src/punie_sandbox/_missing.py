@@ -19,8 +19,8 @@ _FLAGS = "write the flag into the pattern, as in `(?x)`"
 MISSING: Mapping[str, Mapping[str, str]] = {
     "collections.abc": dict.fromkeys(
         [
-            "AsyncGenerator", "AsyncIterable", "AsyncIterator", "Awaitable", "ByteString", "Collection",
-            "Container", "Coroutine", "Hashable", "ItemsView", "KeysView", "MappingView", "MutableMapping",
+            "AsyncGenerator", "AsyncIterable", "AsyncIterator", "Awaitable", "Buffer", "ByteString",
+            "Collection", "Container", "Coroutine", "Hashable", "ItemsView", "KeysView", "MappingView", "MutableMapping",
             "MutableSequence", "MutableSet", "Reversible", "Sized", "ValuesView",
         ],
         _PLAIN,
@@ -38,9 +38,12 @@ MISSING: Mapping[str, Mapping[str, str]] = {
         "MAXYEAR": "write 9999",
     },
     "json": dict.fromkeys(["JSONDecoder", "JSONEncoder"], "use `json.loads` and `json.dumps`"),
-    "pathlib": dict.fromkeys(
-        ["PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath"], _PATHS
-    ),
+    "pathlib": {
+        **dict.fromkeys(
+            ["PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath"], _PATHS
+        ),
+        "UnsupportedOperation": "catch `OSError`",
+    },
     "re": {
         **dict.fromkeys(["L", "LOCALE", "U", "UNICODE", "VERBOSE", "X", "RegexFlag"], _FLAGS),
         "purge": _LEAVE_OUT,
@@ -64,8 +67,9 @@ MISSING: Mapping[str, Mapping[str, str]] = {
                 "Concatenate", "ForwardRef", "NotRequired", "ParamSpec", "ParamSpecArgs", "ParamSpecKwargs",
                 "Required", "TypeAlias", "TypeGuard", "TypeVarTuple", "Unpack", "assert_never",
                 "assert_type", "clear_overloads", "dataclass_transform", "final", "get_args", "get_origin",
-                "get_overloads", "get_type_hints", "is_typeddict", "no_type_check",
-                "no_type_check_decorator", "overload", "reveal_type", "runtime_checkable",
+                "get_overloads", "get_protocol_members", "get_type_hints", "is_protocol", "is_typeddict",
+                "no_type_check", "no_type_check_decorator", "overload", "override", "reveal_type",
+                "runtime_checkable", "NoDefault", "ReadOnly", "TypeAliasType", "TypeIs",
             ],
             _LEAVE_OUT,
         ),
