@@ -20,8 +20,9 @@ MISSING: Mapping[str, Mapping[str, str]] = {
     "collections.abc": dict.fromkeys(
         [
             "AsyncGenerator", "AsyncIterable", "AsyncIterator", "Awaitable", "Buffer", "ByteString",
-            "Collection", "Container", "Coroutine", "Hashable", "ItemsView", "KeysView", "MappingView", "MutableMapping",
-            "MutableSequence", "MutableSet", "Reversible", "Sized", "ValuesView",
+            "Collection", "Container", "Coroutine", "Hashable", "ItemsView", "KeysView",
+            "MappingView", "MutableMapping", "MutableSequence", "MutableSet", "Reversible", "Sized",
+            "ValuesView",
         ],
         _PLAIN,
     ),
