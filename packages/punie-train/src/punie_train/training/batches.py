@@ -56,7 +56,7 @@ def training_batches(
         yield step, batches[at]
 
 
-SHARD_COST = 32
+SHARD_COST = 64
 """What a shard costs beyond its tokens, in tokens: matrix products of few rows are slower."""
 
 

@@ -38,6 +38,8 @@ def _loss_and_gradient(
     power = exp if ON_CPU else mx.exp
     for start in range(0, hidden.shape[0], CHUNK):
         part, target = hidden[start : start + CHUNK], targets[start : start + CHUNK]
+        if gradients:  # one chunk after the other, so that one chunk's logits are held
+            part = mx.depends(part, gradients[-1])
         wanted = weight[target]
         logits = (part @ weight.T).astype(mx.float32)
         highest = mx.max(logits, axis=-1, keepdims=True)
