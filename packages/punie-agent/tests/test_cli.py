@@ -187,7 +187,19 @@ def test_doctor_finds_a_working_sandbox(capsys: pytest.CaptureFixture[str], proj
     assert main(["doctor", "--json", "--cwd", str(project)]) == 0
     findings = {each["what"]: each for each in json.loads(capsys.readouterr().out)}
     assert findings["sandbox"]["state"] == "ok"
-    assert findings["default model"]["detail"] == "test"
+    assert findings["default model"]["detail"] == "test; no model was made or registered here"
+    assert findings["default model"]["fix"].startswith("make phase23")
+
+
+def test_doctor_without_an_editor_says_what_to_do_after_installing_one(
+    capsys: pytest.CaptureFixture[str], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME", "PATH"):
+        monkeypatch.setenv(name, str(project / "nothing"))
+    main(["doctor", "--json", "--cwd", str(project)])
+    findings = {each["what"]: each for each in json.loads(capsys.readouterr().out)}
+    assert findings["editors"]["detail"] == "none found"
+    assert findings["editors"]["fix"].endswith("punie init zed")
 
 
 def test_doctor_fails_when_the_data_folder_cannot_be_used(

@@ -57,6 +57,13 @@ def test_the_model_has_the_last_word_after_the_data_variant(tmp_path: Path) -> N
     assert found == {("", "other"): 1, ("full", "other"): 2, ("", "tiny"): 3, ("full", "tiny"): 3}
 
 
+def test_an_empty_table_of_a_variant_has_nothing_of_the_phase(tmp_path: Path) -> None:
+    text = "[generate.drills]\ncheck = 3\n[data.exact.generate]\ndrills = {}\n"
+    path = write(tmp_path, phase1=text) / "phase1.toml"
+    found = [read_phase(path, data=data).stages["generate"] for data in ("", "exact")]
+    assert found == [{"drills": {"check": 3}}, {"drills": {}}]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -137,13 +137,16 @@ def _read_tables(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def merge_tables(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `over` laid on top: tables are merged key by key, everything else is replaced."""
+    """Return `base` with `over` laid on top: tables are merged key by key, everything else is replaced.
+
+    An empty table replaces too: `drills = {}` is how a variant has none.
+    """
     merged = dict(base)
     for key, value in over.items():
         ours = merged.get(key)
         merged[key] = (
             merge_tables(ours, value)
-            if isinstance(ours, dict) and isinstance(value, dict)
+            if isinstance(ours, dict) and isinstance(value, dict) and value
             else value
         )
     return merged

@@ -119,6 +119,13 @@ def _version_of(program: str) -> str:
 
 
 def _editors() -> Iterator[Finding]:
+    found = list(_found_editors())
+    yield from found
+    if not found:
+        yield Finding("editors", "ok", "none found", "after installing one: punie init zed")
+
+
+def _found_editors() -> Iterator[Finding]:
     for editor, program in (("zed", "zed"), ("jetbrains", ""), ("neovim", "nvim")):
         path = usual_file(editor)
         if not (path.parent.is_dir() or (program and shutil.which(program))):
@@ -175,7 +182,10 @@ def _models() -> Iterator[Finding]:
             yield Finding(f"model {name}", "problem", str(error))
             continue
         yield _contract_of(found)
-    yield Finding("default model", "ok", default_name())
+    made = bool(registry.names())
+    detail = default_name() if made else f"{default_name()}; no model was made or registered here"
+    fix = "" if made else "make phase23 in a clone of Punie, or --model with a name of `punie models`"
+    yield Finding("default model", "ok", detail, fix)
 
 
 def _contract_of(found: registry.Artefact) -> Finding:
