@@ -261,7 +261,7 @@ async def test_a_policy_may_be_async_and_its_waiting_is_not_counted(project: Mem
     async def policy(call: Call) -> Decision:
         seen.append(call)
         answered = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.2, answered.set)
+        asyncio.get_running_loop().call_later(1, answered.set)
         await answered.wait()
         return allow
 
@@ -269,7 +269,7 @@ async def test_a_policy_may_be_async_and_its_waiting_is_not_counted(project: Mem
         result = await sandbox.run("typecheck('src', strict=True).success")
     assert result.status is Status.OK
     assert seen == [Call(1, "typecheck", {"path": "src", "strict": True}, "read")]
-    assert result.duration < 0.2
+    assert result.duration < 1
 
 
 async def test_awaited_functions_run_concurrently() -> None:
@@ -437,14 +437,14 @@ async def test_the_time_a_policy_takes_is_not_counted(project: MemoryProject) ->
     """behaviour: policy.blocking."""
 
     def policy(_: Call) -> Decision:
-        time.sleep(0.6)  # a prompt that blocks
+        time.sleep(1.2)  # a prompt that blocks
         return allow
 
-    limits = Limits(wall_seconds=0.5)
+    limits = Limits(wall_seconds=1)
     async with Sandbox(project.functions(), policy=policy, limits=limits) as sandbox:
         result = await sandbox.run("read_file('README.md')")
     assert result.status is Status.OK
-    assert result.duration < 0.5
+    assert result.duration < 1
 
 
 async def test_an_integer_of_thousands_of_digits_is_a_value_and_json() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from punie_sandbox import ExternalFunctions, Limits, Sandbox, Status
+from punie_sandbox import ExternalFunctions, Limits, Sandbox, Status, _worker
 from punie_sandbox.testing import MemoryProject, TypeCheckResult
 
 
@@ -357,6 +358,28 @@ async def test_awaited_calls_that_nobody_waits_for_end_with_their_run() -> None:
         assert result.status is Status.ERROR
         assert running == set()
         assert await works_again(sandbox)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_search_for_a_tracing_library_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """behaviour: host.tracing."""
+    searched: list[str] = []
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            searched.append(name)
+
+    async with Sandbox(ExternalFunctions([])) as sandbox:
+        assert await works_again(sandbox)
+        monkeypatch.delitem(sys.modules, "opentelemetry", raising=False)
+        monkeypatch.setattr(_worker, "_can_trace", lambda: known)
+        monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+        assert (await sandbox.run("2 + 2")).value == 4
+    assert ("opentelemetry" in searched) is known
+    assert known or "opentelemetry" not in sys.modules
 
 
 async def test_a_sync_host_function_does_not_block_the_event_loop() -> None:

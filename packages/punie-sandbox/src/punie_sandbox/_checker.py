@@ -30,7 +30,7 @@ from punie_sandbox._hints import with_hint
 from punie_sandbox._idioms import find_idioms
 from punie_sandbox._modules import PROVIDED, stubs_of
 from punie_sandbox._source import REMEMBERED, Source, read_source
-from punie_sandbox._worker import Worker
+from punie_sandbox._worker import Worker, begin_feed
 from punie_sandbox.records import Diagnostic
 
 __all__ = ["Checker"]
@@ -147,7 +147,7 @@ class Checker:
 
     async def _feed(self, code: str) -> None:
         session = await self._open()
-        snapshot = await session.feed_start(code, print_callback=lambda *_: None)
+        snapshot = await begin_feed(session, code, print_callback=lambda *_: None)
         while not isinstance(snapshot, MontyComplete):
             if isinstance(snapshot, AsyncFunctionSnapshot) and snapshot.is_os_function:
                 snapshot = await snapshot.resume_auto()

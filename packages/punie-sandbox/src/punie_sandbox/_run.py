@@ -31,6 +31,7 @@ from punie_sandbox._function import ExternalFunction, HostContractError
 from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox._host import LateError, as_builtin, as_text, invoke, named_only, raised
 from punie_sandbox._size import LONGEST_INT, written_size
+from punie_sandbox._worker import begin_feed
 from punie_sandbox.errors import CannotPreviewError
 from punie_sandbox.limits import Limits
 from punie_sandbox.records import Call, CallRecord, Decision, Policy, Status
@@ -186,8 +187,8 @@ class Run:
         self.started = time.monotonic()
         self.watch()
         try:
-            snapshot = await session.feed_start(
-                code, print_callback=self.on_print, skip_type_check=True
+            snapshot = await begin_feed(
+                session, code, print_callback=self.on_print, skip_type_check=True
             )
         except BaseException:
             self.unwatch()

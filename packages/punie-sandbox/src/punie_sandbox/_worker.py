@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import importlib.util
 import os
 import signal
+import sys
+from collections.abc import Awaitable
 from typing import Any
 
 from pydantic_monty import AsyncMonty, AsyncMontySession, MontyError
 
 from punie_sandbox.errors import BusyError
 
-__all__ = ["Worker", "kill_process"]
+__all__ = ["Worker", "begin_feed", "kill_process"]
+
+_TRACING = "opentelemetry"
 
 
 class Worker:
@@ -68,6 +74,27 @@ class Worker:
                 await self.session.__aexit__(None, None, None)
         finally:
             self._place.release()
+
+
+def begin_feed(session: AsyncMontySession, code: str, **options: Any) -> Awaitable[Any]:
+    """`session.feed_start`, without its search for a tracing library that is not there.
+
+    pydantic-monty 1.4.0 imports opentelemetry at each feed. A failed import is not remembered, so that Python
+    searches its whole path every time, which took longer than the rest of a short run.
+    """
+    if _TRACING in sys.modules or _can_trace():
+        return session.feed_start(code, **options)
+    modules: dict[str, Any] = sys.modules
+    modules[_TRACING] = None  # "known not to exist", for the moment of the call
+    try:
+        return session.feed_start(code, **options)
+    finally:
+        modules.pop(_TRACING, None)
+
+
+@functools.cache
+def _can_trace() -> bool:
+    return importlib.util.find_spec(_TRACING) is not None
 
 
 def kill_process(pid: int) -> None:
