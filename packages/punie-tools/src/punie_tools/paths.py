@@ -36,13 +36,20 @@ def contain(path: str | Path, roots: Sequence[Path]) -> Path:
     if root is not None:
         # Python 3.13 leaves links that lead in a circle as they are; before, resolving them failed.
         below = len(resolved.parts) - len(root.parts)
-        if any(each.is_symlink() for each in (resolved, *resolved.parents)[:below]):
+        if any(_is_link(each) for each in (resolved, *resolved.parents)[:below]):
             raise OutsideRootsError(
                 f"{str(path)!r} is not a usable path: a link that leads nowhere"
             )
         return resolved
     where = ", ".join(str(root) for root in roots)
     raise OutsideRootsError(f"{path} is outside the workspace ({where}); use a path inside it")
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # an over-long name is no link; whoever opens it says what is wrong
+        return False
 
 
 def display(path: str | Path, root: Path | None) -> str:
