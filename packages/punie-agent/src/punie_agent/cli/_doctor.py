@@ -184,7 +184,9 @@ def _models() -> Iterator[Finding]:
         yield _contract_of(found)
     made = bool(registry.names())
     detail = default_name() if made else f"{default_name()}; no model was made or registered here"
-    fix = "" if made else "make phase23 in a clone of Punie, or --model with a name of `punie models`"
+    fix = (
+        "" if made else "make phase23 in a clone of Punie, or --model with a name of `punie models`"
+    )
     yield Finding("default model", "ok", detail, fix)
 
 
