@@ -18,7 +18,7 @@ import queue
 import select
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from punie_agent.acp import _frames
 
@@ -45,9 +45,13 @@ def claim() -> tuple[int, int]:
     os.dup2(empty, 0)
     os.close(empty)
     os.dup2(2, 1)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # What is printed is to be seen when it is printed, and not be lost when the process is ended.
-        sys.stdout.reconfigure(write_through=True)
+    # What is printed is to be seen when it is printed, and not be lost when the process is ended: unbuffered,
+    # as `python -u` has it. `write_through` alone leaves the buffer below the text layer.
+    raw = io.FileIO(1, "w", closefd=False)
+    unbuffered = io.TextIOWrapper(
+        cast("BinaryIO", raw), encoding="utf-8", errors="backslashreplace", write_through=True
+    )
+    sys.stdout = sys.__stdout__ = unbuffered
     return source, sink
 
 
