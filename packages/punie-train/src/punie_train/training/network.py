@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+from mlx.utils import tree_map
 
 from punie_train.errors import TrainingError
 from punie_train.mlx import ON_CPU, mx
 from punie_train.training.fastmath import additive_mask
 from punie_train.training.loss import output_weight, summed_loss
-from punie_train.training.parallel import add
 from punie_train.training.rows import Row
 
 States: TypeAlias = "list[tuple[mx.array, mx.array]]"
@@ -205,4 +205,5 @@ class Gradient:
                 mx.array(0.0),
             )
 
-        return add([own, mx.grad(carried)(self._network.model.trainable_parameters())])
+        through = mx.grad(carried)(self._network.model.trainable_parameters())
+        return tree_map(mx.add, own, through)

@@ -93,11 +93,3 @@ class StreamedAdamW(optimizers.AdamW):
         """Return the updated parameter."""
         with self._streams.next():
             return super().apply_single(gradient, parameter, state)
-
-
-def add(trees: Sequence[Any]) -> Any:
-    """Return the sum of trees of arrays."""
-    total = trees[0]
-    for tree in trees[1:]:
-        total = tree_map(mx.add, total, tree)
-    return total
