@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import itertools
 import json
@@ -96,6 +97,18 @@ class Bench:
         script = {"id": str(next(self._ids)), "lines": lines, "options": options}
         self._script.write_text(json.dumps(script))
         return self._common
+
+    @staticmethod
+    def leave_unanswered(agent: AgentProcess) -> asyncio.Event:
+        """Never answer the agent's questions for permission; the event is set when it has asked."""
+        asked = asyncio.Event()
+
+        async def never(_: object) -> object:
+            asked.set()
+            return await asyncio.Future()
+
+        agent.on["session/request_permission"] = never
+        return asked
 
     @asynccontextmanager
     async def _again(self, agent: AgentProcess, *, check: bool, **capabilities: object):

@@ -17,14 +17,8 @@ async def test_a_plan_whose_editor_is_lost_is_not_applied_and_is_put_to_the_next
 ):
     code = "```python\nwrite_file('a.txt', read_file('seed') + '!')\n```"
     (bench.project / "seed").write_text("seed")
-    asked = asyncio.Event()
-
-    async def never(_):
-        asked.set()
-        return await asyncio.Future()
-
     async with bench.agent(bench.scripted(code), check=False) as agent:
-        agent.on["session/request_permission"] = never
+        asked = bench.leave_unanswered(agent)
         session = await bench.session(agent)
         await agent.request("session/set_mode", {"sessionId": session, "modeId": "plan"})
         agent.begin("session/prompt", bench.prompt(session, "write"))

@@ -259,14 +259,8 @@ async def test_what_a_machine_reads_never_goes_through_a_terminal(bench):
 
 
 async def test_a_cancel_while_permission_is_pending_ends_the_turn_and_does_nothing(bench):
-    asked = asyncio.Event()
-
-    async def never(_):
-        asked.set()
-        return await asyncio.Future()
-
     async with bench.agent(bench.shared("```python\nwrite_file('a', 'b')\n```", "Done.")) as agent:
-        agent.on["session/request_permission"] = never
+        asked = bench.leave_unanswered(agent)
         session = await bench.session(agent)
         turn = agent.begin("session/prompt", bench.prompt(session, "write"))
         await asked.wait()
@@ -354,14 +348,8 @@ write_file('a.txt', text)
 print('wrote', text)
 ```"""
     (bench.project / "seed").write_text("seed")
-    asked = asyncio.Event()
-
-    async def never(_):
-        asked.set()
-        return await asyncio.Future()
-
     async with bench.agent(bench.scripted(code), check=False) as agent:
-        agent.on["session/request_permission"] = never
+        asked = bench.leave_unanswered(agent)
         session = await bench.session(agent)
         agent.begin("session/prompt", bench.prompt(session, "write"))
         await asked.wait()
