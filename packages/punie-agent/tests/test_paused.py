@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,10 +30,13 @@ async def turn(
     *script: str,
     paused: PausedRun | None = None,
     events: list[Event] | None = None,
+    asked: list[PermissionRequest] | None = None,
 ) -> TurnResult:
     """One turn in a sandbox of its own, as a process of its own would run it."""
 
-    async def asker(_request: PermissionRequest) -> PermissionDecision:
+    async def asker(request: PermissionRequest) -> PermissionDecision:
+        if asked is not None:
+            asked.append(request)
         return PermissionDecision(outcome)
 
     model = ScriptedModel(script)
@@ -59,7 +64,7 @@ async def test_a_deferred_answer_pauses_the_run_as_a_value_that_can_be_stored(
 ) -> None:
     result = await stopped(project)
     assert result.paused is not None
-    assert (result.paused.tool, result.paused.effect) == ("write_file", "write")
+    assert not result.paused.plans
     assert result.runs == ()
     stored = json.loads(json.dumps(result.paused.to_json()))
     assert PausedRun.from_json(stored) == result.paused
@@ -103,21 +108,63 @@ async def test_it_can_go_on_waiting(project: Path) -> None:
     assert (result.stop_reason, result.paused) == ("paused", first.paused)
 
 
+def spoilt(data: dict[str, Any], how: str) -> dict[str, Any]:
+    """What was stored, with one thing changed by somebody without the key."""
+    blob = base64.b64decode(data["blob"])
+    changed = {
+        "another path": blob.replace(b"new.py", b"app.py"),
+        "another tool": blob.replace(b"write_file", b"read_file"),
+        "another text": blob.replace(b"three", b"seven"),
+        "the state": blob[:-8] + bytes(8),
+        "a plan instead": b"PUNIE-PLAN\x00\x01" + bytes(32) + b"write_file('app.py', '')",
+        "nothing": b"",
+    }[how]
+    assert changed != blob
+    return {**data, "blob": base64.b64encode(changed).decode()}
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["another path", "another tool", "another text", "the state", "a plan instead", "nothing"],
+)
 async def test_a_state_that_was_tampered_with_does_not_run_and_the_model_hears_of_it(
-    project: Path,
+    project: Path, how: str
 ) -> None:
     first = await stopped(project)
     assert first.paused is not None
-    data = first.paused.to_json()
-    forged = PausedRun.from_json({**data, "blob": data["blob"][:-8] + "AAAAAAA="})
+    forged = PausedRun.from_json(spoilt(first.paused.to_json(), how))
+    events: list[Event] = []
+    asked: list[PermissionRequest] = []
+    messages = [*first.messages, Message("user", "Go on")]
     result = await turn(
-        project, "allow_once", [*first.messages, Message("user", "Go on")], "I see.", paused=forged
+        project, "allow_once", messages, "I see.", paused=forged, events=events, asked=asked
     )
     assert "the paused run could not go on" in result.messages[3].content
+    assert asked == []
+    assert (project / "app.py").read_text() == 'count: int = "three"\n'
     assert not (project / "new.py").exists()
+    codes = [each for each in events if isinstance(each, (CodeStarted, CodeFinished))]
+    assert [type(each) for each in codes] == [CodeStarted, CodeFinished]
+    assert (result.stop_reason, result.paused) == ("end_turn", None)
 
 
-@pytest.mark.parametrize("data", [None, [], {}, {"blob": "!"}, {"blob": "", "effect": "fly"}])
+async def test_what_is_shown_and_asked_about_comes_from_the_signed_bytes(project: Path) -> None:
+    first = await stopped(project)
+    assert first.paused is not None
+    lies = {"code": "print(1)", "tool": "read_file", "effect": "read", "arguments": {"path": "x"}}
+    taken_up = PausedRun.from_json({**lies, **first.paused.to_json()})
+    asked: list[PermissionRequest] = []
+    events: list[Event] = []
+    messages = [*first.messages, Message("user", "Go on")]
+    await turn(project, "reject", messages, "Well.", paused=taken_up, events=events, asked=asked)
+    (request,) = asked
+    assert (request.tool, request.effect, request.path) == ("write_file", "write", "new.py")
+    assert request.new_text == 'count: int = "three"\n'
+    (started,) = [each for each in events if isinstance(each, CodeStarted)]
+    assert started.code in WRITE
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"blob": "!"}, {"blob": ""}])
 def test_damaged_stored_data_is_refused(data: object) -> None:
     with pytest.raises(SessionError, match="the stored paused run is damaged"):
         PausedRun.from_json(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,7 @@ async def test_a_plan_that_nobody_could_be_asked_about_waits_and_writes_nothing(
     assert (project / "app.py").read_text() == 'count: int = "three"\n'
     assert not (project / "new.py").exists()
     assert result.paused is not None
-    assert (result.paused.plans, result.paused.tool, result.runs) == (True, "plan", ())
+    assert (result.paused.plans, result.runs) == (True, ())
     (finished,) = [event for event in events if isinstance(event, CodeFinished)]
     assert finished.result is not None
     assert finished.result.status == "pending"
@@ -198,6 +199,28 @@ async def test_a_plan_that_waits_is_made_anew_and_asked_about_again(
     assert ((project / "app.py").read_text() == written) is (outcome == "allow_once")
     assert (project / "new.py").exists() is (outcome == "allow_once")
     assert (result.paused, len(result.runs), result.stop_reason) == (None, 1, "end_turn")
+
+
+async def test_the_code_of_a_waiting_plan_cannot_be_changed(project: Path) -> None:
+    first, _ = await plan(project, Person("defer"), FIX)
+    assert first.paused is not None
+    assert b"new.py" in first.paused.blob
+    forged = replace(first.paused, blob=first.paused.blob.replace(b"new.py", b"old.py"))
+    person = Person("allow_once")
+    model = ScriptedModel(["As you wish."])
+    async with open_workbench(project, model, asker=person, mode="auto") as bench:
+        result = await run_turn(
+            model=model,
+            contract=bench.contract,
+            sandbox=bench.sandbox,
+            messages=[*first.messages, Message("user", "Go on")],
+            permissions=bench.permissions,
+            paused=forged,
+        )
+    assert "the plan was changed" in result.messages[3].content
+    assert person.asked == []
+    assert not (project / "old.py").exists()
+    assert (project / "app.py").read_text() == 'count: int = "three"\n'
 
 
 async def test_steps_of_a_plan_are_no_failures(project: Path) -> None:

@@ -126,7 +126,7 @@ async def main():
     project = MemoryProject.sample()
     async with Sandbox(project.functions(), signing_key=b"k" * 32) as sandbox:
         blob = Path(sys.argv[1]).read_bytes()
-        call = sandbox.waiting(blob)
+        call = sandbox.waiting(blob).call
         result = await sandbox.resume(blob, allow)
     asked = [call.id, call.name, call.arguments, call.effect]
     print(json.dumps([asked, result.to_json(), project.files["new.txt"]]))

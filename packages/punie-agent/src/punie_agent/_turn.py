@@ -23,7 +23,7 @@ from punie_agent.events import (
     UsageReport,
 )
 from punie_agent.models import Message, ModelReply, Usage
-from punie_agent.paused import decided, paused_at, resumed, run_afresh
+from punie_agent.paused import decided, lost, paused_at, resumed, run_afresh, waiting
 from punie_agent.planning import run_planned
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from punie_agent.models import ChatModel
     from punie_agent.paused import PausedRun
     from punie_agent.permissions import Permissions
-    from punie_sandbox import RunResult, Sandbox
+    from punie_sandbox import Call, RunResult, Sandbox
 
 __all__ = ["Turn"]
 
@@ -214,11 +214,7 @@ class Turn:
 
     async def _take_up(self, paused: PausedRun) -> bool:
         """Ask again about a paused run and let it go on; False when it goes on waiting."""
-        self._emit(CodeStarted(paused.code_id, paused.code))
-        if paused.plans:
-            result, note = await self._run(paused.code_id, paused.code)
-        else:
-            result, note = await self._resume(paused), ""
+        result, note = await self._continued(paused)
         if result is None:
             return False
         if result.status == "pending":
@@ -232,14 +228,30 @@ class Turn:
         self.messages.insert(last_call + 1, Message("user", self._told(result, note)))
         return True
 
-    async def _resume(self, paused: PausedRun) -> RunResult | None:
+    async def _continued(self, paused: PausedRun) -> tuple[RunResult | None, str]:
+        """Let a paused run go on as its signed bytes have it; no result when it goes on waiting."""
+        from punie_sandbox import SnapshotError
+
+        try:
+            code, call = waiting(self._sandbox, paused)
+        except SnapshotError as error:
+            result = lost(error)
+            self._emit(CodeStarted(paused.code_id, result.code))
+            self._emit(CodeFinished(paused.code_id, result))
+            return result, ""
+        self._emit(CodeStarted(paused.code_id, code))
+        if call is None:
+            return await self._run(paused.code_id, code)
+        return await self._resume(paused, code, call), ""
+
+    async def _resume(self, paused: PausedRun, code: str, call: Call) -> RunResult | None:
         result = None
         self._watch = CodeWatch(paused.code_id, self._emit)
         with self._watch:
-            decision = await decided(paused, self._permissions)
+            decision = await decided(call, self._permissions)
             if decision.action != "ask":
                 self.paused = None  # it may have effects from here on, so it never goes on twice
-                result = await resumed(self._sandbox, paused, decision)
+                result = await resumed(self._sandbox, paused, code, decision)
         self._watch.close(result)
         self._watch = None
         self._emit(CodeFinished(paused.code_id, result))

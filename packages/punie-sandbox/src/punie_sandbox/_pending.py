@@ -32,9 +32,11 @@ class Pending:
 
     Attributes:
         call: the call.
+        code: the code that made it.
     """
 
     call: Call
+    code: str
     _blob: bytes
 
     def dump(self) -> bytes:

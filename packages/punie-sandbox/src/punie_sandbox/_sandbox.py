@@ -178,14 +178,14 @@ class Sandbox:
             self._answered.add(fingerprint)
             return await self._finish(run, session, lambda: run.drive(snapshot))
 
-    def waiting(self, blob: bytes) -> Call:
-        """The call that a paused run waits for, read from its bytes: what a person is asked about.
+    def waiting(self, blob: bytes) -> Pending:
+        """What a paused run waits for, read from its bytes: the call to ask about, and its code.
 
         Raises:
             SnapshotError: as for `resume`.
         """
         header, _ = open_dump(self._key, blob, self.functions.digest())
-        return Call(**header["call"])
+        return Pending(Call(**header["call"]), header["code"], blob)
 
     async def plan(self, code: str) -> Plan:
         """Run the code against an overlay of the files. Neither files nor variables change.
@@ -294,7 +294,8 @@ class Sandbox:
             "asked": run.asked,
             "crossed": run.crossed,
         }
-        pending = Pending(paused.call, seal_dump(self._key, header, _dumped(paused.snapshot)))
+        blob = seal_dump(self._key, header, _dumped(paused.snapshot))
+        pending = Pending(paused.call, run.code, blob)
         await session.drop()
         self._pending = True
         return self._result(run, Status.PENDING, pending=pending)

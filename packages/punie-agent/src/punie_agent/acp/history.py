@@ -2,16 +2,24 @@
 
 `History` is the journal in memory. Text that arrives in pieces is kept as one update; a tool call that
 a crash left open is shown as failed; terminals, which are gone, are shown as the text they had.
+
+What lets code act is signed for its session: the permissions given, and the run that waits. Permissions
+with another signature do not hold, and such a run does not go on.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
+import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from punie_agent.acp.store import SessionDamagedError
 from punie_agent.errors import SessionError
+from punie_agent.paths import signing_key
 from punie_agent.paused import PausedRun
 
 if TYPE_CHECKING:
@@ -26,6 +34,7 @@ _LOG = logging.getLogger(__name__)
 _CHUNKS = {"agent_message_chunk", "agent_thought_chunk"}
 _OVER = {"completed", "failed"}
 _ROLES = {"user", "assistant"}
+_DOMAIN = b"PUNIE-JOURNAL\x00"
 
 
 class History:
@@ -79,9 +88,12 @@ class History:
             case {"kind": "reset", "messages": list(records)}:
                 self.messages = [_message(message_type, each) for each in records]
             case {"kind": "rules", "rules": list(rules)}:
-                self.rules = {rule for rule in rules if isinstance(rule, str)}
+                held = rules if self._genuine(record) else ()
+                self.rules = {rule for rule in held if isinstance(rule, str)}
             case {"kind": "paused", "run": run}:
                 self.paused = None if run is None else PausedRun.from_json(run)
+                if self.paused is not None and not self._genuine(record):
+                    self.paused = replace(self.paused, blob=b"")  # the model hears that it is lost
 
     def told(self, update: dict[str, Any]) -> None:
         """Keep an update that an editor was sent."""
@@ -109,13 +121,38 @@ class History:
         if paused != self.paused:
             self.paused = paused
             run = None if paused is None else paused.to_json()
-            self._pending.append({"kind": "paused", "run": run})
+            self._pending.append(self._signed({"kind": "paused", "run": run}))
 
     def allowed(self, rules: set[str]) -> None:
         """Keep the permissions given for this session."""
         if rules != self.rules:
             self.rules = set(rules)
-            self._pending.append({"kind": "rules", "rules": sorted(rules)})
+            self._pending.append(self._signed({"kind": "rules", "rules": sorted(rules)}))
+
+    def _signed(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return the record with its signature; without, when there is no key to be had."""
+        try:
+            return {**record, "signature": self._signature(record)}
+        except OSError as error:
+            _LOG.warning("what may be done cannot be signed: %s", error)
+            return record
+
+    def _genuine(self, record: dict[str, Any]) -> bool:
+        given = str(record.get("signature"))
+        unsigned = {key: value for key, value in record.items() if key != "signature"}
+        try:
+            fits = hmac.compare_digest(given.encode(), self._signature(unsigned).encode())
+        except (OSError, UnicodeError):
+            fits = False
+        if not fits:
+            _LOG.warning(
+                "%s: the signature of %s does not fit", self._stored.journal, record["kind"]
+            )
+        return fits
+
+    def _signature(self, record: dict[str, Any]) -> str:
+        text = json.dumps([self._stored.header.id, record], sort_keys=True)
+        return hmac.digest(signing_key(), _DOMAIN + text.encode(), hashlib.sha256).hex()
 
     def save(self, *, ended: bool = False) -> None:
         """Bring the journal up to date; a failure is kept in `problem` and retried next time.
