@@ -110,8 +110,8 @@ def describe(benchmark: str) -> str:
 
 def show_tables(rows: list[Row]) -> int:
     """Print the rows; return 1 when a bound does not hold."""
-    console = Console(width=110, highlight=False)
     width = max(len(row.name) for row in rows)
+    console = Console(width=max(110, width + 50), highlight=False)  # every figure stays whole
     for benchmark in dict.fromkeys(row.benchmark for row in rows):
         mine = [row for row in rows if row.benchmark == benchmark]
         console.print(f"\n[bold]{escape(benchmark)}[/]")
@@ -120,7 +120,7 @@ def show_tables(rows: list[Row]) -> int:
         table = Table(box=None, pad_edge=False)
         table.add_column("", min_width=width)
         for title in ("Punie", "peer", "ratio", "bound"):
-            table.add_column(title, justify="right")
+            table.add_column(title, justify="right", min_width=8)
         table.add_column("holds")
         for row in mine:
             figures = [as_figure(value) for value in (row.measured, row.peer, row.ratio)]
@@ -153,7 +153,8 @@ def compare_tables(old: list[Row], new: list[Row]) -> None:
             moved = f"{second.ratio / first.ratio:.2f}" if first.ratio else "-"
             verdict = judge(first, second)
         table.add_row(escape(": ".join(key)), *cells, moved, verdict)
-    Console(width=130, highlight=False).print(table)
+    width = max(len(": ".join(key)) for key in {*before, *after})
+    Console(width=width + 50, highlight=False).print(table)
 
 
 def judge(old: Row, new: Row) -> str:

@@ -52,6 +52,15 @@ def test_a_bound_that_does_not_hold_is_shown_and_is_the_exit_code(run: Run, tmp_
     assert "NO" in done.stdout
 
 
+def test_long_names_leave_every_column_whole(run: Run, tmp_path: Path) -> None:
+    rows = [row("a name that goes on " * 5 + "(s)", 1234.0, "<= 2000 ms")]
+    folder = results(tmp_path / "new", punie_tools_x=rows)
+    shown = table(run, "show", folder).stdout.splitlines()
+    (line,) = [each for each in shown if each.startswith("a name")]
+    assert line.split()[-7:] == ["3,702", "3", "1,234", "<=", "2000", "ms", "yes"]
+    assert line.startswith(rows[0]["name"])
+
+
 def test_a_comparison_says_which_way_is_better_by_the_bound(run: Run, tmp_path: Path) -> None:
     def speed(ratio: float) -> dict[str, Any]:
         return row("tokens/s", ratio, ">= 3")
