@@ -76,6 +76,8 @@ class TrainConfig(_Strict):
     """Memory for activations below the first trained layer, in MB; what exceeds it is on disk."""
     streams: int = Field(default=0, ge=0)
     """Parallel computations on CPU; 0 takes one for each core, at most four."""
+    engine: Literal["auto", "cpu", "mlx"] = "auto"
+    """What computes: `cpu` for Llama-like models on x86, `mlx` for everything else; `auto` chooses."""
     track: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Also send the metrics to these (extras of the package)."""
 

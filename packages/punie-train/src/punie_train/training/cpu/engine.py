@@ -1,0 +1,336 @@
+"""The engine for Llama-like models on x86 CPUs: rows shared among cores, gradients by hand, MKL's products.
+
+Results do not depend on timing: which rows a core takes, and in what order sums are made, follow from the
+batch alone, so a resumed run gives the same bits.
+
+Covered: what `obstacle` lets through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from punie_train.doctor import usable_cores
+from punie_train.mlx import ON_CPU, mx
+from punie_train.progress import Progress
+from punie_train.training.activations import Store
+from punie_train.training.cpu.adamw import AdamW, add_and_square
+from punie_train.training.cpu.attention import Heads, Positions, State
+from punie_train.training.cpu.layer import (
+    Layer,
+    root_mean_square,
+    root_mean_square_backward,
+)
+from punie_train.training.cpu.loss import loss_and_gradient
+from punie_train.training.cpu.packing import Pack, cost, in_packs, pack, share
+from punie_train.training.cpu.parameters import Parameters
+from punie_train.training.cpu.products import Workspace, available, use_threads
+from punie_train.training.distributed import local_ranks
+from punie_train.training.engine import Job, clipping
+from punie_train.training.loss import output_weight
+
+MOST_CORES = 8
+"""Each core has a gradient of its own, as large as what is trained."""
+
+
+def obstacle(job: Job) -> str:
+    """Return why this engine cannot do a job, or an empty text."""
+    model, config = job.loaded.model, job.config
+    args = model.args
+    why_not = {
+        "there is a GPU": not ON_CPU,
+        "MKL is not loaded (install punie-train[cpu] on x86 Linux)": not available(),
+        f"models of type {model.model_type!r} are left to MLX": model.model_type != "llama",
+        "DoRA and dropout are left to MLX": config.method == "dora"
+        or (config.method == "lora" and config.dropout > 0),
+    }
+    if model.model_type == "llama":
+        why_not |= {
+            "biases are left to MLX": args.attention_bias or args.mlp_bias,
+            "scaled and interleaved rotary positions are left to MLX": args.rope_scaling
+            or args.rope_traditional,
+            "sliding windows are left to MLX": bool(
+                set(args.layer_types or ()) - {"full_attention"}
+            ),
+        }
+    return next((reason for reason, holds in why_not.items() if holds), "")
+
+
+class _Lane:
+    """What one core has of its own: memory, a gradient, and gradients of the shared tokens' states."""
+
+    def __init__(self, parameters: Parameters, layers: Sequence[Layer], first: int) -> None:
+        self.space = Workspace()
+        self.gradient = parameters.zeros()
+        self.weights = [
+            parameters.gradient(first + index, self.gradient) for index in range(len(layers))
+        ]
+        self.states: list[State] = []
+
+
+class CpuEngine:
+    """See `punie_train.training.engine.Engine`."""
+
+    name = "cpu"
+    parameters: Parameters
+    """What is trained, by name and as one flat array."""
+
+    def __init__(self, job: Job) -> None:
+        self._job, self._config = job, job.config
+        self._model, args = job.loaded.model, job.loaded.model.args
+        cores = max(usable_cores() // local_ranks(), 1)
+        self._cores = job.config.streams or min(cores, MOST_CORES)
+        self._executor = ThreadPoolExecutor(self._cores, initializer=lambda: use_threads(1))
+        self._shared = len(job.shared)
+        self._own = [len(row.tokens) - self._shared for row in job.rows]
+        self._store = Store(job.config.cache_mb << 20)
+        self.parameters = Parameters(self._model, job.config.scale)
+        size = args.head_dim or args.hidden_size // args.num_attention_heads
+        self._heads = Heads(args.num_attention_heads, args.num_key_value_heads, size)
+        self._positions = Positions(size, args.rope_theta, max(len(row.tokens) for row in job.rows))
+        self._first = len(self._model.layers) - job.layers
+        self._trained = [
+            self._layer(index) for index in range(self._first, len(self._model.layers))
+        ]
+        self._lanes = [
+            _Lane(self.parameters, self._trained, self._first) for _ in range(self._cores)
+        ]
+        self._space = Workspace()
+        self._optimizer = AdamW(self.parameters.size, job.config.weight_decay)
+        self._output = np.asarray(output_weight(self._model).astype(mx.float32))
+        self._norm = np.asarray(self._model.model.norm.weight)
+        self._embeddings = np.asarray(self._model.model.embed_tokens.weight)
+        self._below = np.empty((0, args.hidden_size), np.float32)
+
+    def _layer(self, index: int) -> Layer:
+        weights = self.parameters.layer(index)
+        return Layer(weights, self._heads, self._positions, self._model.args.rms_norm_eps)
+
+    # --- the frozen layers ----------------------------------------------------------------------
+
+    def prepare(self, rows: Sequence[int], progress: Progress) -> None:
+        """Compute what the frozen layers make of rows, once."""
+        frozen = [self._layer(index) for index in range(self._first)]
+        with self._all_threads():
+            self._below, states = self._through(frozen, self._embeddings[list(self._job.shared)])
+        groups = in_packs(rows, self._own)
+        spaces = [lane.space for lane in self._lanes]
+
+        def run(numbered: tuple[int, Sequence[int]]) -> np.ndarray:
+            number, group = numbered
+            return self._frozen(frozen, states, self._pack(group), spaces[number % self._cores])
+
+        with progress.task("frozen layers", len(rows)) as task:
+            for at in range(0, len(groups), self._cores):
+                now = groups[at : at + self._cores]
+                for group, hidden in zip(now, self._executor.map(run, enumerate(now)), strict=True):
+                    ends = np.cumsum([self._own[row] for row in group])
+                    for row, output in zip(group, np.split(hidden, ends[:-1]), strict=True):
+                        self._store.keep(row, output)
+                    task.advance(len(group))
+
+    def _frozen(
+        self, layers: Sequence[Layer], states: Sequence[State], packed: Pack, space: Workspace
+    ) -> np.ndarray:
+        hidden = self._embeddings[packed.tokens]
+        other = np.empty_like(hidden)
+        for layer, state in zip(layers, states, strict=True):
+            layer.forward(hidden, state, packed.rows, other, space)
+            space.back()
+            hidden, other = other, hidden
+        return hidden
+
+    def _through(
+        self, layers: Sequence[Layer], hidden: np.ndarray
+    ) -> tuple[np.ndarray, list[State]]:
+        """Return what layers make of the shared tokens, and their states in each."""
+        states = []
+        for layer in layers:
+            out = np.empty_like(hidden)
+            state, place = layer.empty_state(0), [slice(0, len(hidden))]
+            if self._shared:
+                kept = layer.forward(hidden, state, place, out, self._space)
+                found = kept.attention.state_of_first(kept.projected)
+                state = State(found.keys.copy(), found.values)
+                self._space.back()
+            states.append(state)
+            hidden = out
+        return hidden, states
+
+    # --- the trained layers ---------------------------------------------------------------------
+
+    def step(self, number: int, batch: Sequence[int], rate: float) -> tuple[float, float]:
+        """Take a step along the mean gradient of the batch's supervised tokens, clipped."""
+        del number  # there is no dropout
+        loss, gradient, squares = self.gradient(self._job.ranks.mine(batch))
+        if self._job.ranks.size > 1:
+            loss = self._job.ranks.sum_number(loss)
+            gradient[...] = np.asarray(self._job.ranks.sum(mx.array(gradient)))
+            squares = add_and_square([gradient], self._executor, self._cores)
+        supervised = sum(len(self._job.rows[row].supervised) for row in batch)
+        norm = math.sqrt(squares) / supervised
+        factor = clipping(norm, self._config.clip_norm) / supervised
+        self._optimizer.update(
+            self.parameters.values, gradient, factor, rate, self._executor, self._cores
+        )
+        return loss, norm
+
+    def gradient(self, rows: Sequence[int]) -> tuple[float, np.ndarray, float]:
+        """Return rows' summed loss, its flat gradient and the sum of its squares, until the next call."""
+        self._space.back()
+        states, kept = self._shared_forward()
+        lots = self._lots(rows)
+
+        def run(index: int) -> float:
+            lane = self._lanes[index]
+            lane.gradient[...] = 0
+            lane.states = [layer.empty_state(self._shared) for layer in self._trained]
+            return sum(self._pack_gradient(lane, part, states) for part in lots[index])
+
+        loss = sum(self._executor.map(run, range(self._cores)))
+        if self._shared:
+            self._shared_backward(kept)
+        flat = [lane.gradient for lane in self._lanes]
+        return loss, flat[0], add_and_square(flat, self._executor, self._cores)
+
+    def _lots(self, rows: Sequence[int]) -> list[list[list[int]]]:
+        """Return each core's packs of rows."""
+        costs = [
+            cost(self._own[row], len(self._job.rows[row].supervised), self._shared) for row in rows
+        ]
+        return [
+            in_packs([rows[index] for index in part], self._own)
+            for part in share(costs, self._cores)
+        ]
+
+    def _pack_gradient(self, lane: _Lane, rows: Sequence[int], states: Sequence[State]) -> float:
+        """Return the summed loss of a pack of rows, and add its gradient to the lane's."""
+        packed, space = self._pack(rows), lane.space
+        space.back()
+        hidden, kept = self._hidden(rows), []
+        for layer, state in zip(self._trained, states, strict=True):
+            out = space.take(*hidden.shape)
+            kept.append(layer.forward(hidden, state, packed.rows, out, space))
+            hidden = out
+        loss, of_chosen = self._loss(hidden, packed, space)
+        hidden[...] = 0
+        hidden[packed.positions] = of_chosen
+        parts = zip(self._trained, kept, lane.weights, lane.states, strict=True)
+        for layer, left, gradient, to_state in reversed(list(parts)):
+            layer.backward(left, hidden, gradient, to_state, space)
+        return loss
+
+    def _loss(self, hidden: np.ndarray, packed: Pack, space: Workspace) -> tuple[float, np.ndarray]:
+        """Return the summed loss and its gradient at the supervised places of the last layer's outputs."""
+        chosen = hidden[packed.positions]
+        normed, rate = np.empty_like(chosen), np.empty((len(chosen), 1), np.float32)
+        root_mean_square(chosen, self._norm, self._model.args.rms_norm_eps, normed, rate)
+        loss = loss_and_gradient(normed, self._output, packed.targets, space)
+        gradient = np.zeros_like(chosen)
+        root_mean_square_backward(chosen, rate, self._norm, normed, gradient, None)
+        return loss, gradient
+
+    def _shared_forward(self) -> tuple[list[State], list[Any]]:
+        """Return the shared tokens' states in the trained layers, and what their gradient needs."""
+        if not self._shared:
+            return [layer.empty_state(0) for layer in self._trained], []
+        states, left, hidden = [], [], self._below
+        with self._all_threads():
+            for layer in self._trained[:-1]:
+                out = self._space.take(*hidden.shape)
+                place = [slice(0, self._shared)]
+                kept = layer.forward(hidden, layer.empty_state(0), place, out, self._space)
+                states.append(kept.attention.state_of_first(kept.projected))
+                left.append(kept)
+                hidden = out
+            state, kept = self._trained[-1].state(hidden, self._space)
+        return [*states, state], [*left, kept]
+
+    def _shared_backward(self, kept: Sequence[Any]) -> None:
+        """Take what arrived at the shared tokens' states through the shared tokens, once."""
+        arrived = [
+            State(sum(one.keys for one in states), sum(one.values for one in states))
+            for states in zip(*(lane.states for lane in self._lanes), strict=True)
+        ]
+        lane, hidden = self._lanes[0], self._space.take(*self._below.shape)
+        with self._all_threads():
+            self._trained[-1].backward_of_state(
+                kept[-1], arrived[-1], hidden, lane.weights[-1], self._space
+            )
+            for index in reversed(range(len(self._trained) - 1)):
+                layer = self._trained[index]
+                nothing = layer.empty_state(0)
+                layer.backward(
+                    kept[index], hidden, lane.weights[index], nothing, self._space, arrived[index]
+                )
+
+    def loss(self, rows: Sequence[int]) -> float:
+        """Return the summed loss of rows' supervised tokens, of this rank alone."""
+        self._space.back()
+        states, _ = self._shared_forward()
+        lots = self._lots(rows)
+
+        def run(index: int) -> float:
+            space, total = self._lanes[index].space, 0.0
+            for part in lots[index]:
+                packed, hidden = self._pack(part), self._hidden(part)
+                for layer, state in zip(self._trained, states, strict=True):
+                    out = np.empty_like(hidden)
+                    space.back()
+                    layer.forward(hidden, state, packed.rows, out, space)
+                    hidden = out
+                space.back()
+                total += self._loss(hidden, packed, space)[0]
+            return total
+
+        return sum(self._executor.map(run, range(self._cores)))
+
+    def _pack(self, rows: Sequence[int]) -> Pack:
+        return pack([self._job.rows[row] for row in rows], self._shared)
+
+    def _hidden(self, rows: Sequence[int]) -> np.ndarray:
+        return np.concatenate([self._store[row] for row in rows])
+
+    @contextmanager
+    def _all_threads(self) -> Generator[None]:
+        """Let products of the calling thread use all cores; the lanes rest meanwhile."""
+        use_threads(self._cores)
+        try:
+            yield
+        finally:
+            use_threads(0)
+
+    # --- state ----------------------------------------------------------------------------------
+
+    def weights(self) -> dict[str, mx.array]:
+        """Return what is trained by name; the model has the same values afterwards."""
+        named = self.parameters.named()
+        self._model.load_weights(list(named.items()), strict=False)
+        return named
+
+    def optimizer_state(self) -> dict[str, mx.array]:
+        """Return the optimizer's state."""
+        optimizer = self._optimizer
+        return {
+            "step": mx.array(optimizer.step),
+            "first": mx.array(optimizer.first),
+            "second": mx.array(optimizer.second),
+        }
+
+    def load(self, weights: dict[str, mx.array], optimizer: Any) -> None:
+        """Go on from these weights and this state."""
+        self.parameters.load(weights)
+        self._optimizer.step = int(optimizer["step"].item())
+        self._optimizer.first[...] = np.asarray(optimizer["first"])
+        self._optimizer.second[...] = np.asarray(optimizer["second"])
+
+    def close(self) -> None:
+        """Give memory, files and threads back."""
+        self._executor.shutdown()
+        self._store.close()

@@ -1,0 +1,55 @@
+"""The summed cross entropy of supervised tokens and its gradient in one pass; logits are never kept.
+
+Covered: a frozen output layer, tied to the embeddings or not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from punie_train.training.cpu.products import Workspace, multiply
+
+CHUNK = 256
+"""Positions whose logits exist at one time (50 MB for a vocabulary of 49 152)."""
+ROWS = 8
+"""Positions whose logits stay in the cache from the first pass over them to the last."""
+
+
+def loss_and_gradient(
+    hidden: np.ndarray, weight: np.ndarray, targets: np.ndarray, space: Workspace
+) -> float:
+    """Return the summed loss in nats, and replace the hidden states by their gradient.
+
+    Args:
+        hidden: (positions, width), the normalised outputs of the last layer.
+        weight: (vocabulary, width), the output layer.
+        targets: (positions,) token ids.
+        space: for the logits of a chunk.
+    """
+    loss = 0.0
+    for at in range(0, len(hidden), CHUNK):
+        part, wanted = hidden[at : at + CHUNK], targets[at : at + CHUNK]
+        mark = space.mark()
+        logits = space.take(len(part), len(weight))
+        multiply(part, weight, logits, transpose_b=True)
+        right = logits[np.arange(len(part)), wanted].astype(np.float64)
+        highest, totals = _exponentiate(logits)
+        loss += float(np.sum(np.log(totals.astype(np.float64)) + highest - right))
+        multiply(logits, weight, part)
+        part /= totals[:, None]
+        part -= weight[wanted]
+        space.back(mark)
+    return loss
+
+
+def _exponentiate(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Replace logits by e to their distance from the row's highest; return the highest and the sums."""
+    highest = np.empty(len(logits), np.float32)
+    totals = np.empty(len(logits), np.float32)
+    for at in range(0, len(logits), ROWS):
+        rows = logits[at : at + ROWS]
+        np.max(rows, axis=1, out=highest[at : at + ROWS])
+        rows -= highest[at : at + ROWS, None]
+        np.exp(rows, out=rows)
+        np.sum(rows, axis=1, out=totals[at : at + ROWS])
+    return highest, totals

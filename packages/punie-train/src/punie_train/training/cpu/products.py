@@ -1,0 +1,139 @@
+"""Matrix products of MKL on NumPy arrays.
+
+MKL is the library that `punie_train.blas` preloads. Calls release Python's lock, write into arrays that
+exist, and add to them where asked, so a sum of gradients needs no array of its own.
+
+Covered: float32 arrays whose last axis is contiguous. Not covered: other BLAS libraries.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from punie_train.blas import preload
+
+_ROWS = 101  # CblasRowMajor
+_PLAIN, _TRANSPOSED = 111, 112  # CblasNoTrans, CblasTrans
+
+
+def available() -> bool:
+    """Return whether MKL is loaded in this process."""
+    return preload().name == "mkl"
+
+
+@cache
+def _mkl() -> Any:
+    library = ctypes.CDLL(str(preload().path))
+    flag, size, address, real = ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_float
+    one = [address, size]
+    library.cblas_sgemm.argtypes = [flag] * 3 + [size] * 3 + [real, *one, *one, real, *one]
+    many = [address, size, size]
+    library.cblas_sgemm_batch_strided.argtypes = (
+        [flag] * 3 + [size] * 3 + [real, *many, *many, real, *many, size]
+    )
+    return library
+
+
+def use_threads(count: int) -> None:
+    """Let MKL use this many threads for calls of the calling thread; 0 goes back to the process's number."""
+    _mkl().MKL_Set_Num_Threads_Local(count)
+
+
+def multiply(
+    a: np.ndarray,
+    b: np.ndarray,
+    out: np.ndarray,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    scale: float = 1.0,
+    add: bool = False,
+) -> None:
+    """Write `scale` · a · b into `out`, or add it.
+
+    Args:
+        a: (m, k), or (k, m) to be transposed; with one more axis in front, a stack of matrices.
+        b: (k, n), or (n, k) to be transposed; a stack where `a` is one.
+        out: (m, n); a stack where `a` is one.
+        transpose_a: take the transpose of `a`.
+        transpose_b: take the transpose of `b`.
+        scale: factor of the product.
+        add: add to `out` in place of overwriting it.
+    """
+    m, n = out.shape[-2:]
+    k = a.shape[-2] if transpose_a else a.shape[-1]
+    if not m or not n:
+        return
+    head = (
+        _ROWS,
+        _TRANSPOSED if transpose_a else _PLAIN,
+        _TRANSPOSED if transpose_b else _PLAIN,
+        m,
+        n,
+        k,
+    )
+    keep = 1.0 if add else 0.0
+    if out.ndim == 3 and out.strides[0] < out.strides[1] * m:
+        # MKL refuses results that interleave, such as heads side by side in each token's row.
+        for one, other, result in zip(a, b, out, strict=True):
+            multiply(
+                one,
+                other,
+                result,
+                transpose_a=transpose_a,
+                transpose_b=transpose_b,
+                scale=scale,
+                add=add,
+            )
+        return
+    if out.ndim == 2:
+        _mkl().cblas_sgemm(*head, scale, *_matrix(a), *_matrix(b), keep, *_matrix(out))
+        return
+    _mkl().cblas_sgemm_batch_strided(
+        *head, scale, *_stack(a), *_stack(b), keep, *_stack(out), out.shape[0]
+    )
+
+
+def _matrix(array: np.ndarray) -> tuple[int, int]:
+    return array.ctypes.data, max(array.strides[0] // 4, array.shape[1])
+
+
+def _stack(array: np.ndarray) -> tuple[int, int, int]:
+    return array.ctypes.data, max(array.strides[1] // 4, array.shape[2]), array.strides[0] // 4
+
+
+class Workspace:
+    """Memory that is taken piece by piece and given back all at once.
+
+    Fresh arrays of some megabytes come from the operating system page by page, each cleared on first use;
+    that would take a tenth of a training step.
+    """
+
+    _SLAB = 1 << 24
+
+    def __init__(self) -> None:
+        self._slabs: list[np.ndarray] = []
+        self._slab, self._at = 0, 0
+
+    def take(self, *shape: int) -> np.ndarray:
+        """Return an array of this shape with arbitrary contents."""
+        size = int(np.prod(shape))
+        while self._slab < len(self._slabs) and self._at + size > len(self._slabs[self._slab]):
+            self._slab, self._at = self._slab + 1, 0
+        if self._slab == len(self._slabs):
+            self._slabs.append(np.empty(max(size, self._SLAB), np.float32))
+        piece = self._slabs[self._slab][self._at : self._at + size].reshape(shape)
+        self._at += -(-size // 16) * 16  # whole cache lines
+        return piece
+
+    def mark(self) -> tuple[int, int]:
+        """Return a place to go back to."""
+        return self._slab, self._at
+
+    def back(self, mark: tuple[int, int] = (0, 0)) -> None:
+        """Give back all that was taken since a mark, or everything."""
+        self._slab, self._at = mark

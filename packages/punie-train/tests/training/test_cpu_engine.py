@@ -1,0 +1,155 @@
+"""Gradients derived by hand are those that MLX derives; whole trainings of the two engines agree."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from punie_train.errors import TrainingError
+from punie_train.mlx import flat, load_arrays, mx, nn, number
+from punie_train.models.loading import load_base
+from punie_train.progress import Progress
+from punie_train.training import TrainConfig, train
+from punie_train.training.adapters import make_trainable
+from punie_train.training.cpu.engine import CpuEngine, obstacle
+from punie_train.training.cpu.packing import TOKENS, in_packs, share
+from punie_train.training.cpu.products import available
+from punie_train.training.distributed import Ranks
+from punie_train.training.engine import Job
+from punie_train.training.rows import Row
+
+pytestmark = pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)")
+
+
+def plain_loss(model: Any, rows: list[Row]) -> mx.array:
+    """The summed loss by the whole model, row by row, with nothing shared, cached or left out."""
+    total = mx.array(0.0)
+    for row in rows:
+        logits = model(mx.array([row.tokens[:-1]]))[0]
+        losses = nn.losses.cross_entropy(logits, mx.array(row.tokens[1:]))
+        total = total + sum(losses[at - 1] for at in row.supervised)
+    return total
+
+
+def make_rows(seed: int, shared: int, lengths: list[int]) -> list[Row]:
+    """Rows of random tokens that begin with the same ones, a third of the rest supervised."""
+    draw = random.Random(seed)
+    prefix = [draw.randrange(1024) for _ in range(shared)]
+    rows = []
+    for number_, length in enumerate(lengths):
+        tokens = (*prefix, *(draw.randrange(1024) for _ in range(length)))
+        places = range(shared + 1, len(tokens))
+        learned = sorted({*draw.sample(places, max(len(places) // 3, 1)), places[-1]})
+        rows.append(Row(str(number_), tokens, tuple(learned)))
+    return rows
+
+
+def make_job(base: Path, rows: list[Row], shared: int, **config: Any) -> Job:
+    defaults = {"method": "full", "num_layers": 2, "rank": 4}
+    settings_ = TrainConfig.model_validate(defaults | config)
+    loaded = load_base(base)
+    layers = make_trainable(loaded.model, settings_)
+    for name, value in flat(loaded.model.trainable_parameters()).items():
+        if name.endswith("lora_b"):
+            loaded.model.load_weights([(name, mx.random.normal(value.shape) * 0.05)], strict=False)
+    return Job(settings_, loaded, layers, rows, rows[0].tokens[:shared], Ranks())
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("layers", [1, 2, -1])
+@pytest.mark.parametrize("shared", [0, 1, 9])
+def test_loss_and_gradient_equal_those_of_the_whole_model_in_mlx(
+    method: str, layers: int, shared: int, tiny_llama: Path
+) -> None:
+    rows = make_rows(layers, shared, [7, 3, 31, 2, 12])
+    job = make_job(tiny_llama, rows, shared, method=method, num_layers=layers)
+    model = job.loaded.model
+    expected, of_model = nn.value_and_grad(model, lambda rows: plain_loss(model, rows))(rows)
+
+    engine = CpuEngine(job)
+    engine.prepare(range(len(rows)), Progress(stream=io.StringIO()))
+    loss, gradient, squares = engine.gradient(range(len(rows)))
+    ours, theirs = engine.parameters.views(gradient), flat(of_model)
+
+    assert loss == pytest.approx(number(expected), rel=1e-5)
+    assert engine.loss(range(len(rows))) == pytest.approx(loss, rel=1e-6)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        reference = np.array(theirs[name])
+        assert np.abs(value - reference).max() < 1e-3 * np.abs(reference).max() + 1e-6, name
+    assert squares == pytest.approx(sum(float((part**2).sum()) for part in ours.values()), rel=1e-4)
+    engine.close()
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_training_of_either_engine_ends_at_the_same_weights(
+    method: str, tiny_llama: Path, records: Path, tmp_path: Path, progress: Progress
+) -> None:
+    figures, weights = {}, {}
+    for engine in ("cpu", "mlx"):
+        told = {"engine": engine, "method": method, "num_layers": 2, "iterations": 6}
+        config = TrainConfig.model_validate({**told, "weight_decay": 0.01, "keep": "last"})
+        train(config, base=tiny_llama, data=records, out=tmp_path / engine, progress=progress)
+        figures[engine] = json.loads((tmp_path / engine / "training.json").read_text())
+        weights[engine] = load_arrays(tmp_path / engine / "adapters.safetensors")
+
+    assert [figures[name]["engine"] for name in ("cpu", "mlx")] == ["cpu", "mlx"]
+    assert figures["cpu"]["final_loss"] == pytest.approx(figures["mlx"]["final_loss"], rel=1e-3)
+    assert figures["cpu"]["validation_loss"] == pytest.approx(
+        figures["mlx"]["validation_loss"], rel=1e-3
+    )
+    assert weights["cpu"].keys() == weights["mlx"].keys()
+    for name, value in weights["cpu"].items():
+        assert number(mx.mean(mx.abs(value - weights["mlx"][name]))) < 2e-5, name
+
+
+def test_the_engine_is_chosen_by_what_it_covers(tiny_llama: Path, tiny_moe: Path) -> None:
+    rows = make_rows(1, 2, [3, 4])
+
+    assert obstacle(make_job(tiny_llama, rows, 2)) == ""
+    assert obstacle(make_job(tiny_llama, rows, 2, method="lora", dropout=0.1)) == (
+        "DoRA and dropout are left to MLX"
+    )
+    assert obstacle(make_job(tiny_moe, rows, 2)) == ("models of type 'qwen3_moe' are left to MLX")
+
+
+def test_an_engine_asked_for_by_name_that_does_not_cover_the_model_is_an_error(
+    tiny_moe: Path, records: Path, tmp_path: Path, progress: Progress
+) -> None:
+    with pytest.raises(TrainingError, match="'qwen3_moe' are left to MLX"):
+        train(
+            TrainConfig(engine="cpu", iterations=1),
+            base=tiny_moe,
+            data=records,
+            out=tmp_path / "out",
+            progress=progress,
+        )
+    assert not (tmp_path / "out").exists()
+
+
+@given(st.lists(st.floats(1, 1e4), max_size=40), st.integers(1, 8))
+def test_a_batch_is_shared_so_that_no_core_has_more_than_its_part_and_one_row(
+    costs: list[float], parts: int
+) -> None:
+    shares = share(costs, parts)
+
+    assert sorted(index for part in shares for index in part) == list(range(len(costs)))
+    most = max(sum(costs[index] for index in part) for part in shares)
+    assert most <= sum(costs) / parts + max(costs, default=0) + 1e-6
+
+
+@given(st.lists(st.integers(1, 700), max_size=60))
+@settings(max_examples=200)
+def test_packs_hold_every_row_once_in_order_and_stay_within_their_bound(own: list[int]) -> None:
+    packs = in_packs(range(len(own)), own)
+
+    assert [index for one in packs for index in one] == list(range(len(own)))
+    assert all(len(one) == 1 or sum(own[index] for index in one) <= TOKENS for one in packs)
