@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -16,17 +17,20 @@ CONFIG = TrainConfig(
 )
 
 
+@pytest.mark.parametrize("engine", ["mlx", "auto"])
 def test_two_ranks_train_the_weights_of_one_process(
+    engine: Literal["mlx", "auto"],
     tiny_llama: Path,
     records: Path,
     tmp_path: Path,
     progress: Progress,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    config = CONFIG.model_copy(update={"engine": engine})
     alone, together = tmp_path / "alone", tmp_path / "together"
-    train(CONFIG, base=tiny_llama, data=records, out=alone, progress=progress)
+    train(config, base=tiny_llama, data=records, out=alone, progress=progress)
     monkeypatch.setenv("RANKS", "2")
-    train(CONFIG, base=tiny_llama, data=records, out=together, progress=progress)
+    train(config, base=tiny_llama, data=records, out=together, progress=progress)
 
     expected = load_arrays(alone / "adapters.safetensors")
     found = load_arrays(together / "adapters.safetensors")

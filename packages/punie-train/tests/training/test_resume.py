@@ -47,19 +47,21 @@ train(TrainConfig(**json.loads(config)), base=Path(base), data=Path(data), out=P
 """
 
 
+@pytest.mark.parametrize("method", ["lora", "full"])  # where there is MKL, by MLX and without it
 @pytest.mark.parametrize("step", [1, 5])
 def test_killed_training_goes_on_to_the_same_weights(
-    step: int, tiny_llama: Path, records: Path, tmp_path: Path
+    step: int, method: str, tiny_llama: Path, records: Path, tmp_path: Path
 ) -> None:
+    config = {**CONFIG, "method": method}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train(
-        TrainConfig.model_validate(CONFIG),
+        TrainConfig.model_validate(config),
         base=tiny_llama,
         data=records,
         out=whole,
         progress=_quiet(),
     )
-    arguments = [str(tiny_llama), str(records), str(killed), json.dumps(CONFIG), str(step)]
+    arguments = [str(tiny_llama), str(records), str(killed), json.dumps(config), str(step)]
     done = subprocess.run(
         [sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True
     )
@@ -67,7 +69,7 @@ def test_killed_training_goes_on_to_the_same_weights(
     assert not killed.exists()
 
     train(
-        TrainConfig.model_validate(CONFIG),
+        TrainConfig.model_validate(config),
         base=tiny_llama,
         data=records,
         out=killed,

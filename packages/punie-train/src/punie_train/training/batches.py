@@ -1,7 +1,7 @@
 """Which rows a step trains on: a function of seed and epoch alone, so that a resumed run sees the same.
 
-Rows of similar length are put together (little padding), every row is used once an epoch, and the
-composition changes from epoch to epoch.
+Every row is used once an epoch, and the composition of batches changes from epoch to epoch. Where rows are
+padded, rows of similar length are put together; elsewhere not, because those tend to be of one kind.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 BUCKET_BATCHES = 4
-"""Batches' worth of rows that are sorted by length together: more, less padding but less mixing."""
+"""Batches' worth of rows that are sorted by length together where rows are padded."""
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:
@@ -20,7 +20,11 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
 
 
 def epoch_batches(
-    lengths: Sequence[int], batch_size: int, seed: int, epoch: int
+    lengths: Sequence[int],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    bucket: int = BUCKET_BATCHES,
 ) -> list[list[int]]:
     """Return the batches of one epoch as lists of row numbers.
 
@@ -29,30 +33,45 @@ def epoch_batches(
         batch_size: rows a batch.
         seed: the run's seed.
         epoch: counted from zero.
+        bucket: batches' worth of rows that are sorted by length together; 1 mixes all lengths.
     """
     order = random.Random(f"{seed}-{epoch}")  # noqa: S311 - order of rows, nothing secret
     rows = list(range(len(lengths)))
     order.shuffle(rows)
-    window = batch_size * BUCKET_BATCHES
+    window = batch_size * bucket
     batches = []
     for start in range(0, len(rows), window):
-        bucket = sorted(rows[start : start + window], key=lambda row: (lengths[row], row))
-        batches += [bucket[at : at + batch_size] for at in range(0, len(bucket), batch_size)]
+        together = sorted(rows[start : start + window], key=lambda row: (lengths[row], row))
+        batches += [together[at : at + batch_size] for at in range(0, len(together), batch_size)]
     order.shuffle(batches)
     return batches
 
 
 def training_batches(
-    lengths: Sequence[int], batch_size: int, seed: int, first: int, last: int
+    lengths: Sequence[int],
+    batch_size: int,
+    seed: int,
+    first: int,
+    last: int,
+    bucket: int = BUCKET_BATCHES,
 ) -> Iterator[tuple[int, list[int]]]:
-    """Yield (step, rows) for the steps `first` to `last`, both included and counted from one."""
+    """Yield (step, rows) for the steps `first` to `last`, both included and counted from one.
+
+    Args:
+        lengths: each row's length.
+        batch_size: rows a batch.
+        seed: the run's seed.
+        first: the first step.
+        last: the last step.
+        bucket: as in `epoch_batches`.
+    """
     size = steps_per_epoch(len(lengths), batch_size)
     batches: list[list[int]] = []
     current = -1
     for step in range(first, last + 1):
         epoch, at = divmod(step - 1, size)
         if epoch != current:
-            batches, current = epoch_batches(lengths, batch_size, seed, epoch), epoch
+            batches, current = epoch_batches(lengths, batch_size, seed, epoch, bucket), epoch
         yield step, batches[at]
 
 

@@ -44,6 +44,8 @@ class Engine(Protocol):
     """Computes losses and takes steps; rows are named by their numbers in the job."""
 
     name: str
+    pads: bool
+    """Whether rows of a batch cost less when they are of similar length."""
 
     def prepare(self, rows: Sequence[int], progress: Progress) -> None:
         """Compute what the frozen layers make of rows, once."""

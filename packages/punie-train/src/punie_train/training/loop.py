@@ -26,7 +26,7 @@ from punie_train.mlx import BLAS, load_arrays, mx
 from punie_train.models.loading import LoadedModel, load_base
 from punie_train.progress import Progress
 from punie_train.training.adapters import make_trainable, write_adapter
-from punie_train.training.batches import steps_per_epoch, training_batches
+from punie_train.training.batches import BUCKET_BATCHES, steps_per_epoch, training_batches
 from punie_train.training.behaviour import Behaviour
 from punie_train.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from punie_train.training.config import TrainConfig
@@ -164,11 +164,12 @@ class _Training:
 
     def _steps(self, first: int, metrics: Metrics) -> int:
         step = first
+        size, seed = self.config.batch_size, self.config.seed
+        bucket = BUCKET_BATCHES if self.engine.pads else 1
+        batches = training_batches(self.lengths, size, seed, first + 1, self.steps, bucket)
         with self.progress.task("train", self.steps) as task:
             task.advance(first)
-            for step, batch in training_batches(
-                self.lengths, self.config.batch_size, self.config.seed, first + 1, self.steps
-            ):
+            for step, batch in batches:
                 figures = self._step(step, batch)
                 task.advance(
                     loss=figures["loss"], tok_s=figures["tokens_per_second"], gb=peak_gigabytes()

@@ -26,6 +26,7 @@ class MlxEngine:
     """See `punie_train.training.engine.Engine`."""
 
     name = "mlx"
+    pads = True
 
     def __init__(self, job: Job) -> None:
         self._job, self._config, self._model = job, job.config, job.loaded.model

@@ -78,6 +78,7 @@ class CpuEngine:
     """See `punie_train.training.engine.Engine`."""
 
     name = "cpu"
+    pads = False
     parameters: Parameters
     """What is trained, by name and as one flat array."""
 
