@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from punie_train.errors import ModelError
-from punie_train.mlx import ON_CPU, mx
+from punie_train.mlx import ON_CPU, flat, mx
 
 
 @dataclass(frozen=True)
@@ -69,5 +69,7 @@ def load_base(path: Path) -> LoadedModel:
         model.set_dtype(mx.float32)
         if "quantization" in config:
             model = dequantize_model(model)
-    mx.eval(model.parameters())
+    # One after the other: together, what each needs in between would take four times the model's memory.
+    for weights in flat(model.parameters()).values():
+        mx.eval(weights)
     return LoadedModel(model, tokenizer, config, path)
