@@ -11,7 +11,8 @@ import pytest
 from punie_agent.errors import ModelError as AgentModelError
 from punie_agent.models import ChatModel, Message
 from punie_train.errors import ModelError
-from punie_train.evaluation.batching import BatchedModel, is_stuck
+from punie_train.evaluation.batching import BatchedModel
+from punie_train.evaluation.decoding import is_stuck
 
 CONVERSATIONS = [
     [
@@ -68,6 +69,16 @@ async def test_more_conversations_than_places_are_all_answered(model: BatchedMod
     )
 
     assert len(replies) == 11
+
+
+async def test_who_gives_up_stops_nobody_else(model: BatchedModel) -> None:
+    expected = await model.reply(CONVERSATIONS[1])
+    given_up = [asyncio.create_task(model.reply(CONVERSATIONS[0])) for _ in range(6)]
+    await asyncio.sleep(0.01)
+    for task in given_up:
+        task.cancel()
+
+    assert await model.reply(CONVERSATIONS[1]) == expected
 
 
 async def test_a_conversation_that_does_not_fit_is_refused(model: BatchedModel) -> None:

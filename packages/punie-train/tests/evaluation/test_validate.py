@@ -76,6 +76,15 @@ def test_a_random_model_passes_nothing_that_needs_a_tool(run: Path) -> None:
         assert model.suites[0].flags["never calls typecheck"] == 7
 
 
+def test_a_model_that_is_given_drafts_is_scored_as_if_it_had_none(run: Path) -> None:
+    """Both are the same model; the second one is given what the first one answered."""
+    first, second = (
+        [query.model_dump(exclude={"seconds"}) for query in model.suites[0].queries]
+        for model in load_scores(run / "scores.json").models
+    )
+    assert first == second
+
+
 def test_scores_say_what_was_scored(run: Path, tiny_model: Path) -> None:
     identity = load_scores(run / "scores.json").models[0].identity
 

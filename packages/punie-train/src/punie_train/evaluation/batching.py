@@ -14,7 +14,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,8 @@ from typing import Any, Self
 from punie_agent.constrain import Constraint, TokenTexts, logits_processor
 from punie_agent.models import Message, ModelReply, Usage
 from punie_train.errors import ModelError
+from punie_train.evaluation.decoding import Batch, Reply
+from punie_train.evaluation.drafting import Drafts, begin
 from punie_train.models.loading import LoadedModel, load_for_inference
 
 KEPT_PREFIXES = 64
@@ -31,30 +33,14 @@ KEPT_BYTES = 512 << 20
 """How much memory the kept prefixes may take."""
 FREED_BYTES = 256 << 20
 """How much freed memory MLX may keep for reuse; batches of changing size would let it grow for ever."""
-STUCK_TOKENS = 96
-"""A reply that ends in so many tokens of one sequence, four times or more, is ended as too long."""
 GATHER_SECONDS = 0.02
 """How long an idle model waits for more requests after the first."""
 
 
-def is_stuck(tokens: Sequence[int]) -> bool:
-    """Tell whether a reply has gone round in a circle for so long that greedy decoding never leaves it.
-
-    Looked at every 16 tokens, so that it costs nothing.
-    """
-    if len(tokens) < STUCK_TOKENS or len(tokens) % 16:
-        return False
-    tail = list(tokens[-STUCK_TOKENS:])
-    return any(tail[period:] == tail[:-period] for period in range(1, STUCK_TOKENS // 4 + 1))
-
-
 @dataclass
 class _Request:
-    tokens: list[int]
-    max_tokens: int
-    future: Future[tuple[list[int], str]]
-    constraint: Constraint | None = None
-    written: list[int] = field(default_factory=list)
+    reply: Reply
+    future: Future[Reply]
 
 
 class BatchedModel:
@@ -66,6 +52,7 @@ class BatchedModel:
         name: what to call it.
         max_tokens: the longest reply.
         batch: replies generated at once.
+        drafts: replies of other models with the same tokenizer; this model's are added.
 
     Raises:
         ModelError: the folder cannot be loaded.
@@ -81,6 +68,7 @@ class BatchedModel:
         name: str = "",
         max_tokens: int = 400,
         batch: int = 24,
+        drafts: Drafts | None = None,
     ) -> None:
         self.name = name or path.name
         self.loaded: LoadedModel = load_for_inference(path, adapter)
@@ -88,6 +76,8 @@ class BatchedModel:
         self.context_limit: int | None = limit if isinstance(limit, int) else None
         self._max_tokens = max_tokens
         self._batch = batch
+        self._drafts = Drafts() if drafts is None else drafts
+        self._closing = threading.Event()
         self._requests: queue.Queue[_Request | None] = queue.Queue()
         self._thread = threading.Thread(target=self._work, name=f"mlx-{self.name}", daemon=True)
         self._thread.start()
@@ -106,6 +96,7 @@ class BatchedModel:
     def close(self) -> None:
         """End the generating thread; requests that are not answered fail."""
         if self._thread.is_alive():
+            self._closing.set()
             self._requests.put(None)
             self._thread.join()
 
@@ -146,112 +137,101 @@ class BatchedModel:
             )
         if not self._thread.is_alive():
             raise AgentModelError(f"{self.name} has been closed.")
-        request = _Request(tokens, wanted, Future(), constraint)
+        request = _Request(self._new_reply(tokens, wanted, constraint), Future())
         self._requests.put(request)
         try:
-            written, reason = await asyncio.wrap_future(request.future)
+            reply = await asyncio.wrap_future(request.future)
         except ModelError as error:
             raise AgentModelError(str(error)) from None
-        text = self.loaded.tokenizer.decode(written)
+        text = self.loaded.tokenizer.decode(reply.written)
         if on_text is not None and text:
             on_text(text)
         return ModelReply(
-            text,
-            Usage(len(tokens), len(written), 1),
-            finish="length" if reason == "length" else "stop",
+            text, Usage(len(tokens), len(reply.written), 1), finish=reply.finish or "stop"
         )
 
-    def _work(self) -> None:
-        waiting: dict[int, _Request] = {}
-        try:
-            from punie_train.training.fastmath import fast_math
+    def _new_reply(self, tokens: list[int], limit: int, constraint: Constraint | None) -> Reply:
+        ends = frozenset(self.loaded.tokenizer.eos_token_ids)
+        if constraint is None or self._texts is None:
+            return Reply(tokens, limit, ends)
+        return Reply(tokens, limit, ends, logits_processor(constraint, self._texts))
 
-            with fast_math(self.loaded.model):
+    @cached_property
+    def _texts(self) -> TokenTexts | None:
+        return TokenTexts.of(self.loaded.tokenizer)
+
+    def _work(self) -> None:
+        waiting: dict[Reply, Future[Reply]] = {}
+        try:
+            from punie_train.evaluation.fast_decoding import fast_decoding
+            from punie_train.mlx import mx
+
+            mx.set_cache_limit(FREED_BYTES)
+            stream = mx.new_stream(mx.default_device())
+            with fast_decoding(self.loaded.model), mx.stream(stream):
                 self._generate(waiting)
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers must learn of it
             self._fail(waiting, f"{self.name}: generation failed: {error}")
         else:
             self._fail(waiting, f"{self.name} was closed before it answered.")
 
-    def _generate(self, waiting: dict[int, _Request]) -> None:
-        import mlx.core as mx
+    def _generate(self, waiting: dict[Reply, Future[Reply]]) -> None:
         from mlx_lm.models.cache import LRUPromptCache
 
-        mx.set_cache_limit(FREED_BYTES)
-        generator = self._new_generator()
+        batch = Batch(self.loaded.model)
         prefixes = LRUPromptCache(max_size=KEPT_PREFIXES, max_bytes=KEPT_BYTES)
-        try:
-            while self._take_in(generator, prefixes, waiting):
-                for response in generator.next()[1]:
-                    request = waiting[response.uid]
-                    reason = response.finish_reason
-                    if reason != "stop":
-                        request.written.append(response.token)
-                    if reason is None and is_stuck(request.written):
-                        generator.remove([response.uid])
-                        reason = "length"
-                    if reason is None:
-                        continue
-                    if response.prompt_cache is not None:
-                        # Computed now: a lazy slice would keep the whole batch's cache alive.
-                        mx.eval([layer.state for layer in response.prompt_cache])
-                        prefixes.insert_cache("", response.all_tokens, response.prompt_cache)
-                    del waiting[response.uid]
-                    request.future.set_result((request.written, reason))
-        finally:
-            generator.close()
+        while self._take_in(batch, prefixes, waiting):
+            for reply, cache in batch.step():
+                self._hand_back(reply, cache, prefixes, waiting)
 
-    def _new_generator(self) -> Any:
-        import mlx.core as mx
-        from mlx_lm.generate import BatchGenerator
-
-        return BatchGenerator(
-            self.loaded.model,
-            stop_tokens=[[token] for token in self.loaded.tokenizer.eos_token_ids],
-            completion_batch_size=self._batch,
-            prefill_batch_size=self._batch,
-            stream=mx.new_stream(mx.default_device()),
-        )
-
-    def _take_in(self, generator: Any, prefixes: Any, waiting: dict[int, _Request]) -> bool:
-        """Put new requests into the batch, waiting for one when idle; False when it is time to end."""
-        block = not waiting
-        while True:
+    def _take_in(self, batch: Batch, prefixes: Any, waiting: dict[Reply, Future[Reply]]) -> bool:
+        """Begin the replies that were asked for, waiting for one when idle; False when it is time to end."""
+        idle = not waiting
+        while len(batch.replies) < self._batch and not self._closing.is_set():
             try:
                 request = self._requests.get(
-                    block=block, timeout=None if not waiting else GATHER_SECONDS
+                    block=idle, timeout=GATHER_SECONDS if waiting else None
                 )
             except queue.Empty:
-                return True
-            if request is None:
-                return False
-            cache, rest = prefixes.fetch_nearest_cache("", request.tokens)
-            if not rest:
-                cache, rest = None, request.tokens
-            (uid,) = generator.insert(
-                [rest],
-                [request.max_tokens],
-                caches=None if cache is None else [cache],
-                all_tokens=[request.tokens[: len(request.tokens) - len(rest)]],
-                logits_processors=[self._processors(request)],
-            )
-            waiting[uid] = request
+                break
+            if request is None or not request.future.set_running_or_notify_cancel():
+                continue
+            waiting[request.reply] = request.future
+            cache = self._begun(request.reply, prefixes)
+            if request.reply.finish is None:
+                batch.join(request.reply, cache)
+            else:
+                self._hand_back(request.reply, cache, prefixes, waiting)
+        return not self._closing.is_set()
 
-    @cached_property
-    def _texts(self) -> TokenTexts | None:
-        return TokenTexts.of(self.loaded.tokenizer)
+    def _begun(self, reply: Reply, prefixes: Any) -> list[Any]:
+        """Begin a reply on top of what earlier conversations left, and return its cache."""
+        from mlx_lm.models.cache import make_prompt_cache
 
-    def _processors(self, request: _Request) -> list[Callable[[Any, Any], Any]]:
-        if request.constraint is None or self._texts is None:
-            return []
-        return [logits_processor(request.constraint, self._texts)]
+        cache, rest = prefixes.fetch_nearest_cache("", reply.prompt)
+        if cache is None or not rest:
+            cache, rest = make_prompt_cache(self.loaded.model), reply.prompt
+        begin(self.loaded.model, cache, rest, reply, self._drafts.of(reply.prompt))
+        return cache
 
-    def _fail(self, waiting: dict[int, _Request], why: str) -> None:
+    def _hand_back(
+        self,
+        reply: Reply,
+        cache: list[Any],
+        prefixes: Any,
+        waiting: dict[Reply, Future[Reply]],
+    ) -> None:
+        """Give a reply that ended to who asked for it, and keep its cache for the next turn."""
+        self._drafts.remember(reply.prompt, reply.written)
+        prefixes.insert_cache("", reply.seen, cache)
+        waiting.pop(reply).set_result(reply)
+
+    def _fail(self, waiting: dict[Reply, Future[Reply]], why: str) -> None:
         pending = list(waiting.values())
         while not self._requests.empty():
             request = self._requests.get_nowait()
             if request is not None:
-                pending.append(request)
-        for request in pending:
-            if not request.future.done():
-                request.future.set_exception(ModelError(why))
+                pending.append(request.future)
+        for future in pending:
+            if not future.done():
+                future.set_exception(ModelError(why))

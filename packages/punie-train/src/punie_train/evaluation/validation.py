@@ -27,6 +27,7 @@ from punie_train.evaluation.play import LoadedSuite, Play, open_suite, play_suit
 from punie_train.evaluation.scores import Gate, ModelScore, Scores, SuiteScore, latency_of
 
 if TYPE_CHECKING:
+    from punie_train.evaluation.drafting import Drafts
     from punie_train.progress import Progress
 
 PACKAGES = ("punie-train", "punie-agent", "punie-sandbox", "punie-tools", "mlx", "mlx-lm", "ty")
@@ -55,13 +56,19 @@ def validate(
         EvaluationError: a suite, a workspace or a folder cannot be used.
         ModelError: weights cannot be loaded.
     """
+    from punie_train.evaluation.drafting import Drafts
+
     started = time.monotonic()
     opened = [open_suite(path) for path in suites]
     chosen = candidates(models)
     # What a person waits is measured on the model the run is about, which comes last.
     quiet = config.model_copy(update={"latency_queries": 0})
+    # Each model is asked what the one before it was asked, and mostly answers the same.
+    drafts = Drafts()
     scored = [
-        _score_model(config if one is chosen[-1] else quiet, one, opened, workspaces, progress)
+        _score_model(
+            config if one is chosen[-1] else quiet, one, opened, workspaces, progress, drafts
+        )
         for one in chosen
     ]
     scores = Scores(
@@ -82,6 +89,7 @@ def _score_model(
     opened: list[LoadedSuite],
     workspaces: Path,
     progress: Progress,
+    drafts: Drafts,
 ) -> ModelScore:
     from punie_train.evaluation.batching import BatchedModel
 
@@ -113,12 +121,13 @@ def _score_model(
                         name=candidate.name,
                         max_tokens=config.max_tokens,
                         batch=config.batch,
+                        drafts=drafts,
                     )
                 )
                 players = [with_model(arena, model) for arena in arenas]
             load_seconds = time.monotonic() - started
             waits, suite_scores = asyncio.run(
-                _play_all(config, candidate.name, chosen, arenas, players, progress)
+                _play_all(config, candidate.name, chosen, arenas, players, progress, drafts)
             )
     latency = latency_of(waits, load_seconds)
     score = ModelScore(
@@ -177,13 +186,15 @@ async def _play_all(
     arenas: list[Arena],
     players: list[Play],
     progress: Progress,
+    drafts: Drafts,
 ) -> tuple[list[float], list[SuiteScore]]:
     waits: list[float] = []
     suite_scores = []
     at_once = 1 if config.through == "acp" else config.batch
     for number, (loaded, arena, play) in enumerate(zip(opened, arenas, players, strict=True)):
         if number == 0:
-            waits = await _waits(config, loaded, play)
+            with drafts.hidden():
+                waits = await _waits(config, loaded, play)
         with progress.task(f"{name}: {loaded.suite.name}", len(loaded.suite.queries)) as task:
             suite_scores.append(await play_suite(loaded, arena, play, at_once=at_once, task=task))
         last = suite_scores[-1]

@@ -1,0 +1,87 @@
+"""Drafts: what another model answered to the same conversation is checked instead of written anew.
+
+One pass over a draft tells what the model itself would write at each place of it. What agrees is its own
+reply, by the rule that it is decoded with: greedy, kept to the constraint, ended where it would be ended.
+At the first difference the model's own token is taken, the rest of the draft is forgotten, and decoding goes
+on from there. So a draft changes what a reply costs, never what it is.
+
+Covered: remembering replies, and beginning one with a draft or without. Not covered: drafts of caches that
+cannot be shortened again (those replies are written token by token).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from punie_train.evaluation.decoding import Reply
+from punie_train.mlx import mx
+
+PROMPT_TOKENS = 256
+"""Tokens of a prompt computed in one pass; more would take more memory and no less time."""
+FIRST_TOKENS, MORE_TOKENS = 16, 64
+"""Tokens of a draft looked at in the first pass and in each later one: wrong drafts are mostly wrong soon."""
+
+
+class Drafts:
+    """The last reply to each conversation, whoever gave it."""
+
+    def __init__(self) -> None:
+        self._replies: dict[tuple[int, ...], list[int]] = {}
+        self._hidden = False
+
+    def remember(self, prompt: Sequence[int], written: Sequence[int]) -> None:
+        """Keep a reply for the next model that is asked the same."""
+        self._replies[tuple(prompt)] = list(written)
+
+    def of(self, prompt: Sequence[int]) -> list[int]:
+        """Return the last reply to a conversation; empty where there was none."""
+        return [] if self._hidden else self._replies.get(tuple(prompt), [])
+
+    @contextmanager
+    def hidden(self) -> Generator[None]:
+        """Give no drafts inside the block: what a person waits is measured without."""
+        before, self._hidden = self._hidden, True
+        try:
+            yield
+        finally:
+            self._hidden = before
+
+
+def begin(
+    model: Any, cache: list[Any], rest: Sequence[int], reply: Reply, draft: Sequence[int] = ()
+) -> None:
+    """Begin a reply: at least its first token, and as much of the draft as the model would write itself.
+
+    Args:
+        model: the mlx-lm model that writes it.
+        cache: the caches of the model's layers; afterwards they hold what the reply has `seen`.
+        rest: the end of the reply's prompt, which the cache does not hold yet; at least one token.
+        reply: the reply, with nothing written.
+        draft: what it may turn out to be.
+    """
+    for start in range(0, len(rest) - 1, PROMPT_TOKENS):
+        chunk = rest[start : min(start + PROMPT_TOKENS, len(rest) - 1)]
+        model(mx.array([chunk]), cache=cache)
+        mx.eval([layer.state for layer in cache])
+    draft = list(draft) if all(layer.is_trimmable() for layer in cache) else []
+    size = FIRST_TOKENS
+    while reply.finish is None:
+        done = len(reply.written)
+        _check(model, cache, reply, draft[done : done + size])
+        done, size = len(reply.written), MORE_TOKENS
+        if done >= len(draft) or reply.written != draft[:done]:
+            return
+
+
+def _check(model: Any, cache: list[Any], reply: Reply, guess: list[int]) -> None:
+    """Write what the model agrees with in a guess, and its own token after that."""
+    logits = model(mx.array([[reply.last, *guess]]), cache=cache)[0]
+    mx.eval(logits, [layer.state for layer in cache])
+    agreed = 0
+    while reply.go_on(logits[agreed]) in guess[agreed : agreed + 1] and reply.finish is None:
+        agreed += 1
+    if agreed < len(guess):
+        for layer in cache:
+            layer.trim(len(guess) - agreed)

@@ -1,0 +1,178 @@
+"""A draft changes what a reply costs, never what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlx_lm.models.cache import make_prompt_cache
+
+from punie_agent.constrain import Constraint, TokenTexts, logits_processor
+from punie_agent.constrain._rules import Rules, Tool, Words
+from punie_agent.models import Message
+from punie_train.evaluation.batching import BatchedModel
+from punie_train.evaluation.decoding import STUCK_TOKENS, Batch, Reply
+from punie_train.evaluation.drafting import FIRST_TOKENS, Drafts, begin
+from punie_train.mlx import mx
+from punie_train.models.loading import LoadedModel, load_for_inference
+
+VOCABULARY = 1024
+LIMIT = 3 * FIRST_TOKENS
+PROMPT = [5, 80, 300, 7, 41, 900, 12]
+RULES = Rules(
+    {"typecheck": Tool(("path",))}, {}, Words(["src/actions/", "tests/test_app.py"]), fresh=False
+)
+IN_THE_CALL = Constraint(RULES, begun='```python\ntypecheck("')
+
+
+class Counted:
+    """A model that counts how often it is asked, and about how many tokens."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.lengths: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def __call__(self, tokens: Any, *, cache: Any) -> Any:
+        """Compute, and count."""
+        self.lengths.append(tokens.shape[1])
+        return self.model(tokens, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model: Path) -> LoadedModel:
+    return load_for_inference(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def write(loaded: LoadedModel) -> Callable[..., Reply]:
+    """Write a reply to the prompt, from a draft or without."""
+
+    def written(
+        draft: Sequence[int] = (), *, constraint: Constraint | None = None, **changes: Any
+    ) -> Reply:
+        model = changes.pop("model", loaded.model)
+        ends = frozenset(changes.pop("ends", loaded.tokenizer.eos_token_ids))
+        reply = Reply(PROMPT, changes.pop("limit", LIMIT), ends, changes.pop("keep", None))
+        if constraint is not None:
+            texts = TokenTexts.of(loaded.tokenizer)
+            assert texts is not None
+            reply.keep = logits_processor(constraint, texts)
+        cache = make_prompt_cache(loaded.model)
+        begin(model, cache, PROMPT, reply, draft)
+        assert cache[0].offset == len(reply.seen)
+        batch = Batch(model)
+        if reply.finish is None:
+            batch.join(reply, cache)
+        while batch.replies:
+            for _, left in batch.step():
+                assert left[0].offset == len(reply.seen)
+        return reply
+
+    return written
+
+
+def test_a_wrong_draft_changes_nothing(write: Callable[..., Reply]) -> None:
+    plain = write()
+    right = plain.written
+    drafts = [
+        [1, 2, 3],
+        right[::-1],
+        right[:5],
+        [*right[:20], (right[20] + 1) % VOCABULARY, *right[21:]],
+        [*right[:7], *right[8:]],
+        [*right, 4, 5, 6],
+    ]
+    for draft in drafts:
+        reply = write(draft)
+        assert (reply.written, reply.finish) == (right, plain.finish)
+
+
+def test_a_right_draft_needs_no_decoding(write: Callable[..., Reply], loaded: LoadedModel) -> None:
+    """The prompt, then the draft in passes of many tokens; not one pass for a single token."""
+    right = write().written
+    assert len(right) == LIMIT
+    counted = Counted(loaded.model)
+    assert write(right, model=counted).written == right
+    assert counted.lengths == [len(PROMPT) - 1, 1 + FIRST_TOKENS, LIMIT - FIRST_TOKENS]
+
+
+def test_a_right_draft_ends_where_the_model_ends(write: Callable[..., Reply]) -> None:
+    """The draft does not hold the token that ends the reply; the pass over it shows that it comes next."""
+    right = write().written
+    end = right[10]
+    before = right[: right.index(end)]
+    for draft in ([], before, right):
+        reply = write(draft, ends=[end])
+        assert (reply.written, reply.finish) == (before, "stop")
+
+
+def test_a_draft_is_cut_at_the_limit(write: Callable[..., Reply]) -> None:
+    right = write().written
+    reply = write(right, limit=9)
+    assert (reply.written, reply.finish) == (right[:9], "length")
+
+
+def test_a_reply_in_a_circle_ends_at_the_same_place(write: Callable[..., Reply]) -> None:
+    plain = write(limit=400, ends=[], keep=in_a_circle)
+    assert (len(plain.written), plain.finish) == (STUCK_TOKENS, "length")
+    for draft in (plain.written, plain.written * 2, plain.written[:90]):
+        assert write(draft, limit=400, ends=[], keep=in_a_circle).written == plain.written
+
+
+def in_a_circle(tokens: mx.array, logits: mx.array) -> mx.array:
+    """Allow one token of five after each."""
+    allowed = mx.arange(logits.shape[-1]) == (tokens[-1] + 1) % 5
+    return mx.where(allowed, logits, -mx.inf)
+
+
+def test_a_constrained_reply_is_the_same_with_a_draft(write: Callable[..., Reply]) -> None:
+    free = write().written
+    held = write(constraint=IN_THE_CALL).written
+    assert held != free
+    for draft in (held, free, held[:6], [*held[:4], *free[4:]]):
+        assert write(draft, constraint=IN_THE_CALL).written == held
+
+
+@given(
+    kept=st.integers(0, LIMIT),
+    then=st.lists(st.integers(0, VOCABULARY - 1), max_size=LIMIT),
+    held=st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_draft_changes_a_reply(
+    write: Callable[..., Reply], kept: int, then: list[int], held: bool
+) -> None:
+    constraint = IN_THE_CALL if held else None
+    right = write(constraint=constraint)
+    reply = write([*right.written[:kept], *then], constraint=constraint)
+    assert (reply.written, reply.finish) == (right.written, right.finish)
+
+
+async def test_the_next_model_is_given_what_the_last_one_answered(tiny_model: Path) -> None:
+    drafts = Drafts()
+    messages = [Message("user", "What time is it?")]
+    with BatchedModel(tiny_model, max_tokens=12, drafts=drafts) as first:
+        said = await first.reply(messages)
+        prompt = first.render(messages)
+    kept = drafts.of(prompt)
+    with BatchedModel(tiny_model, max_tokens=12, drafts=drafts) as second:
+        again = await second.reply(messages)
+
+    assert len(kept) == said.usage.output_tokens
+    assert again == said
+
+
+def test_drafts_can_be_hidden() -> None:
+    drafts = Drafts()
+    drafts.remember([1, 2], [3])
+    with drafts.hidden():
+        drafts.remember([1], [4])
+        assert drafts.of([1, 2]) == []
+    assert (drafts.of([1, 2]), drafts.of([1]), drafts.of([2])) == ([3], [4], [])
