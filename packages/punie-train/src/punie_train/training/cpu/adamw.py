@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-PART = 1 << 15
+PART = 1 << 14
 """Parameters that are updated at a time: five arrays of them stay in the second-level cache."""
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 

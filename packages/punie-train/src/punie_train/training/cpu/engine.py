@@ -9,15 +9,16 @@ Covered: what `obstacle` lets through.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from punie_train.doctor import usable_cores
-from punie_train.mlx import ON_CPU, mx
+from punie_train.mlx import ON_CPU, flat, mx
 from punie_train.progress import Progress
 from punie_train.training.activations import Store
 from punie_train.training.cpu.adamw import AdamW, add_and_square
@@ -28,13 +29,16 @@ from punie_train.training.cpu.layer import (
     root_mean_square_backward,
 )
 from punie_train.training.cpu.loss import loss_and_gradient
-from punie_train.training.cpu.packing import Pack, cost, in_packs, pack, share
+from punie_train.training.cpu.packing import Pack, in_packs, pack, share
 from punie_train.training.cpu.parameters import Parameters
 from punie_train.training.cpu.products import Workspace, available, use_threads
+from punie_train.training.cpu.shared import SharedTokens
 from punie_train.training.distributed import local_ranks
 from punie_train.training.engine import Job, clipping
 from punie_train.training.loss import output_weight
 
+SEEN = 1900
+"""So many tokens seen make attention as dear as a layer's products (SmolLM2-135M, two cores)."""
 MOST_CORES = 8
 """Each core has a gradient of its own, as large as what is trained."""
 
@@ -63,7 +67,7 @@ def obstacle(job: Job) -> str:
 
 
 class _Lane:
-    """What one core has of its own: memory, a gradient, and gradients of the shared tokens' states."""
+    """What one core has of its own: memory and a gradient."""
 
     def __init__(self, parameters: Parameters, layers: Sequence[Layer], first: int) -> None:
         self.space = Workspace()
@@ -71,7 +75,6 @@ class _Lane:
         self.weights = [
             parameters.gradient(first + index, self.gradient) for index in range(len(layers))
         ]
-        self.states: list[State] = []
 
 
 class CpuEngine:
@@ -108,6 +111,9 @@ class CpuEngine:
         self._norm = np.asarray(self._model.model.norm.weight)
         self._embeddings = np.asarray(self._model.model.embed_tokens.weight)
         self._below = np.empty((0, args.hidden_size), np.float32)
+        # Logits are computed forth and back; each trained weight forth, back, and once for its gradient.
+        trained = sum(value.size for value in flat(self._model.layers[-1].parameters()).values())
+        self._output_cost = 2 * self._output.size / (3 * trained * job.layers)
 
     def _layer(self, index: int) -> Layer:
         weights = self.parameters.layer(index)
@@ -121,20 +127,23 @@ class CpuEngine:
         with self._all_threads():
             self._below, states = self._through(frozen, self._embeddings[list(self._job.shared)])
         groups = in_packs(rows, self._own)
-        spaces = [lane.space for lane in self._lanes]
+        spaces: SimpleQueue[Workspace] = SimpleQueue()
+        for lane in self._lanes:
+            spaces.put(lane.space)
 
-        def run(numbered: tuple[int, Sequence[int]]) -> np.ndarray:
-            number, group = numbered
-            return self._frozen(frozen, states, self._pack(group), spaces[number % self._cores])
+        def run(group: Sequence[int]) -> np.ndarray:
+            space = spaces.get()
+            try:
+                return self._frozen(frozen, states, self._pack(group), space)
+            finally:
+                spaces.put(space)
 
         with progress.task("frozen layers", len(rows)) as task:
-            for at in range(0, len(groups), self._cores):
-                now = groups[at : at + self._cores]
-                for group, hidden in zip(now, self._executor.map(run, enumerate(now)), strict=True):
-                    ends = np.cumsum([self._own[row] for row in group])
-                    for row, output in zip(group, np.split(hidden, ends[:-1]), strict=True):
-                        self._store.keep(row, output)
-                    task.advance(len(group))
+            for group, hidden in zip(groups, self._executor.map(run, groups), strict=True):
+                ends = np.cumsum([self._own[row] for row in group])
+                for row, output in zip(group, np.split(hidden, ends[:-1]), strict=True):
+                    self._store.keep(row, output)
+                task.advance(len(group))
 
     def _frozen(
         self, layers: Sequence[Layer], states: Sequence[State], packed: Pack, space: Workspace
@@ -184,47 +193,89 @@ class CpuEngine:
 
     def gradient(self, rows: Sequence[int]) -> tuple[float, np.ndarray, float]:
         """Return rows' summed loss, its flat gradient and the sum of its squares, until the next call."""
-        self._space.back()
-        states, kept = self._shared_forward()
+        shared = SharedTokens(self._trained, self._below, self._cores)
         lots = self._lots(rows)
 
         def run(index: int) -> float:
             lane = self._lanes[index]
             lane.gradient[...] = 0
-            lane.states = [layer.empty_state(self._shared) for layer in self._trained]
-            return sum(self._pack_gradient(lane, part, states) for part in lots[index])
+            states = [layer.empty_state(self._shared) for layer in self._trained]
+            if index == 0:
+                self._space.back()
+                shared.forward(self._space, keep=True)
+            loss = 0.0
+            for number, part in enumerate(lots[index], start=1):
+                last = number == len(lots[index])
+                loss += self._pack_gradient(index, part, shared, states, last=last)
+            if not lots[index]:
+                for layer, state in enumerate(states):
+                    shared.arrive(layer, index, state)
+            if index == 0:
+                shared.backward(lane.weights, self._space)
+            return loss
 
-        loss = sum(self._executor.map(run, range(self._cores)))
-        if self._shared:
-            self._shared_backward(kept)
-        flat = [lane.gradient for lane in self._lanes]
-        return loss, flat[0], add_and_square(flat, self._executor, self._cores)
+        loss = sum(self._each_lane(run, shared))
+        parts = [lane.gradient for lane in self._lanes]
+        return loss, parts[0], add_and_square(parts, self._executor, self._cores)
+
+    def _each_lane(self, run: Callable[[int], float], shared: SharedTokens) -> list[float]:
+        """Run a function for each lane at once, and return what each returned."""
+
+        def guarded(index: int) -> float:
+            try:
+                return run(index)
+            except BaseException as error:
+                shared.fail(error)  # or the others would wait for ever
+                raise
+
+        return list(self._executor.map(guarded, range(self._cores)))
 
     def _lots(self, rows: Sequence[int]) -> list[list[list[int]]]:
-        """Return each core's packs of rows."""
-        costs = [
-            cost(self._own[row], len(self._job.rows[row].supervised), self._shared) for row in rows
-        ]
+        """Return each lane's packs of rows; the first has the shared tokens too."""
+        costs = [self._cost(self._own[row], len(self._job.rows[row].supervised)) for row in rows]
+        before = [self._cost(self._shared, 0), *[0.0] * (self._cores - 1)]
         return [
-            in_packs([rows[index] for index in part], self._own)
-            for part in share(costs, self._cores)
+            in_packs([rows[index] for index in part], self._own) for part in share(costs, before)
         ]
 
-    def _pack_gradient(self, lane: _Lane, rows: Sequence[int], states: Sequence[State]) -> float:
-        """Return the summed loss of a pack of rows, and add its gradient to the lane's."""
-        packed, space = self._pack(rows), lane.space
+    def _cost(self, own: int, supervised: int) -> float:
+        """Return what a row costs, in tokens: scores grow with all that is seen, logits are dear."""
+        return own * (1 + (self._shared + own) / SEEN) + self._output_cost * supervised
+
+    def _pack_gradient(
+        self,
+        index: int,
+        rows: Sequence[int],
+        shared: SharedTokens,
+        to_states: Sequence[State],
+        *,
+        last: bool,
+    ) -> float:
+        """Return the summed loss of a pack of rows, and add its gradient to a lane's.
+
+        Args:
+            index: the lane.
+            rows: the pack's rows.
+            shared: gives the shared tokens' states.
+            to_states: gradients of these, are added to.
+            last: whether the lane has no other pack after this one.
+        """
+        lane, packed = self._lanes[index], self._pack(rows)
+        space = lane.space
         space.back()
         hidden, kept = self._hidden(rows), []
-        for layer, state in zip(self._trained, states, strict=True):
+        for number, layer in enumerate(self._trained):
             out = space.take(*hidden.shape)
-            kept.append(layer.forward(hidden, state, packed.rows, out, space))
+            kept.append(layer.forward(hidden, shared.state(number), packed.rows, out, space))
             hidden = out
         loss, of_chosen = self._loss(hidden, packed, space)
         hidden[...] = 0
         hidden[packed.positions] = of_chosen
-        parts = zip(self._trained, kept, lane.weights, lane.states, strict=True)
-        for layer, left, gradient, to_state in reversed(list(parts)):
-            layer.backward(left, hidden, gradient, to_state, space)
+        for number in reversed(range(len(self._trained))):
+            layer, to_state = self._trained[number], to_states[number]
+            layer.backward(kept[number], hidden, lane.weights[number], to_state, space)
+            if last:
+                shared.arrive(number, index, to_state)
         return loss
 
     def _loss(self, hidden: np.ndarray, packed: Pack, space: Workspace) -> tuple[float, np.ndarray]:
@@ -237,60 +288,28 @@ class CpuEngine:
         root_mean_square_backward(chosen, rate, self._norm, normed, gradient, None)
         return loss, gradient
 
-    def _shared_forward(self) -> tuple[list[State], list[Any]]:
-        """Return the shared tokens' states in the trained layers, and what their gradient needs."""
-        if not self._shared:
-            return [layer.empty_state(0) for layer in self._trained], []
-        states, left, hidden = [], [], self._below
-        with self._all_threads():
-            for layer in self._trained[:-1]:
-                out = self._space.take(*hidden.shape)
-                place = [slice(0, self._shared)]
-                kept = layer.forward(hidden, layer.empty_state(0), place, out, self._space)
-                states.append(kept.attention.state_of_first(kept.projected))
-                left.append(kept)
-                hidden = out
-            state, kept = self._trained[-1].state(hidden, self._space)
-        return [*states, state], [*left, kept]
-
-    def _shared_backward(self, kept: Sequence[Any]) -> None:
-        """Take what arrived at the shared tokens' states through the shared tokens, once."""
-        arrived = [
-            State(sum(one.keys for one in states), sum(one.values for one in states))
-            for states in zip(*(lane.states for lane in self._lanes), strict=True)
-        ]
-        lane, hidden = self._lanes[0], self._space.take(*self._below.shape)
-        with self._all_threads():
-            self._trained[-1].backward_of_state(
-                kept[-1], arrived[-1], hidden, lane.weights[-1], self._space
-            )
-            for index in reversed(range(len(self._trained) - 1)):
-                layer = self._trained[index]
-                nothing = layer.empty_state(0)
-                layer.backward(
-                    kept[index], hidden, lane.weights[index], nothing, self._space, arrived[index]
-                )
-
     def loss(self, rows: Sequence[int]) -> float:
         """Return the summed loss of rows' supervised tokens, of this rank alone."""
-        self._space.back()
-        states, _ = self._shared_forward()
+        shared = SharedTokens(self._trained, self._below, self._cores)
         lots = self._lots(rows)
 
         def run(index: int) -> float:
             space, total = self._lanes[index].space, 0.0
+            if index == 0:
+                self._space.back()
+                shared.forward(self._space, keep=False)
             for part in lots[index]:
                 packed, hidden = self._pack(part), self._hidden(part)
-                for layer, state in zip(self._trained, states, strict=True):
+                for number, layer in enumerate(self._trained):
                     out = np.empty_like(hidden)
                     space.back()
-                    layer.forward(hidden, state, packed.rows, out, space)
+                    layer.forward(hidden, shared.state(number), packed.rows, out, space)
                     hidden = out
                 space.back()
                 total += self._loss(hidden, packed, space)[0]
             return total
 
-        return sum(self._executor.map(run, range(self._cores)))
+        return sum(self._each_lane(run, shared))
 
     def _pack(self, rows: Sequence[int]) -> Pack:
         return pack([self._job.rows[row] for row in rows], self._shared)
@@ -333,5 +352,5 @@ class CpuEngine:
 
     def close(self) -> None:
         """Give memory, files and threads back."""
-        self._executor.shutdown()
+        self._executor.shutdown(cancel_futures=True)
         self._store.close()

@@ -9,8 +9,8 @@ import numpy as np
 
 from punie_train.training.cpu.products import Workspace, multiply
 
-CHUNK = 256
-"""Positions whose logits exist at one time (50 MB for a vocabulary of 49 152)."""
+CHUNK = 128
+"""Positions whose logits exist at one time on a core (25 MB for a vocabulary of 49 152)."""
 ROWS = 8
 """Positions whose logits stay in the cache from the first pass over them to the last."""
 

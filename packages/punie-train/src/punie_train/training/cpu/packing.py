@@ -13,7 +13,7 @@ import numpy as np
 
 from punie_train.training.rows import Row
 
-TOKENS = 512
+TOKENS = 384
 """Most tokens of a pack of several rows: 50 KB a token and trained layer of SmolLM2-135M are held."""
 
 
@@ -49,15 +49,15 @@ def pack(rows: Sequence[Row], shared: int) -> Pack:
     return Pack(np.array(tokens), tuple(places), np.array(positions), np.array(targets))
 
 
-def cost(own: int, supervised: int, shared: int) -> float:
-    """Return what a row costs, in tokens without attention: scores grow with all it sees, logits are dear."""
-    return own * (1 + (shared + own) / 1900) + 0.6 * supervised
+def share(costs: Sequence[float], before: Sequence[float]) -> list[list[int]]:
+    """Return the indices of costs in parts of about equal sums; the dearest are placed first.
 
-
-def share(costs: Sequence[float], parts: int) -> list[list[int]]:
-    """Return the indices of costs in parts of about equal sums; the dearest are placed first."""
-    shares: list[list[int]] = [[] for _ in range(parts)]
-    sums = [0.0] * parts
+    Args:
+        costs: what each costs.
+        before: what each part costs already; their number is the number of parts.
+    """
+    shares: list[list[int]] = [[] for _ in before]
+    sums = list(before)
     for index in sorted(range(len(costs)), key=lambda index: (-costs[index], index)):
         lightest = sums.index(min(sums))
         shares[lightest].append(index)

@@ -9,6 +9,7 @@ Covered: float32 arrays whose last axis is contiguous. Not covered: other BLAS l
 from __future__ import annotations
 
 import ctypes
+import math
 from functools import cache
 from typing import Any
 
@@ -121,7 +122,7 @@ class Workspace:
 
     def take(self, *shape: int) -> np.ndarray:
         """Return an array of this shape with arbitrary contents."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         while self._slab < len(self._slabs) and self._at + size > len(self._slabs[self._slab]):
             self._slab, self._at = self._slab + 1, 0
         if self._slab == len(self._slabs):
