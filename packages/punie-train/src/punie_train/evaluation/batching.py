@@ -29,7 +29,7 @@ from punie_train.models.loading import LoadedModel, load_for_inference
 
 KEPT_PREFIXES = 64
 """How many conversations' computed prefixes are kept for their next turn."""
-KEPT_BYTES = 512 << 20
+KEPT_BYTES = 256 << 20
 """How much memory the kept prefixes may take."""
 FREED_BYTES = 256 << 20
 """How much freed memory MLX may keep for reuse; batches of changing size would let it grow for ever."""

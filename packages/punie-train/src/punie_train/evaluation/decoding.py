@@ -88,7 +88,7 @@ class Batch:
         self._joining: list[list[Any]] = []
 
     def join(self, reply: Reply, cache: list[Any]) -> None:
-        """Let a reply that has begun go on here; the cache holds what it has `seen`."""
+        """Let a reply that has begun go on here; the cache holds what it has `seen`, and is used up."""
         self.replies.append(reply)
         self._joining.append(cache)
 
@@ -109,13 +109,16 @@ class Batch:
         if not self._joining:
             return
         joining, self._joining = self._joining, []
-        for number, layers in enumerate(zip(*joining, strict=True)):
+        for number in range(len(joining[0])):
+            layers = [cache[number] for cache in joining]
             merged = layers[0].merge(layers)
             if len(self._cache) == number:
                 self._cache.append(merged)
             else:
                 self._cache[number].extend(merged)
             mx.eval(self._cache[number].state)
+            for cache in joining:
+                cache[number] = None
 
     def _leave(self) -> list[tuple[Reply, list[Any]]]:
         ended = [number for number, reply in enumerate(self.replies) if reply.finish]
