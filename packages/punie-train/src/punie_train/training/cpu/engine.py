@@ -105,6 +105,7 @@ class CpuEngine:
         self._lanes = [
             _Lane(self.parameters, self._trained, self._first) for _ in range(self._cores)
         ]
+        self._left_over = False
         self._space = Workspace()
         self._optimizer = AdamW(self.parameters.size, job.config.weight_decay)
         self._output = np.asarray(output_weight(self._model).astype(mx.float32))
@@ -189,6 +190,7 @@ class CpuEngine:
         self._optimizer.update(
             self.parameters.values, gradient, factor, rate, self._executor, self._cores
         )
+        self._left_over = False  # the optimizer cleared it on its way
         return loss, norm
 
     def gradient(self, rows: Sequence[int]) -> tuple[float, np.ndarray, float]:
@@ -198,7 +200,8 @@ class CpuEngine:
 
         def run(index: int) -> float:
             lane = self._lanes[index]
-            lane.gradient[...] = 0
+            if self._left_over:
+                lane.gradient[...] = 0
             states = [layer.empty_state(self._shared) for layer in self._trained]
             if index == 0:
                 self._space.back()
@@ -215,6 +218,7 @@ class CpuEngine:
             return loss
 
         loss = sum(self._each_lane(run, shared))
+        self._left_over = True
         parts = [lane.gradient for lane in self._lanes]
         return loss, parts[0], add_and_square(parts, self._executor, self._cores)
 
