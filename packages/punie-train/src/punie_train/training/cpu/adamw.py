@@ -14,7 +14,7 @@ import numpy as np
 
 PART = 1 << 18
 """Parameters that are updated at a time. Smaller parts would fit the second-level cache, but each operation
-takes Python's lock, and two cores that take it every few microseconds wait for each other most of the time."""
+takes Python's lock, and cores that take it every few microseconds mostly wait for each other."""
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
