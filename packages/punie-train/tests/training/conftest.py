@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from punie_train.mlx import mx, nn
 from punie_train.models import prepare_base, resolve_base
 from punie_train.progress import Progress
+from punie_train.training.rows import Row
 
 SYSTEM = "You are Punie. Act with one ```python block.\ntypecheck(path)\nread_file(path)"
 FILES = ("app.py", "src/models.py", "lib/views.py", "tests/test_api.py", "tools/build.py")
@@ -84,3 +88,18 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = [json.dumps(make_record(number)) + "\n" for number in numbers]
         (folder / f"{name}.jsonl").write_text("".join(lines))
     return folder
+
+
+@pytest.fixture
+def plain_loss() -> Callable[[Any, Sequence[Row]], mx.array]:
+    """The summed loss by the whole model, row by row, with nothing shared, cached or left out."""
+
+    def loss(model: Any, rows: Sequence[Row]) -> mx.array:
+        total = mx.array(0.0)
+        for row in rows:
+            logits = model(mx.array([row.tokens[:-1]]))[0]
+            losses = nn.losses.cross_entropy(logits, mx.array(row.tokens[1:]))
+            total = total + sum(losses[at - 1] for at in row.supervised)
+        return total
+
+    return loss

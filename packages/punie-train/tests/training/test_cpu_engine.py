@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,6 @@ from punie_train.training.engine import Job
 from punie_train.training.rows import Row
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)")
-
-
-def plain_loss(model: Any, rows: list[Row]) -> mx.array:
-    """The summed loss by the whole model, row by row, with nothing shared, cached or left out."""
-    total = mx.array(0.0)
-    for row in rows:
-        logits = model(mx.array([row.tokens[:-1]]))[0]
-        losses = nn.losses.cross_entropy(logits, mx.array(row.tokens[1:]))
-        total = total + sum(losses[at - 1] for at in row.supervised)
-    return total
 
 
 def make_rows(seed: int, shared: int, lengths: list[int]) -> list[Row]:
@@ -67,7 +58,11 @@ def make_job(base: Path, rows: list[Row], shared: int, **config: Any) -> Job:
 @pytest.mark.parametrize("layers", [1, 2, -1])
 @pytest.mark.parametrize("shared", [0, 1, 9])
 def test_loss_and_gradient_equal_those_of_the_whole_model_in_mlx(
-    method: str, layers: int, shared: int, tiny_llama: Path
+    method: str,
+    layers: int,
+    shared: int,
+    tiny_llama: Path,
+    plain_loss: Callable[[Any, Sequence[Row]], mx.array],
 ) -> None:
     rows = make_rows(layers, shared, [7, 3, 31, 2, 12])
     job = make_job(tiny_llama, rows, shared, method=method, num_layers=layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,6 @@ from punie_train.training.loss import summed_loss
 from punie_train.training.network import Gradient, Network
 from punie_train.training.parallel import Streams
 from punie_train.training.rows import Row, read_rows, shared_prefix
-
-
-def plain_loss(model: Any, rows: list[Row]) -> mx.array:
-    """The summed loss by the whole model, row by row, with nothing shared, cached or left out."""
-    total = mx.array(0.0)
-    for row in rows:
-        logits = model(mx.array([row.tokens[:-1]]))[0]
-        losses = nn.losses.cross_entropy(logits, mx.array(row.tokens[1:]))
-        total = total + sum(losses[at - 1] for at in row.supervised)
-    return total
 
 
 def cut(base: Path, records: Path, layers: int, share: bool) -> tuple[Any, Network, list[Row]]:
@@ -57,7 +48,12 @@ def compute(network: Network, rows: list[Row], budget: int = 1 << 30) -> list[np
 @pytest.mark.parametrize("layers", [1, -1])
 @pytest.mark.parametrize("share", [True, False])
 def test_loss_and_gradient_equal_those_of_the_whole_model(
-    base: str, layers: int, share: bool, records: Path, request: pytest.FixtureRequest
+    base: str,
+    layers: int,
+    share: bool,
+    records: Path,
+    plain_loss: Callable[[Any, Sequence[Row]], mx.array],
+    request: pytest.FixtureRequest,
 ) -> None:
     model, network, rows = cut(request.getfixturevalue(base), records, layers, share)
     with fast_math(model):
