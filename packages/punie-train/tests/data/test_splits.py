@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from punie_train.data.splits import normalised, plain, split_of
@@ -26,6 +26,9 @@ def test_a_phrasing_is_in_one_split_whatever_class_it_names(first, second):
 
 
 @given(st.text())
+@example("\u0131")
+@example("ß")
+@example("\u0130")
 def test_case_and_punctuation_do_not_move_a_row(prompt):
     assert normalised(normalised(prompt)) == normalised(normalised(prompt).upper().lower())
     assert split_of("read", prompt) == split_of("read", prompt)

@@ -7,10 +7,11 @@ a turn that is cancelled meanwhile ends at once, and the opening goes on for the
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Sequence
 
     from punie_agent.acp.editor import Editor
     from punie_agent.acp.mcp import ServerConfig
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from punie_agent.loop import TurnResult
     from punie_agent.permissions import Mode
 
-__all__ = ["GRACE", "LazyWorkspace", "TurnCancelledError", "finished"]
+__all__ = ["GRACE", "LazyWorkspace", "TurnCancelledError", "finished", "held"]
 
 GRACE = 10.0
 """Seconds that a turn has for ending by itself when it is cancelled."""
@@ -90,6 +91,20 @@ class LazyWorkspace:
             await workspace.close()
             raise
         return workspace
+
+
+@asynccontextmanager
+async def held(lock: asyncio.Lock, cancel: asyncio.Event) -> AsyncGenerator[None]:
+    """Hold a lock inside the block.
+
+    Raises:
+        TurnCancelledError: `cancel` was set before the lock was free.
+    """
+    await _unless(cancel, lock.acquire())
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 async def _unless(cancel: asyncio.Event, work: Awaitable[_T]) -> _T:

@@ -15,7 +15,7 @@ from punie_agent.acp import commands
 from punie_agent.acp.asking import Person
 from punie_agent.acp.editor import UpdateStream
 from punie_agent.acp.history import History
-from punie_agent.acp.lazy import GRACE, LazyWorkspace, TurnCancelledError, finished
+from punie_agent.acp.lazy import GRACE, LazyWorkspace, TurnCancelledError, finished, held
 from punie_agent.acp.narrator import Narrator
 from punie_agent.acp.options import config_options, mode_state
 from punie_agent.acp.prompt import Prompt, read_prompt
@@ -168,13 +168,16 @@ class Session:
         self, prompt: Prompt, blocks: Sequence[object], cancel: asyncio.Event
     ) -> schema.PromptResponse:
         try:
-            async with self._turns:
+            # Who holds the lock may be opening the workspace for a minute, unaware of this turn's cancel.
+            async with held(self._turns, cancel):
                 if cancel.is_set() or self._closed:
                     return schema.PromptResponse(stop_reason="cancelled")
                 with self.stored.turn() as changed:
                     if changed:
                         self.history.load()
                     return await self._turn(prompt, blocks, cancel)
+        except TurnCancelledError:
+            return schema.PromptResponse(stop_reason="cancelled")
         finally:
             self._cancels.remove(cancel)
 

@@ -33,7 +33,8 @@ _MARKS = re.compile(r"[^\w·]+")
 def normalised(prompt: str) -> str:
     """Return a prompt in lower case, without punctuation, its names masked."""
     masked = _NAMES.sub(" · ", prompt)
-    return _MARKS.sub(" ", masked.casefold()).strip()
+    # Upper case first: it makes one letter of a dotted and a dotless i, as a shouted prompt does.
+    return _MARKS.sub(" ", masked.upper().casefold()).strip()
 
 
 def plain(prompt: str) -> str:
