@@ -167,7 +167,10 @@ def test_a_server_killed_in_the_middle_of_an_answer_costs_that_turn_and_comes_ba
             assert "\n" not in caught.value.message
             before = len(agent.updates("agent_message_chunk"))
             again = agent.begin("session/prompt", prompt(session))
-            await agent.until(lambda a: len(a.updates("agent_message_chunk")) > before)
+            await agent.until(
+                lambda a: again.done() or len(a.updates("agent_message_chunk")) > before
+            )
+            assert not again.done(), await again
             assert servers(agent.process.pid) != [server]
             agent.notify("session/cancel", {"sessionId": session})
             await asyncio.wait_for(again, 120)
