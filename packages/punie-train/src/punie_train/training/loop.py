@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 from punie_train.artefacts import digest_file, whole_folder, write_json
 from punie_train.errors import TrainingError
-from punie_train.mlx import BLAS, load_arrays, mx
+from punie_train.mlx import BLAS, flat, load_arrays, mx
 from punie_train.models.loading import LoadedModel, load_base
 from punie_train.progress import Progress
 from punie_train.training.adapters import make_trainable, write_adapter
@@ -124,7 +124,7 @@ class _Training:
         progress: Progress,
     ) -> None:
         self.config, self.loaded, self.rows, self.valid = config, loaded, rows, valid
-        self.folder, self.digest, self.progress = folder, digest, progress
+        self.folder, self.progress = folder, progress
         self.behaviour = behaviour
         self.ranks = Ranks()
         self.layers = make_trainable(loaded.model, config)
@@ -132,6 +132,7 @@ class _Training:
         shared = rows[0].tokens[: shared_prefix(together)]
         self.shared = len(shared)
         self.engine = make_engine(Job(config, loaded, self.layers, together, shared, self.ranks))
+        self.digest = f"{digest}-{self.engine.name}"
         self.lengths = [len(row.tokens) for row in rows]
         size = steps_per_epoch(len(rows), config.batch_size)
         self.steps = config.iterations or math.ceil((config.epochs or 1) * size)
@@ -155,7 +156,9 @@ class _Training:
             self.engine.close()
 
     def _announce(self, first: int) -> None:
-        trainable = sum(value.size for value in self.engine.weights().values())
+        trainable = sum(
+            value.size for value in flat(self.loaded.model.trainable_parameters()).values()
+        )
         self.progress.note(
             f"{len(self.rows)} rows, {self.steps} steps, {self.layers} layers, {trainable / 1e6:.2f}M "
             f"trainable; {self.shared} tokens shared by all rows, engine {self.engine.name}, BLAS {BLAS.name}"
@@ -268,9 +271,7 @@ class _Training:
         )
 
     def _resume(self) -> int:
-        run = f"{self.digest}-{self.engine.name}"
-        self.digest = run
-        found = read_checkpoint(self.folder, run) if self.ranks.first else None
+        found = read_checkpoint(self.folder, self.digest) if self.ranks.first else None
         first = int(self.ranks.sum_number(found.step if found else 0))
         if not first:
             for leftover in self.folder.iterdir():
@@ -285,8 +286,9 @@ class _Training:
             self.total.tokens = int(figures["tokens"])
             self.total.supervised = int(figures["supervised"])
             self.total.seconds = figures["seconds"]
-        there = (self.engine.weights(), self.engine.optimizer_state())
-        state = (found.weights, found.optimizer) if found else there
+            state = (found.weights, found.optimizer)
+        else:  # another rank, which has nothing but the shapes to offer
+            state = (self.engine.weights(), self.engine.optimizer_state())
         self.engine.load(*self.ranks.from_first(state))
         best = (*self.best, self.best_step) if self.ranks.first else (0.0, 0.0, 0)
         right, loss, step = map(self.ranks.sum_number, best)

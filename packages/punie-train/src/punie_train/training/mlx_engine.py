@@ -30,8 +30,6 @@ class MlxEngine:
 
     def __init__(self, job: Job) -> None:
         self._job, self._config, self._model = job, job.config, job.loaded.model
-        self._fast = fast_math(self._model)
-        self._fast.__enter__()
         self._network = Network(self._model, job.layers, job.shared)
         self._activations = Activations(self._network, job.rows, job.config.cache_mb << 20)
         self._streams = Streams(job.config.streams, local_ranks())
@@ -40,6 +38,8 @@ class MlxEngine:
         self._optimizer.init(self._model.trainable_parameters())
         self._lengths = [len(row.tokens) for row in job.rows]
         self._model.train()
+        self._fast = fast_math(self._model)
+        self._fast.__enter__()  # last: where anything above fails, nobody would take it back
 
     def prepare(self, rows: Sequence[int], progress: Progress) -> None:
         """Compute what the frozen layers make of rows, once."""
