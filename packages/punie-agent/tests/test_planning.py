@@ -173,6 +173,22 @@ async def test_a_plan_that_nobody_could_be_asked_about_waits_and_writes_nothing(
     assert finished.result.status == "pending"
 
 
+async def taken_up(
+    project: Path, first: TurnResult, paused: PausedRun, person: Person, mode: Mode
+) -> TurnResult:
+    """The next turn of a conversation whose plan waits."""
+    model = ScriptedModel(["As you wish."])
+    async with open_workbench(project, model, asker=person, mode=mode) as bench:
+        return await run_turn(
+            model=model,
+            contract=bench.contract,
+            sandbox=bench.sandbox,
+            messages=[*first.messages, Message("user", "Go on")],
+            permissions=bench.permissions,
+            paused=paused,
+        )
+
+
 @pytest.mark.parametrize("mode", ["plan", "ask"])
 @pytest.mark.parametrize("outcome", ["allow_once", "reject"])
 async def test_a_plan_that_waits_is_made_anew_and_asked_about_again(
@@ -182,16 +198,8 @@ async def test_a_plan_that_waits_is_made_anew_and_asked_about_again(
     assert first.paused is not None
     (project / "app.py").write_text('count: int = "three"  # changed meanwhile\n')
     person = Person(outcome)
-    model = ScriptedModel(["As you wish."])
-    async with open_workbench(project, model, asker=person, mode=mode) as bench:
-        result = await run_turn(
-            model=model,
-            contract=bench.contract,
-            sandbox=bench.sandbox,
-            messages=[*first.messages, Message("user", "Go on")],
-            permissions=bench.permissions,
-            paused=PausedRun.from_json(first.paused.to_json()),
-        )
+    stored = PausedRun.from_json(first.paused.to_json())
+    result = await taken_up(project, first, stored, person, mode)
     assert {request.tool for request in person.asked} == (
         {"plan"} if mode == "plan" else {"write_file"}
     )
@@ -207,16 +215,7 @@ async def test_the_code_of_a_waiting_plan_cannot_be_changed(project: Path) -> No
     assert b"new.py" in first.paused.blob
     forged = replace(first.paused, blob=first.paused.blob.replace(b"new.py", b"old.py"))
     person = Person("allow_once")
-    model = ScriptedModel(["As you wish."])
-    async with open_workbench(project, model, asker=person, mode="auto") as bench:
-        result = await run_turn(
-            model=model,
-            contract=bench.contract,
-            sandbox=bench.sandbox,
-            messages=[*first.messages, Message("user", "Go on")],
-            permissions=bench.permissions,
-            paused=forged,
-        )
+    result = await taken_up(project, first, forged, person, "auto")
     assert "the plan was changed" in result.messages[3].content
     assert person.asked == []
     assert not (project / "old.py").exists()
