@@ -27,6 +27,7 @@ class Diagnosis:
         device: the device MLX computes on.
         blas: name of the BLAS in use, with why.
         gflops: float32 matrix products, 10⁹ operations a second, best of several.
+        half: whether training on the CPU multiplies in float16, which then takes less than half the time.
         cores: processor cores this process may use.
         memory_bytes: physical memory.
         free_disk_bytes: space left in the current folder.
@@ -39,6 +40,7 @@ class Diagnosis:
     device: str
     blas: str
     gflops: float
+    half: bool
     cores: int
     memory_bytes: int
     free_disk_bytes: int
@@ -48,13 +50,14 @@ class Diagnosis:
     def lines(self) -> list[str]:
         """Return the diagnosis as lines for people."""
         memory, disk = self.memory_bytes / 2**30, self.free_disk_bytes / 2**30
+        half = "; training multiplies in float16 (AVX512-FP16)" if self.half else ""
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         return [
             f"machine   {self.machine}, {self.cores} cores, {memory:.0f} GiB memory, {disk:.0f} GiB free",
             f"python    {self.python}",
             f"device    {self.device}",
             f"BLAS      {self.blas}",
-            f"speed     {self.gflops:.0f} GFLOP/s (float32 matrix product)",
+            f"speed     {self.gflops:.0f} GFLOP/s (float32 matrix product){half}",
             f"versions  {versions}",
             *(f"advice    {text}" for text in self.advice),
         ]
@@ -63,6 +66,7 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Measure this machine; takes about a second."""
     from punie_train.mlx import BLAS, ON_CPU, mx
+    from punie_train.training.cpu.products import half_is_fast
 
     gflops = measure_gflops()
     advice = []
@@ -76,6 +80,7 @@ def diagnose() -> Diagnosis:
         device=str(mx.default_device()),
         blas=f"{BLAS.name} ({BLAS.path or BLAS.note})",
         gflops=gflops,
+        half=ON_CPU and half_is_fast(),
         cores=usable_cores(),
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         free_disk_bytes=shutil.disk_usage(".").free,

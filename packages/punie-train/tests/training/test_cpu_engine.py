@@ -44,7 +44,7 @@ def make_rows(seed: int, shared: int, lengths: list[int]) -> list[Row]:
 
 
 def make_job(base: Path, rows: list[Row], shared: int, **config: Any) -> Job:
-    defaults = {"method": "full", "num_layers": 2, "rank": 4}
+    defaults = {"method": "full", "num_layers": 2, "rank": 4, "precision": "float32"}
     settings_ = TrainConfig.model_validate(defaults | config)
     loaded = load_base(base)
     layers = make_trainable(loaded.model, settings_)
@@ -92,7 +92,8 @@ def test_a_training_of_either_engine_ends_at_the_same_weights(
     for engine in ("cpu", "mlx"):
         told = {"engine": engine, "method": method, "num_layers": 2, "iterations": 6}
         told["batch_size"] = 24  # all rows, because only MLX wants rows of similar length together
-        config = TrainConfig.model_validate({**told, "weight_decay": 0.01, "keep": "last"})
+        told |= {"precision": "float32", "weight_decay": 0.01, "keep": "last"}
+        config = TrainConfig.model_validate(told)
         train(config, base=tiny_llama, data=records, out=tmp_path / engine, progress=progress)
         figures[engine] = json.loads((tmp_path / engine / "training.json").read_text())
         weights[engine] = load_arrays(tmp_path / engine / "adapters.safetensors")
@@ -105,6 +106,51 @@ def test_a_training_of_either_engine_ends_at_the_same_weights(
     assert weights["cpu"].keys() == weights["mlx"].keys()
     for name, value in weights["cpu"].items():
         assert number(mx.mean(mx.abs(value - weights["mlx"][name]))) < 2e-5, name
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_products_in_float16_give_almost_the_same_loss_and_gradient(
+    method: str, tiny_llama: Path
+) -> None:
+    rows = make_rows(3, 9, [7, 3, 31, 2, 12])
+    found = {}
+    for precision in ("float32", "float16"):
+        job = make_job(tiny_llama, rows, 9, method=method, precision=precision)
+        mx.random.seed(1)
+        engine = CpuEngine(job)
+        engine.parameters.values[...] = np.random.default_rng(0).normal(
+            0, 0.05, engine.parameters.size
+        )
+        engine.load(engine.weights(), engine.optimizer_state())
+        engine.prepare(range(len(rows)), Progress(stream=io.StringIO()))
+        loss, gradient, _ = engine.gradient(range(len(rows)))
+        found[engine.name] = (loss, gradient.copy())
+        engine.close()
+
+    assert list(found) == ["cpu", "cpu, float16 products"]
+    (loss, gradient), (loss_half, gradient_half) = found.values()
+    assert loss_half == pytest.approx(loss, rel=2e-3)
+    assert loss_half != loss
+    along = float(gradient @ gradient_half)
+    assert along > 0.999 * float(np.linalg.norm(gradient) * np.linalg.norm(gradient_half))
+    assert np.linalg.norm(gradient_half) == pytest.approx(np.linalg.norm(gradient), rel=0.01)
+
+
+def test_a_training_with_products_in_float16_learns_as_well(
+    tiny_llama: Path, records: Path, tmp_path: Path, progress: Progress
+) -> None:
+    losses = {}
+    for precision in ("float32", "float16"):
+        config = TrainConfig.model_validate(
+            {"method": "full", "num_layers": 2, "iterations": 12, "precision": precision}
+        )
+        out = tmp_path / precision
+        train(config, base=tiny_llama, data=records, out=out, progress=progress)
+        summary = json.loads((out / "training.json").read_text())
+        losses[summary["engine"]] = summary["validation_loss"]
+
+    assert list(losses) == ["cpu", "cpu, float16 products"]
+    assert losses["cpu, float16 products"] == pytest.approx(losses["cpu"], rel=0.01)
 
 
 def test_the_engine_is_chosen_by_what_it_covers(tiny_llama: Path, tiny_moe: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from punie_train.mlx import load_arrays, mx
 from punie_train.progress import Progress
 from punie_train.training import TrainConfig, train
+from punie_train.training.cpu.products import available
 
 CONFIG = {
     "iterations": 8,
@@ -30,6 +31,7 @@ import json, os, signal, sys
 from pathlib import Path
 from punie_train.progress import Progress, Task
 from punie_train.training import TrainConfig, train
+from punie_train.training.cpu.products import available
 
 class Deadly(Task):
     pass
@@ -47,12 +49,19 @@ train(TrainConfig(**json.loads(config)), base=Path(base), data=Path(data), out=P
 """
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])  # where there is MKL, by MLX and without it
+@pytest.mark.parametrize(
+    ("method", "precision"),
+    [
+        ("lora", "auto"),  # by MLX, because of the dropout
+        ("full", "float32"),
+        pytest.param("full", "float16", marks=pytest.mark.skipif(not available(), reason="MKL")),
+    ],
+)
 @pytest.mark.parametrize("step", [1, 5])
 def test_killed_training_goes_on_to_the_same_weights(
-    step: int, method: str, tiny_llama: Path, records: Path, tmp_path: Path
+    step: int, method: str, precision: str, tiny_llama: Path, records: Path, tmp_path: Path
 ) -> None:
-    config = {**CONFIG, "method": method}
+    config = {**CONFIG, "method": method, "precision": precision}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train(
         TrainConfig.model_validate(config),

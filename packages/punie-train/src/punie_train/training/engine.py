@@ -6,9 +6,11 @@ has) and `punie_train.training.cpu.engine` (Llama-like models on x86 CPUs, sever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 from punie_train.errors import TrainingError
 from punie_train.mlx import mx
@@ -70,6 +72,13 @@ class Engine(Protocol):
 
     def weights(self) -> dict[str, mx.array]:
         """Return what is trained by name; the model has the same values afterwards."""
+        ...
+
+    def snapshot(self) -> tuple[Mapping[str, mx.array | np.ndarray], Any]:
+        """Return what is trained by name and the optimizer's state, to be written before the next step.
+
+        Nothing is copied where that can be helped.
+        """
         ...
 
     def optimizer_state(self) -> Any:

@@ -192,7 +192,8 @@ class _Training:
         mean = loss / supervised
         if not math.isfinite(mean):
             raise TrainingError(
-                f"the loss became {mean} at step {step}; lower learning_rate or set clip_norm."
+                f"the loss became {mean} at step {step}; lower learning_rate, set clip_norm "
+                'or, where products were in float16, precision = "float32".'
             )
         seconds = time.monotonic() - started
         tokens = sum(self.lengths[row] for row in batch)
@@ -265,10 +266,8 @@ class _Training:
             "supervised": self.total.supervised,
             "seconds": self.total.seconds,
         }
-        state = self.engine.optimizer_state()
-        write_checkpoint(
-            self.folder, Checkpoint(step, self.digest, figures, self.engine.weights(), state)
-        )
+        weights, state = self.engine.snapshot()
+        write_checkpoint(self.folder, Checkpoint(step, self.digest, figures, weights, state))
 
     def _resume(self) -> int:
         found = read_checkpoint(self.folder, self.digest) if self.ranks.first else None

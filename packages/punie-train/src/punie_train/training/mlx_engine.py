@@ -129,6 +129,10 @@ class MlxEngine:
         """Return what is trained by name; the model has the same values."""
         return flat(self._model.trainable_parameters())
 
+    def snapshot(self) -> tuple[dict[str, mx.array], Any]:
+        """Return what is trained by name and the optimizer's state."""
+        return self.weights(), self._optimizer.state
+
     def optimizer_state(self) -> Any:
         """Return the optimizer's state."""
         return self._optimizer.state

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
 from queue import SimpleQueue
 from typing import Any
 
@@ -25,13 +26,20 @@ from punie_train.training.cpu.adamw import AdamW, add_and_square
 from punie_train.training.cpu.attention import Heads, Positions, State
 from punie_train.training.cpu.layer import (
     Layer,
+    Projection,
     root_mean_square,
     root_mean_square_backward,
 )
 from punie_train.training.cpu.loss import loss_and_gradient
 from punie_train.training.cpu.packing import Pack, in_packs, pack, share
 from punie_train.training.cpu.parameters import Parameters
-from punie_train.training.cpu.products import Workspace, available, use_threads
+from punie_train.training.cpu.products import (
+    Workspace,
+    available,
+    convert,
+    half_is_fast,
+    use_threads,
+)
 from punie_train.training.cpu.shared import SharedTokens
 from punie_train.training.distributed import local_ranks
 from punie_train.training.engine import Job, clipping
@@ -51,6 +59,8 @@ def obstacle(job: Job) -> str:
         "there is a GPU": not ON_CPU,
         "MKL is not loaded (install punie-train[cpu] on x86 Linux)": not available(),
         f"models of type {model.model_type!r} are left to MLX": model.model_type != "llama",
+        "products in float16 need numkong (install punie-train[cpu])": config.precision == "float16"
+        and find_spec("numkong") is None,
         "DoRA and dropout are left to MLX": config.method == "dora"
         or (config.method == "lora" and config.dropout > 0),
     }
@@ -80,13 +90,17 @@ class _Lane:
 class CpuEngine:
     """See `punie_train.training.engine.Engine`."""
 
-    name = "cpu"
+    name: str
     pads = False
     parameters: Parameters
     """What is trained, by name and as one flat array."""
 
     def __init__(self, job: Job) -> None:
         self._job, self._config = job, job.config
+        in_half = (
+            half_is_fast() if job.config.precision == "auto" else job.config.precision == "float16"
+        )
+        self.name = "cpu, float16 products" if in_half else "cpu"
         self._model, args = job.loaded.model, job.loaded.model.args
         cores = max(usable_cores() // local_ranks(), 1)
         self._cores = job.config.streams or min(cores, MOST_CORES)
@@ -98,6 +112,8 @@ class CpuEngine:
         size = args.head_dim or args.hidden_size // args.num_attention_heads
         self._heads = Heads(args.num_attention_heads, args.num_key_value_heads, size)
         self._positions = Positions(size, args.rope_theta, max(len(row.tokens) for row in job.rows))
+        self._half = np.empty(self.parameters.size, np.float16) if in_half else None
+        self._take_half()
         self._first = len(self._model.layers) - job.layers
         self._trained = [
             self._layer(index) for index in range(self._first, len(self._model.layers))
@@ -108,16 +124,22 @@ class CpuEngine:
         self._left_over = False
         self._space = Workspace()
         self._optimizer = AdamW(self.parameters.size, job.config.weight_decay)
-        self._output = np.asarray(output_weight(self._model).astype(mx.float32))
+        weight = np.asarray(output_weight(self._model).astype(mx.float32))
+        self._output = Projection(weight).in_half() if in_half else Projection(weight)
         self._norm = np.asarray(self._model.model.norm.weight)
         self._embeddings = np.asarray(self._model.model.embed_tokens.weight)
         self._below = np.empty((0, args.hidden_size), np.float32)
         # Logits are computed forth and back; each trained weight forth, back, and once for its gradient.
         trained = sum(value.size for value in flat(self._model.layers[-1].parameters()).values())
-        self._output_cost = 2 * self._output.size / (3 * trained * job.layers)
+        self._output_cost = 2 * weight.size / (3 * trained * job.layers)
+
+    def _take_half(self) -> None:
+        """Let products in float16 know the weights as they are now."""
+        if self._half is not None:
+            convert(self.parameters.values, self._half)
 
     def _layer(self, index: int) -> Layer:
-        weights = self.parameters.layer(index)
+        weights = self.parameters.layer(index, self._half)
         return Layer(weights, self._heads, self._positions, self._model.args.rms_norm_eps)
 
     # --- the frozen layers ----------------------------------------------------------------------
@@ -190,6 +212,7 @@ class CpuEngine:
         self._optimizer.update(
             self.parameters.values, gradient, factor, rate, self._executor, self._cores
         )
+        self._take_half()
         self._left_over = False  # the optimizer cleared it on its way
         return loss, norm
 
@@ -338,18 +361,23 @@ class CpuEngine:
         self._model.load_weights(list(named.items()), strict=False)
         return named
 
+    def snapshot(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return views of what is trained by name, and of the optimizer's state."""
+        return self.parameters.views(self.parameters.values), self._optimizer_arrays()
+
     def optimizer_state(self) -> dict[str, mx.array]:
         """Return the optimizer's state."""
+        return {name: mx.array(value) for name, value in self._optimizer_arrays().items()}
+
+    def _optimizer_arrays(self) -> dict[str, np.ndarray]:
         optimizer = self._optimizer
-        return {
-            "step": mx.array(optimizer.step),
-            "first": mx.array(optimizer.first),
-            "second": mx.array(optimizer.second),
-        }
+        step = np.array(optimizer.step, np.int32)
+        return {"step": step, "first": optimizer.first, "second": optimizer.second}
 
     def load(self, weights: dict[str, mx.array], optimizer: Any) -> None:
         """Go on from these weights and this state."""
         self.parameters.load(weights)
+        self._take_half()
         self._optimizer.step = int(optimizer["step"].item())
         self._optimizer.first[...] = np.asarray(optimizer["first"])
         self._optimizer.second[...] = np.asarray(optimizer["second"])

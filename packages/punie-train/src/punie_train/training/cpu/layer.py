@@ -9,12 +9,12 @@ Frozen layers go forward only and keep nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from punie_train.training.cpu.attention import Attention, Heads, Positions, State
-from punie_train.training.cpu.products import Workspace, multiply
+from punie_train.training.cpu.products import Workspace, convert, multiply, multiply_half
 
 ROWS = 64
 """Tokens that element-wise work takes at a time, so that its arrays stay in the second-level cache."""
@@ -36,6 +36,14 @@ class Adapter:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What a projection was given: (tokens, inputs), and the same in float16 where its product is."""
+
+    whole: np.ndarray
+    half: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Projection:
     """A linear map without bias, or the gradient of one, which has the same shapes.
 
@@ -43,35 +51,60 @@ class Projection:
         weight: (outputs, inputs); None in a gradient where the weight is frozen.
         adapters: low-rank additions.
         scale: their factor.
+        half: the weight in float16, where products are to be in float16; adapters' never are.
     """
 
     weight: np.ndarray | None
     adapters: Sequence[Adapter] = ()
     scale: float = 1.0
+    half: np.ndarray | None = None
 
-    def forward(self, x: np.ndarray, out: np.ndarray, space: Workspace, add: bool = False) -> None:
-        """Write (tokens, outputs) for (tokens, inputs), or add it."""
+    def in_half(self, half: np.ndarray | None = None) -> Projection:
+        """Return the same with products in float16: of that array, or of the weight as it is now."""
         assert self.weight is not None
-        multiply(x, self.weight, out, transpose_b=True, add=add)
+        if half is None:
+            half = convert(self.weight, np.empty(self.weight.shape, np.float16))
+        return replace(self, half=half)
+
+    def forward(
+        self, x: np.ndarray, out: np.ndarray, space: Workspace, add: bool = False
+    ) -> Inputs:
+        """Write (tokens, outputs) for (tokens, inputs), or add it; what is returned lies in `space`."""
+        assert self.weight is not None
+        if self.half is None:
+            inputs = Inputs(x)
+            multiply(x, self.weight, out, transpose_b=True, add=add)
+        else:
+            inputs = Inputs(x, convert(x, space.take_half(*x.shape)))
+            self._product(inputs.half, self.half, out, space, add=add, transpose_b=True)
         for adapter in self.adapters:
             mark = space.mark()
             narrow = self._narrow(adapter, x, space)
             multiply(narrow, adapter.b, out[:, adapter.outputs], scale=self.scale, add=True)
             space.back(mark)
+        return inputs
 
     def backward(
         self,
-        x: np.ndarray,
+        inputs: Inputs,
         arriving: np.ndarray,
         leaving: np.ndarray,
         gradient: Projection,
         space: Workspace,
     ) -> None:
-        """Write the gradient of `x` into `leaving`, and add that of the weights to `gradient`."""
+        """Write the gradient of the inputs into `leaving`, and add that of the weights to `gradient`."""
         assert self.weight is not None
-        multiply(arriving, self.weight, leaving)
-        if gradient.weight is not None:
-            multiply(arriving, x, gradient.weight, transpose_a=True, add=True)
+        x, mark = inputs.whole, space.mark()
+        if self.half is None:
+            multiply(arriving, self.weight, leaving)
+            if gradient.weight is not None:
+                multiply(arriving, x, gradient.weight, transpose_a=True, add=True)
+        else:
+            half = convert(arriving, space.take_half(*arriving.shape))
+            self._product(half, self.half, leaving, space)
+            if gradient.weight is not None:
+                self._product(half, inputs.half, gradient.weight, space, add=True, transpose_a=True)
+        space.back(mark)
         for adapter, to in zip(self.adapters, gradient.adapters, strict=True):
             mark, part = space.mark(), arriving[:, adapter.outputs]
             narrow = self._narrow(adapter, x, space)
@@ -80,6 +113,29 @@ class Projection:
             multiply(x, narrow, to.a, transpose_a=True, add=True)
             multiply(narrow, adapter.a, leaving, transpose_b=True, add=True)
             space.back(mark)
+
+    @staticmethod
+    def _product(
+        a: np.ndarray | None,
+        b: np.ndarray | None,
+        out: np.ndarray,
+        space: Workspace,
+        *,
+        add: bool = False,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+    ) -> None:
+        """Write the float32 numbers of a float16 product, or add them."""
+        assert a is not None
+        assert b is not None
+        mark = space.mark()
+        product = space.take_half(*out.shape)
+        multiply_half(a, b, product, transpose_a=transpose_a, transpose_b=transpose_b)
+        if add:
+            out += convert(product, space.take(*out.shape))
+        else:
+            convert(product, out)
+        space.back(mark)
 
     @staticmethod
     def _narrow(adapter: Adapter, x: np.ndarray, space: Workspace) -> np.ndarray:
@@ -115,23 +171,24 @@ class _Kept:
 
     x: np.ndarray
     attention: Attention
-    normed: np.ndarray
+    normed: Inputs
     rate: np.ndarray
     projected: np.ndarray
-    attended: np.ndarray = field(init=False)
+    attended: Inputs = field(init=False)
     middle: np.ndarray = field(init=False)
-    mlp_normed: np.ndarray = field(init=False)
+    mlp_normed: Inputs = field(init=False)
     mlp_rate: np.ndarray = field(init=False)
     gate_up: np.ndarray = field(init=False)
     sigmoid: np.ndarray = field(init=False)
-    active: np.ndarray = field(init=False)
+    active: Inputs = field(init=False)
 
 
 class Layer:
     """A layer: `forward` or `state` on rows, then `backward` on what they returned.
 
     Args:
-        weights: its weights; they may change between a backward pass and the next forward pass.
+        weights: its weights; they may change between a backward pass and the next forward pass, and those
+            in float16 with them.
         heads: the shape of its attention.
         positions: rotary positions and the mask.
         epsilon: added to the mean square before normalisation.
@@ -162,23 +219,23 @@ class Layer:
         """
         weights = self.weights
         kept = self._project(x, state, rows, space)
-        kept.attended = space.take(len(x), self.heads.query_width)
-        kept.attention.forward(kept.projected, kept.attended, space)
+        attended = space.take(len(x), self.heads.query_width)
+        kept.attention.forward(kept.projected, attended, space)
         kept.middle = space.take(*x.shape)
         kept.middle[...] = x
-        weights.o.forward(kept.attended, kept.middle, space, add=True)
+        kept.attended = weights.o.forward(attended, kept.middle, space, add=True)
         assert weights.mlp_norm is not None
         assert weights.down.weight is not None
         inner = weights.down.weight.shape[1]
-        kept.mlp_normed, kept.mlp_rate = self._norm(kept.middle, weights.mlp_norm, space)
+        normed, kept.mlp_rate = self._norm(kept.middle, weights.mlp_norm, space)
         kept.gate_up = space.take(len(x), 2 * inner)
-        weights.gate_up.forward(kept.mlp_normed, kept.gate_up, space)
-        kept.sigmoid, kept.active = space.take(len(x), inner), space.take(len(x), inner)
+        kept.mlp_normed = weights.gate_up.forward(normed, kept.gate_up, space)
+        kept.sigmoid, active = space.take(len(x), inner), space.take(len(x), inner)
         for at in range(0, len(x), ROWS):
             part = slice(at, at + ROWS)
-            _gate(kept.gate_up[part], kept.sigmoid[part], kept.active[part])
+            _gate(kept.gate_up[part], kept.sigmoid[part], active[part])
         out[...] = kept.middle
-        weights.down.forward(kept.active, out, space, add=True)
+        kept.active = weights.down.forward(active, out, space, add=True)
         return kept
 
     def backward(
@@ -201,7 +258,7 @@ class Layer:
             also: gradient that arrives at the only row's own keys and values from other rows.
         """
         weights, mark = self.weights, space.mark()
-        of_active = space.take(*kept.active.shape)
+        of_active = space.take(*kept.active.whole.shape)
         weights.down.backward(kept.active, hidden, of_active, gradient.down, space)
         for at in range(0, len(hidden), ROWS):
             part = slice(at, at + ROWS)
@@ -211,11 +268,11 @@ class Layer:
         self._norm_backward(
             kept.middle, kept.mlp_rate, weights.mlp_norm, back, hidden, gradient.mlp_norm
         )
-        of_attended = space.take(*kept.attended.shape)
+        of_attended = space.take(*kept.attended.whole.shape)
         weights.o.backward(kept.attended, hidden, of_attended, gradient.o, space)
         of_projected = space.take(*kept.projected.shape)
         kept.attention.backward(
-            kept.projected, kept.attended, of_attended, of_projected, to_state, space, also
+            kept.projected, kept.attended.whole, of_attended, of_projected, to_state, space, also
         )
         self._projected_backward(kept, of_projected, hidden, back, gradient, space)
         space.back(mark)
@@ -239,9 +296,9 @@ class Layer:
         assert self.weights.attention_norm is not None
         normed, rate = self._norm(x, self.weights.attention_norm, space)
         projected = space.take(len(x), self.heads.width)
-        self.weights.qkv.forward(normed, projected, space)
+        inputs = self.weights.qkv.forward(normed, projected, space)
         attention = Attention(self.heads, self._positions, state, rows)
-        return _Kept(x, attention, normed, rate, projected)
+        return _Kept(x, attention, inputs, rate, projected)
 
     def _projected_backward(
         self,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from punie_train.training.cpu.products import Workspace, multiply
+from punie_train.training.cpu.layer import Projection
+from punie_train.training.cpu.products import Workspace
 
 CHUNK = 128
 """Positions whose logits exist at one time on a core (25 MB for a vocabulary of 49 152)."""
@@ -15,29 +16,35 @@ ROWS = 8
 """Positions whose logits stay in the cache from the first pass over them to the last."""
 
 
+_NO_GRADIENT = Projection(None)
+
+
 def loss_and_gradient(
-    hidden: np.ndarray, weight: np.ndarray, targets: np.ndarray, space: Workspace
+    hidden: np.ndarray, output: Projection, targets: np.ndarray, space: Workspace
 ) -> float:
     """Return the summed loss in nats, and replace the hidden states by their gradient.
 
     Args:
         hidden: (positions, width), the normalised outputs of the last layer.
-        weight: (vocabulary, width), the output layer.
+        output: the output layer, to (positions, vocabulary).
         targets: (positions,) token ids.
         space: for the logits of a chunk.
     """
+    assert output.weight is not None
     loss = 0.0
     for at in range(0, len(hidden), CHUNK):
         part, wanted = hidden[at : at + CHUNK], targets[at : at + CHUNK]
-        mark = space.mark()
-        logits = space.take(len(part), len(weight))
-        multiply(part, weight, logits, transpose_b=True)
-        right = logits[np.arange(len(part)), wanted].astype(np.float64)
+        mark, chosen = space.mark(), (np.arange(len(part)), wanted)
+        logits = space.take(len(part), len(output.weight))
+        inputs = output.forward(part, logits, space)
+        right = logits[chosen].astype(np.float64)
         highest, totals = _exponentiate(logits)
         loss += float(np.sum(np.log(totals.astype(np.float64)) + highest - right))
-        multiply(logits, weight, part)
+        logits[chosen] -= (
+            totals  # before the product, where what is left of a sure token would be lost
+        )
+        output.backward(inputs, logits, part, _NO_GRADIENT, space)
         part /= totals[:, None]
-        part -= weight[wanted]
         space.back(mark)
     return loss
 

@@ -60,8 +60,13 @@ class Parameters:
         for name, view in self.views(self.values).items():
             view[...] = np.asarray(weights[name])
 
-    def layer(self, index: int) -> Weights:
-        """Return a layer's weights: views of the values where it is trained, else of the model's."""
+    def layer(self, index: int, half: np.ndarray | None = None) -> Weights:
+        """Return a layer's weights: views of the values where it is trained, else of the model's.
+
+        Args:
+            index: which layer.
+            half: the values in float16, where products are to be in float16.
+        """
         prefix = f"model.layers.{index}."
         there = flat(self._model.model.layers[index].parameters())
         views = self.views(self.values)
@@ -79,7 +84,11 @@ class Parameters:
                 ]
                 weight = np.concatenate([np.asarray(there[name]) for name in names])
             widths = [self._width(there, module) for module in modules]
-            return Projection(weight, self._adapters(views, prefix, modules, widths), self._scale)
+            adapters = self._adapters(views, prefix, modules, widths)
+            whole = Projection(weight, adapters, self._scale)
+            if half is None:
+                return whole
+            return whole.in_half(self._stacked(half, prefix, modules))
 
         return Weights(
             attention_norm=norm("input_layernorm"),
