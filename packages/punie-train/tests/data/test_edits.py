@@ -27,10 +27,49 @@ def test_the_replacements_give_the_right_text_or_are_refused(before, after):
     assert wrong == right
 
 
-def test_a_changed_line_is_named_without_its_indent():
-    assert replacements("def f():\n    return '0'\n", "def f():\n    return 0\n") == [
-        ("return '0'", "return 0")
-    ]
+CODE = st.lists(
+    st.sampled_from(
+        ["size", "def ", "(", ")", ": ", "int", "str", ' = "1"', " | None", ".upper()", ", ", "f'{x}'", "[0]"]
+    ),
+    max_size=12,
+).map("".join)  # fmt: skip
+
+
+@given(CODE, CODE, CODE)
+def test_what_is_named_of_a_changed_line_is_enough_to_change_it(before, after, other):
+    wrong, right = text_of([before, other]), text_of([after, other])
+    try:
+        pairs = replacements(wrong, right)
+    except ValueError:
+        return
+    for old, new in pairs:
+        assert wrong.count(old) == 1
+        wrong = wrong.replace(old, new)
+    assert wrong == right
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "pair"),
+    [
+        ("    return '0'", "    return 0", ("return '0'", "return 0")),
+        (
+            "def f(x: str, note: str = None) -> str:",
+            "def f(x: str, note: str | None = None) -> str:",
+            ("note: str", "note: str | None"),
+        ),
+        ("    return name.uper() + x", "    return name.upper() + x", ("name.uper", "name.upper")),
+        ("    f(a)[0].b(c)", "    f(a)[1].b(c)", ("f(a)[0].b", "f(a)[1].b")),
+        ('NIGHT = hours("22", 6)', "NIGHT = hours(22, 6)", ('hours("22", 6)', "hours(22, 6)")),
+    ],
+)
+def test_of_a_changed_line_only_the_expression_around_the_change_is_named(wrong, right, pair):
+    assert replacements(f"{wrong}\n", f"{right}\n") == [pair]
+
+
+def test_as_much_is_named_as_tells_the_place_from_others():
+    wrong = "def f(a: int) -> int:\n    return a\n\n\ndef g(b: int) -> int:\n    return str(b)\n"
+    right = wrong.replace("def g(b: int) -> int", "def g(b: int) -> str")
+    assert replacements(wrong, right) == [("g(b: int) -> int", "g(b: int) -> str")]
 
 
 def test_an_added_line_takes_the_next_one_along():

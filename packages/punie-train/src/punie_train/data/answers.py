@@ -96,10 +96,34 @@ def errors_by_file(slots: Slots, runs: Runs) -> str:
     return f"{plural(len(files), 'file')} in {_name(slots['dir'])} {verb} type errors."
 
 
+def each_file(slots: Slots, runs: Runs) -> str:
+    """How many type errors the files of a folder have."""
+    _checked(runs)
+    counts = [result["error_count"] for result in _results(runs, "typecheck")]
+    found = f"{plural(sum(counts), 'type error')} in {plural(len(counts), 'file')}"
+    return _start(f"{_name(slots['dir'])} has {found}.")
+
+
+def size_and_check(slots: Slots, runs: Runs) -> str:
+    """How long a file is and how many type errors it has."""
+    count = plural(_checked(runs)["error_count"], "type error")
+    lines = plural(int(runs[-1].stdout.split()[0]), "line")
+    return f"{slots['path']} has {lines} and {count}."
+
+
+def find_check(slots: Slots, runs: Runs) -> str:
+    """How many type errors the file has that was looked for."""
+    return _type_errors(slots["path"], _checked(runs)["error_count"])
+
+
 def fix(slots: Slots, runs: Runs) -> str:
     """That it is repaired; refused when it is not."""
     before, after = _results(runs, "typecheck")[0], _results(runs, "typecheck")[-1]
     _need(before["error_count"], "there was nothing to fix")
+    wrong = slots["wrong"]
+    assert isinstance(wrong, list)
+    unseen = [piece for piece in wrong if str(piece).splitlines()[0] not in runs[0].stdout]
+    _need(not unseen, f"what is replaced was not shown: {unseen}")
     _need(after["status"] == "clean", f"{after['error_count']} type errors are left")
     return f"Fixed: {slots['path']} has no type errors left."
 
@@ -383,6 +407,13 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "is_clean": is_clean,
     "errors_by_file": errors_by_file,
     "errors_by_code": check,
+    "messages": check,
+    "positions": check,
+    "flagged_lines": check,
+    "each_file": each_file,
+    "each_named": each_file,
+    "size_and_check": size_and_check,
+    "find_check": find_check,
     "recover": recovered_check,
     "fix": fix,
     "coding": coding,

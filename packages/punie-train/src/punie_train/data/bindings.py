@@ -30,6 +30,9 @@ __all__ = [
 LONGEST_FILE = 1300
 """Characters of a file that an example shows; longer ones would fill a small model's window."""
 
+MOST_FILES = 5
+"""Python files of a folder that are checked one by one."""
+
 
 @dataclass(frozen=True)
 class Binding:
@@ -358,13 +361,34 @@ def fix(rng: Random, world: World) -> Binding | None:
         pairs = replacements(stage.scene.files[path], stage.right[path])
     except ValueError:
         return None
-    return about_file(rng, stage.scene, path, edits=replace_calls(pairs), right=stage.right[path])
+    if not all(_in_sight(stage.scene.files[path], old) for old, _ in pairs):
+        return None
+    slots = {"edits": replace_calls(pairs), "wrong": [old for old, _ in pairs]}
+    return about_file(rng, stage.scene, path, **slots)
+
+
+SHOWN_LINES = 5
+"""Lines that the first program of a fix shows of each type error: the wrong one and those before it."""
+
+
+def _in_sight(text: str, old: str) -> bool:
+    """Whether a wrong return annotation is close enough to the returns that the checker reports."""
+    lines = text.splitlines()
+    number = text[: text.index(old)].count("\n")
+    if "->" not in lines[number]:
+        return True
+    body = lines[number + 1 :]
+    end = next((n for n, line in enumerate(body) if line and not line.startswith(" ")), len(body))
+    returns = [n for n, line in enumerate(body[:end], start=1) if "return " in line]
+    return all(n < SHOWN_LINES for n in returns)
 
 
 def coding(rng: Random, world: World) -> Binding | None:
     """A class of the added module, and a function somebody could want for it."""
     stage = world.stage(rng, added=1, faults=0, importable=True)
     assert stage.added is not None
+    if not stage.added.tasks:
+        return None
     task = rng.choice(stage.added.tasks)
     target = f"{task.name}.py"
     module = (
@@ -382,10 +406,43 @@ def coding(rng: Random, world: World) -> Binding | None:
         "module": module,
         "target": target,
     }
+    if not _fields_in_sight(stage.scene.files[stage.added.path], task.takes, task.code):
+        return None
     said = {"symbol": quoted(rng, task.takes)}
     if rng.random() < 0.3:
         said["gives"] = task.gives.removeprefix("the ").removeprefix("its ")
     return Binding(stage.scene, slots, said)
+
+
+SHOWN_CHARACTERS = 300
+"""Characters of a class that the first program of a coding example shows."""
+
+
+def _fields_in_sight(text: str, symbol: str, code: str) -> bool:
+    """Whether the attributes that a function uses are in what is shown of the class."""
+    found = text.find(f"class {symbol}")
+    parameter = re.search(r"\((\w+):", code)
+    if found < 0 or parameter is None:
+        return False
+    shown = text[found:][:SHOWN_CHARACTERS]
+    return all(
+        re.search(rf"\b{name}\b", shown)
+        for name in re.findall(rf"\b{parameter.group(1)}\.(\w+)", code)
+    )
+
+
+def few_files(rng: Random, world: World) -> Binding | None:
+    """A folder with a few Python files, and the letter that some of their names begin with."""
+    stage = world.stage(rng, added=0.75)
+    folder = rng.choice(stage.folders).rstrip("/")
+    files = [path for path in stage.scene.python_files if path.startswith(f"{folder}/")]
+    if not 1 < len(files) <= MOST_FILES:
+        return None
+    letter = rng.choice(files).rsplit("/", 1)[-1][0]
+    if rng.random() < 0.4:
+        folder += "/"
+    slots = {"dir": folder, "letter": letter}
+    return Binding(stage.scene, slots, {"dir": quoted(rng, folder)})
 
 
 def python_file(rng: Random, world: World) -> Binding | None:
@@ -423,6 +480,13 @@ BINDERS: Mapping[str, Binder] = {
     "is_clean": path_or_folder,
     "errors_by_file": folder,
     "errors_by_code": path_or_folder,
+    "messages": path_or_folder,
+    "positions": path_or_folder,
+    "flagged_lines": python_file,
+    "each_file": few_files,
+    "each_named": few_files,
+    "size_and_check": python_file,
+    "find_check": named(".py"),
     "recover": named(".py"),
     "fix": fix,
     "coding": coding,

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher
 
 from punie_train.data.sources import literal
 
 __all__ = ["replace_calls", "replacements"]
 
+_WORD = re.compile(r"\s*(?:\w+|[^\w\s])|\s+$")
+_CLOSING = {")": "(", "]": "[", "}": "{"}
+_BEFORE = re.compile(r"[\w.)\]}\"']")
+_INSIDE = re.compile(r"[\w.]")
+_EXPRESSION = re.compile(r"[\w\"'(\[{-].*[\w\"')\]}]")
+_SHORTEST = 8
+"""Characters that a replaced piece of a line has at least, so that it reads as code and not as a syllable."""
+
 
 def replacements(wrong: str, right: str) -> list[tuple[str, str]]:
     """Return (old, new) pairs; each old stands exactly once where it is replaced.
 
-    Whole lines without their indent, the way a person would name them. A line that is only added takes
-    the line after it along; a line that is only removed goes with its line end.
+    Of a changed line only the words around the change are named, as many as make the place unmistakable: the
+    less must be copied, the less is miscopied. A line that is only added takes the line after it along; a
+    line that is only removed goes with its line end.
 
     Raises:
         ValueError: the texts cannot be told apart that way.
@@ -29,6 +39,13 @@ def replacements(wrong: str, right: str) -> list[tuple[str, str]]:
         if tag == "insert":
             anchor = before[start] if start < len(before) else ""
             old, new = anchor, new + anchor
+        if tag == "replace" and stop - start == new_stop - new_start:
+            pairs += [
+                _shortened(*each, wrong)
+                for each in zip(before[start:stop], after[new_start:new_stop], strict=True)
+                if each[0] != each[1]
+            ]
+            continue
         if tag != "delete":
             old, new = _stripped(old, new)
         pairs.append((old, new))
@@ -40,6 +57,50 @@ def replacements(wrong: str, right: str) -> list[tuple[str, str]]:
     if text != right:
         raise ValueError("the replacements do not give the right text")
     return pairs
+
+
+def _shortened(old: str, new: str, text: str) -> tuple[str, str]:
+    """Return the least of a changed line that reads as code and stands once in the text."""
+    before, after = (_WORD.findall(line.rstrip("\n")) for line in (old, new))
+    start = _alike(before, after)
+    end = _alike(before[start:][::-1], after[start:][::-1])
+    pairs = [
+        tuple("".join(words[left : len(words) - right]).strip(" ") for words in (before, after))
+        for left in range(start + 1)
+        for right in range(end + 1)
+        if not _torn(before, left, len(before) - right)
+    ]
+    good = [(one, other) for one, other in pairs if _whole(one) and _whole(other)]
+    good = [(one, other) for one, other in good if text.count(one) == 1]
+    long = [(one, other) for one, other in good if len(one) >= _SHORTEST]
+    return min(long or good, key=lambda pair: len(pair[0]), default=_stripped(old, new))
+
+
+def _alike(words: list[str], others: list[str]) -> int:
+    """Return with how many same words both begin."""
+    most = min(len(words), len(others))
+    return next((number for number in range(most) if words[number] != others[number]), most)
+
+
+def _torn(words: list[str], start: int, stop: int) -> bool:
+    """Whether a piece of a line begins or ends within an expression."""
+    behind = "".join(words[stop:])[:1]
+    if start == stop or words[start].startswith(" "):
+        return _INSIDE.fullmatch(behind) is not None
+    cut = "".join(words[:start])[-1:]
+    return any(found is not None for found in (_BEFORE.fullmatch(cut), _INSIDE.fullmatch(behind)))
+
+
+def _whole(piece: str) -> bool:
+    """Whether a piece of a line begins and ends like an expression, with its quotes and brackets closed."""
+    closed = all(piece.count(quote) % 2 == 0 for quote in "\"'")
+    open_: list[str] = []
+    for letter in piece:
+        if letter in _CLOSING.values():
+            open_.append(letter)
+        elif letter in _CLOSING and (not open_ or open_.pop() != _CLOSING[letter]):
+            return False
+    return closed and not open_ and _EXPRESSION.fullmatch(piece) is not None
 
 
 def _stripped(old: str, new: str) -> tuple[str, str]:
