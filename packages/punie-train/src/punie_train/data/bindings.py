@@ -383,6 +383,33 @@ def _in_sight(text: str, old: str) -> bool:
     return all(n < SHOWN_LINES for n in returns)
 
 
+def fix_finding(rng: Random, world: World) -> Binding | None:
+    """A type error that somebody pastes, with the lines that must be seen to repair it."""
+    faulty = world.faulty(rng)
+    if faulty is None:
+        return None
+    text, finding = faulty.scene.files[faulty.path], faulty.finding
+    try:
+        pairs = replacements(text, faulty.right)
+    except ValueError:
+        return None
+    before = text.splitlines()[: finding.line]
+    for count in range(1, SHOWN_LINES + 1):
+        shown = "\n".join(before[-count:])
+        if all(old in shown for old, _ in pairs):
+            break
+    else:
+        return None
+    slots = {
+        "number": finding.line,
+        "code": finding.code,
+        "message": finding.message,
+        "lines": shown,
+        "edits": replace_calls(pairs),
+    }
+    return about_file(rng, faulty.scene, faulty.path, **slots)
+
+
 def coding(rng: Random, world: World) -> Binding | None:
     """A class of the added module, and a function somebody could want for it."""
     stage = world.stage(rng, added=1, faults=0, importable=True)
@@ -405,6 +432,8 @@ def coding(rng: Random, world: World) -> Binding | None:
         "code": task.code,
         "module": module,
         "target": target,
+        "path": stage.added.path,
+        "source": _source_of(stage.scene.files[stage.added.path], task.takes),
     }
     if not _fields_in_sight(stage.scene.files[stage.added.path], task.takes, task.code):
         return None
@@ -412,6 +441,13 @@ def coding(rng: Random, world: World) -> Binding | None:
     if rng.random() < 0.3:
         said["gives"] = task.gives.removeprefix("the ").removeprefix("its ")
     return Binding(stage.scene, slots, said)
+
+
+def _source_of(text: str, symbol: str) -> str:
+    """Return the source of a class without its docstring, as somebody would paste it."""
+    start = text.find(f"class {symbol}")
+    source = text[max(start, 0) :].split("\n\n\n", maxsplit=1)[0].rstrip()
+    return re.sub(r'\n    """.*?"""\n\n?', "\n", source, flags=re.DOTALL)
 
 
 SHOWN_CHARACTERS = 300
@@ -489,5 +525,7 @@ BINDERS: Mapping[str, Binder] = {
     "find_check": named(".py"),
     "recover": named(".py"),
     "fix": fix,
+    "fix_finding": fix_finding,
     "coding": coding,
+    "coding_pasted": coding,
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from punie_train.artefacts import write_jsonl
 from punie_train.data.config import GenerateConfig
+from punie_train.data.findings import find_faults
 from punie_train.data.likeness import Alike, LeakIndex, suite_prompts
 from punie_train.data.play import play_all
 from punie_train.data.scenes import World
@@ -43,7 +44,8 @@ def generate(
     Raises:
         DataError: a source breaks a rule, or examples failed when they were run (each is listed).
     """
-    world = World(read_sources(sources), read_workspaces(workspaces))
+    read = read_sources(sources)
+    world = World(read, read_workspaces(workspaces), find_faults(read.modules))
     leaks = LeakIndex.of(suite_prompts(suites), config.ngram)
     alike = Alike(config.near_duplicate)
 
@@ -58,7 +60,7 @@ def generate(
     for category, quota in config.counts.items():
         tasks += draw(world, category, quota, seed=config.seed, accept=accept)
     seen = {task.key for task in tasks}
-    wide = WideWorld(world.sources, world.workspaces, seed=config.seed)
+    wide = WideWorld(world.sources, world.workspaces, world.findings, seed=config.seed)
     for intent, count in config.drills.items():
         tasks += draw_drills(wide, intent, count, seed=config.seed, seen=seen, accept=accept)
     started = time.monotonic()

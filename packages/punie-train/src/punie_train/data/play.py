@@ -7,6 +7,7 @@ program. Durations in the trace are set to 0: they are the only part that anothe
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from punie_train.data.answers import Refused, answer_for
 from punie_train.data.bench import Bench
 from punie_train.data.config import GenerateConfig
 from punie_train.data.tasks import Exchange, Task
+from punie_train.doctor import usable_cores
 from punie_train.errors import DataError
 from punie_train.progress import Progress
 
@@ -82,34 +84,44 @@ class _Author:
 async def play_all(
     tasks: Sequence[Task], config: GenerateConfig, *, licence: str, progress: Progress
 ) -> list[dict[str, Any]]:
-    """Execute the tasks and return their records, in order.
+    """Execute the tasks, as many at once as there are cores, and return their records, in order.
 
     Raises:
         DataError: tasks failed; the message lists each with the reason.
     """
-    records: list[dict[str, Any]] = []
+    records: dict[int, dict[str, Any]] = {}
     failures: list[Failure] = []
-    with tempfile.TemporaryDirectory(prefix="punie-data-") as name:
-        bench = Bench(Path(name))
-        functions = standard_functions(bench, config.tools)
-        contract = Contract(functions, style="brief", call_format="fenced")
-        async with Sandbox(functions) as sandbox:
-            with progress.task("executing examples", len(tasks)) as bar:
-                for task in tasks:
+    waiting = iter(enumerate(tasks))
+    with (
+        tempfile.TemporaryDirectory(prefix="punie-data-") as name,
+        progress.task("executing examples", len(tasks)) as bar,
+    ):
+        benches = [Bench(Path(name)) for _ in range(usable_cores())]
+
+        async def work(bench: Bench) -> None:
+            functions = standard_functions(bench, config.tools)
+            contract = Contract(functions, style="brief", call_format="fenced")
+            async with Sandbox(functions) as sandbox:
+                for index, task in waiting:
                     try:
                         messages, runs = await _play(task, bench, sandbox, contract)
                     except Refused as reason:
                         failures.append(Failure(task, str(reason)))
                     else:
-                        records.append(_record(task, messages, runs, contract, licence))
-                    bar.advance(calls=bench.executed, remembered=bench.remembered)
-        bench.close()
+                        records[index] = _record(task, messages, runs, contract, licence)
+                    bar.advance(
+                        calls=sum(each.executed for each in benches),
+                        remembered=sum(each.remembered for each in benches),
+                    )
+            bench.close()
+
+        await asyncio.gather(*map(work, benches))
     if failures:
         listed = "\n".join(f"  {failure}" for failure in failures)
         raise DataError(
             f"{len(failures)} of {len(tasks)} examples failed when they were run:\n{listed}"
         )
-    return records
+    return [records[index] for index in range(len(tasks))]
 
 
 async def _play(

@@ -10,14 +10,15 @@ import ast
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from random import Random
 
+from punie_train.data.findings import Finding
 from punie_train.data.sources import ClassTask, Module, Sources
 from punie_train.data.workspaces import Scene, Workspace
 
-__all__ = ["Added", "Stage", "World", "shadows"]
+__all__ = ["Added", "Faulty", "Stage", "World", "shadows"]
 
 _SCRIPTS = ("hello", "demo", "main", "check_env", "show", "task", "seed", "job", "tick")
 _SUFFIXES = (".toml", ".md", ".csv", ".txt", ".py", ".json", ".cfg", ".yaml", ".ini")
@@ -65,11 +66,32 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Faulty:
+    """A scene with one more module that has one fault.
+
+    Attributes:
+        path: the module.
+        right: its text without the fault.
+        finding: what the type checker says.
+    """
+
+    scene: Scene
+    path: str
+    right: str
+    finding: Finding
+
+
+@dataclass(frozen=True)
 class World:
-    """All that scenes are made of."""
+    """All that scenes are made of.
+
+    Attributes:
+        findings: what the type checker says about the faults of modules, by first stem and number.
+    """
 
     sources: Sources
     workspaces: Mapping[str, Workspace]
+    findings: Mapping[tuple[str, int], Finding] = field(default_factory=dict)
 
     def stage(
         self,
@@ -100,6 +122,23 @@ class World:
         scene = Scene(workspace, {path: wrong})
         faulty = {path: text} if wrong != text else {}
         return Stage(scene, Added(path, text, tasks), {**right, **faulty})
+
+    def faulty(self, rng: Random) -> Faulty | None:
+        """Set a scene with one fault whose finding is known; None where the one that was drawn has none."""
+        module = rng.choice(self.sources.modules)
+        number = rng.randrange(max(len(module.breaks), 1))
+        finding = self.findings.get((module.stems[0], number))
+        if finding is None:
+            return None
+        workspace = self.workspaces[rng.choice(sorted(self.workspaces))]
+        path = self._module_path(rng, module.stems, workspace, importable=False)
+        text = module.text.strip("\n") + "\n"
+        renames = self._renames(rng, text)
+        right, piece, bad = (_renamed(each, renames) for each in (text, *module.breaks[number]))
+        if right.count(piece) != 1:
+            return None
+        finding = replace(finding, message=_renamed(finding.message, renames))
+        return Faulty(Scene(workspace, {path: right.replace(piece, bad)}), path, right, finding)
 
     def text_path(self, rng: Random) -> str:
         """Return a path for a new text file."""
@@ -159,16 +198,13 @@ class World:
         """Return the right text, the wrong text and the tasks, under new class names."""
         text = module.text.strip("\n") + "\n"
         renames = self._renames(rng, text)
-
-        def renamed(source: str) -> str:
-            for old, new in renames.items():
-                source = re.sub(rf"\b{old}\b", new, source)
-            return source
-
-        text = renamed(text)
+        text = _renamed(text, renames)
         tasks = tuple(
             ClassTask(
-                takes=renamed(task.takes), gives=task.gives, name=task.name, code=renamed(task.code)
+                takes=_renamed(task.takes, renames),
+                gives=task.gives,
+                name=task.name,
+                code=_renamed(task.code, renames),
             )
             for task in module.tasks
         )
@@ -176,9 +212,10 @@ class World:
         if count and rng.random() < 0.3 and (annotated := _wrong_annotation(rng, text)):
             return (*annotated, tasks)
         wrong = text
-        for right, bad in rng.sample(module.breaks, min(count, len(module.breaks))):
-            if wrong.count(renamed(right)) == 1:
-                wrong = wrong.replace(renamed(right), renamed(bad))
+        for pair in rng.sample(module.breaks, min(count, len(module.breaks))):
+            right, bad = (_renamed(each, renames) for each in pair)
+            if wrong.count(right) == 1:
+                wrong = wrong.replace(right, bad)
         return text, wrong, tasks
 
     def _renames(self, rng: Random, text: str) -> dict[str, str]:
@@ -191,6 +228,12 @@ class World:
             elif chance < 0.7:
                 renames[name] = name + rng.choice(names.class_suffixes)
         return renames
+
+
+def _renamed(source: str, renames: Mapping[str, str]) -> str:
+    for old, new in renames.items():
+        source = re.sub(rf"\b{old}\b", new, source)
+    return source
 
 
 def _has_own_root(workspace: Workspace) -> bool:

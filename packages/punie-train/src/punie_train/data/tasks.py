@@ -247,7 +247,7 @@ def _suits(phrasing: str, intent: str, binding: Binding) -> bool:
         return False
     if intent == "show_symbol" and binding.said.get("kind") == "function":
         return "{kind}" in phrasing
-    if intent == "coding":
+    if intent in {"coding", "coding_pasted"}:
         gives = str(binding.said.get("gives") or binding.slots["gives"])
         if gives.startswith("whether"):
             return _RETURNED.search(phrasing) is not None

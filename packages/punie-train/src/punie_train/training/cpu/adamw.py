@@ -12,6 +12,8 @@ from concurrent.futures import Executor
 
 import numpy as np
 
+from punie_train.training.cpu.products import add_scaled
+
 PART = 1 << 18
 """Parameters that are updated at a time. Smaller parts would fit the second-level cache, but each operation
 takes Python's lock, and cores that take it every few microseconds mostly wait for each other."""
@@ -71,19 +73,14 @@ class AdamW:
         first, second = self.first[span], self.second[span]
         if self._decay:
             parameters *= 1 - rate * self._decay
-        gradient *= factor
-        first *= BETA_1
-        first += gradient * (1 - BETA_1)
+        add_scaled(gradient, (1 - BETA_1) * factor, first, BETA_1)
         gradient *= gradient
-        gradient *= 1 - BETA_2
-        second *= BETA_2
-        second += gradient
+        add_scaled(gradient, (1 - BETA_2) * factor**2, second, BETA_2)
+        correction = math.sqrt(1 - BETA_2**self.step)
         np.sqrt(second, out=gradient)
-        gradient *= 1 / math.sqrt(1 - BETA_2**self.step)
-        gradient += EPSILON
+        gradient += EPSILON * correction
         np.divide(first, gradient, out=gradient)
-        gradient *= rate / (1 - BETA_1**self.step)
-        parameters -= gradient
+        add_scaled(gradient, -rate * correction / (1 - BETA_1**self.step), parameters)
         gradient[...] = 0  # while it is in the cache
 
 

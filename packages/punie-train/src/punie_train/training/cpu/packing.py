@@ -13,8 +13,8 @@ import numpy as np
 
 from punie_train.training.rows import Row
 
-TOKENS = 512
-"""Most tokens of a pack of several rows: 50 KB a token and trained layer of SmolLM2-135M are held."""
+TOKENS = 384
+"""Most tokens of a pack of several rows: 57 KB a token and trained layer of SmolLM2-135M are held."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def _mkl() -> Any:
     library.cblas_sgemm_batch_strided.argtypes = (
         [flag] * 3 + [size] * 3 + [real, *many, *many, real, *many, size]
     )
+    library.cblas_saxpby.argtypes = [size, real, *one, real, *one]
     half = ctypes.c_uint16
     library.cblas_hgemm.argtypes = [flag] * 3 + [size] * 3 + [half, *one, *one, half, *one]
     return library
@@ -149,6 +150,11 @@ def multiply(
     _mkl().cblas_sgemm_batch_strided(
         *head, scale, *_stack(a), *_stack(b), keep, *_stack(out), out.shape[0]
     )
+
+
+def add_scaled(x: np.ndarray, scale: float, out: np.ndarray, keep: float = 1.0) -> None:
+    """Write `scale` · x + `keep` · out into `out`, both flat and contiguous, in one pass over memory."""
+    _mkl().cblas_saxpby(len(out), scale, x.ctypes.data, 1, keep, out.ctypes.data, 1)
 
 
 def _matrix(array: np.ndarray) -> tuple[int, int]:

@@ -1,0 +1,56 @@
+"""What the type checker says about each fault of the sources, asked once for all of them.
+
+A prompt in which somebody pastes a finding holds what the tool really says, not what it might.
+
+Covered: faults with exactly one finding; others are left out. Not covered: findings of workspaces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from punie_tools import LocalHost, Toolbox
+from punie_train.data.sources import Module
+
+__all__ = ["Finding", "find_faults"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One type error: its line (from 1), the rule and the message."""
+
+    line: int
+    code: str
+    message: str
+
+
+def find_faults(modules: Sequence[Module]) -> Mapping[tuple[str, int], Finding]:
+    """Return the findings by a module's first stem and the number of the fault in it."""
+    if not any(module.breaks for module in modules):
+        return {}
+    found: dict[str, list[Finding]] = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="punie-faults-") as folder:
+        for stem, number, text in _faulty(modules):
+            Path(folder, f"{stem}__{number}.py").write_text(text, encoding="utf-8")
+        result = asyncio.run(Toolbox(LocalHost(folder)).typecheck("."))
+    for error in result.errors:
+        found[error.file].append(Finding(error.line, error.code, error.message))
+    return {
+        (stem, number): found[f"{stem}__{number}.py"][0]
+        for stem, number, _ in _faulty(modules)
+        if len(found[f"{stem}__{number}.py"]) == 1
+    }
+
+
+def _faulty(modules: Sequence[Module]) -> Iterator[tuple[str, int, str]]:
+    """Yield each module with each of its faults."""
+    for module in modules:
+        text = module.text.strip("\n") + "\n"
+        for number, (right, wrong) in enumerate(module.breaks):
+            if text.count(right) == 1:
+                yield module.stems[0], number, text.replace(right, wrong)
