@@ -9,6 +9,7 @@ import pytest
 
 from punie_train.data.bindings import BINDERS
 from punie_train.data.findings import Finding, find_faults
+from punie_train.data.repair_bindings import REPAIR_BINDERS
 from punie_train.data.scenes import World
 from punie_train.data.sources import Module
 
@@ -67,7 +68,7 @@ def findings(world: World) -> World:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_who_pastes_a_finding_pastes_all_that_must_be_changed(findings: World, seed: int) -> None:
-    binding = BINDERS["fix_finding"](Random(seed), findings)
+    binding = REPAIR_BINDERS["fix_finding"](Random(seed), findings)
     if binding is None:
         return
     path, shown = str(binding.slots["path"]), str(binding.slots["lines"])
@@ -84,17 +85,17 @@ def test_who_pastes_a_finding_pastes_all_that_must_be_changed(findings: World, s
 
 
 def test_findings_are_there_to_be_pasted(findings: World) -> None:
-    drawn = [BINDERS["fix_finding"](Random(seed), findings) for seed in range(40)]
+    drawn = [REPAIR_BINDERS["fix_finding"](Random(seed), findings) for seed in range(40)]
     assert sum(each is not None for each in drawn) > 20
 
 
 def test_without_findings_nothing_is_pasted(world: World) -> None:
-    assert BINDERS["fix_finding"](Random(0), world) is None
+    assert REPAIR_BINDERS["fix_finding"](Random(0), world) is None
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_pasted_class_has_the_fields_and_no_docstring(world: World, seed: int) -> None:
-    binding = BINDERS["coding_pasted"](Random(seed), world)
+    binding = REPAIR_BINDERS["coding_pasted"](Random(seed), world)
     if binding is None:
         return
     source = str(binding.slots["source"])

@@ -10,10 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from random import Random
 
-from punie_train.data.edits import replace_calls, replacements
 from punie_train.data.scenes import Stage, World
 from punie_train.data.workspaces import Scene, Symbol
 
@@ -23,6 +21,7 @@ __all__ = [
     "Binder",
     "Binding",
     "about_file",
+    "prefer_added",
     "python_folder",
     "quoted",
 ]
@@ -81,7 +80,8 @@ def quoted(rng: Random, name: str) -> str:
     return f"`{name}`" if rng.random() < 0.08 else name
 
 
-def _prefer_added(rng: Random, stage: Stage, paths: list[str]) -> str | None:
+def prefer_added(rng: Random, stage: Stage, paths: list[str]) -> str | None:
+    """Return one of the paths, mostly that of the module which was added to the scene."""
     if stage.new:
         return _pick(rng, [path for path in stage.new if path in paths])
     if stage.added and stage.added.path in paths and rng.random() < 0.75:
@@ -99,13 +99,13 @@ def about_file(rng: Random, scene: Scene, path: str | None, **more: object) -> B
 def read_file(rng: Random, world: World) -> Binding | None:
     """Any short text file."""
     stage = world.stage(rng)
-    return about_file(rng, stage.scene, _prefer_added(rng, stage, _short(stage.scene)))
+    return about_file(rng, stage.scene, prefer_added(rng, stage, _short(stage.scene)))
 
 
 def read_head(rng: Random, world: World) -> Binding | None:
     """A file and a number of lines."""
     stage = world.stage(rng)
-    path = _prefer_added(rng, stage, _short(stage.scene))
+    path = prefer_added(rng, stage, _short(stage.scene))
     return about_file(rng, stage.scene, path, count=rng.choice(world.sources.snippets.head_counts))
 
 
@@ -117,7 +117,7 @@ def _bare_name(rng: Random, stage: Stage, suffix: str = "") -> tuple[str, str] |
         for path in _short(stage.scene)
         if "/" in path and path.endswith(suffix) and names.count(path.rsplit("/", 1)[-1]) == 1
     ]
-    path = _prefer_added(rng, stage, paths)
+    path = prefer_added(rng, stage, paths)
     return (path, path.rsplit("/", 1)[-1]) if path else None
 
 
@@ -278,7 +278,7 @@ def path_or_folder(rng: Random, world: World) -> Binding | None:
     if rng.random() < 0.35:
         path, said = python_folder(rng, stage.folders)
         return Binding(stage.scene, {"path": path}, {"path": said})
-    return about_file(rng, stage.scene, _prefer_added(rng, stage, stage.scene.python_files))
+    return about_file(rng, stage.scene, prefer_added(rng, stage, stage.scene.python_files))
 
 
 _UNTIDY = (
@@ -350,123 +350,6 @@ def two_files(rng: Random, world: World) -> Binding | None:
     return Binding(stage.scene, {"first": pair[0], "second": pair[1]}, {})
 
 
-def fix(rng: Random, world: World) -> Binding | None:
-    """A file with type errors whose right text is known."""
-    stage = world.stage(rng, added=0.8, faults=rng.choice((1, 1, 2)))
-    faulty = [path for path in stage.right if len(stage.scene.files[path]) <= LONGEST_FILE]
-    path = _prefer_added(rng, stage, faulty)
-    if path is None:
-        return None
-    try:
-        pairs = replacements(stage.scene.files[path], stage.right[path])
-    except ValueError:
-        return None
-    if not all(_in_sight(stage.scene.files[path], old) for old, _ in pairs):
-        return None
-    slots = {"edits": replace_calls(pairs), "wrong": [old for old, _ in pairs]}
-    return about_file(rng, stage.scene, path, **slots)
-
-
-SHOWN_LINES = 5
-"""Lines that the first program of a fix shows of each type error: the wrong one and those before it."""
-
-
-def _in_sight(text: str, old: str) -> bool:
-    """Whether a wrong return annotation is close enough to the returns that the checker reports."""
-    lines = text.splitlines()
-    number = text[: text.index(old)].count("\n")
-    if "->" not in lines[number]:
-        return True
-    body = lines[number + 1 :]
-    end = next((n for n, line in enumerate(body) if line and not line.startswith(" ")), len(body))
-    returns = [n for n, line in enumerate(body[:end], start=1) if "return " in line]
-    return all(n < SHOWN_LINES for n in returns)
-
-
-def fix_finding(rng: Random, world: World) -> Binding | None:
-    """A type error that somebody pastes, with the lines that must be seen to repair it."""
-    faulty = world.faulty(rng)
-    if faulty is None:
-        return None
-    text, finding = faulty.scene.files[faulty.path], faulty.finding
-    try:
-        pairs = replacements(text, faulty.right)
-    except ValueError:
-        return None
-    before = text.splitlines()[: finding.line]
-    for count in range(1, SHOWN_LINES + 1):
-        shown = "\n".join(before[-count:])
-        if all(old in shown for old, _ in pairs):
-            break
-    else:
-        return None
-    slots = {
-        "number": finding.line,
-        "code": finding.code,
-        "message": finding.message,
-        "lines": shown,
-        "edits": replace_calls(pairs),
-    }
-    return about_file(rng, faulty.scene, faulty.path, **slots)
-
-
-def coding(rng: Random, world: World) -> Binding | None:
-    """A class of the added module, and a function somebody could want for it."""
-    stage = world.stage(rng, added=1, faults=0, importable=True)
-    assert stage.added is not None
-    if not stage.added.tasks:
-        return None
-    task = rng.choice(stage.added.tasks)
-    target = f"{task.name}.py"
-    module = (
-        PurePosixPath(stage.added.path.removeprefix("src/"))
-        .with_suffix("")
-        .as_posix()
-        .replace("/", ".")
-    )
-    if target in stage.scene.files or module.split(".")[0] == task.name:
-        return None
-    slots = {
-        "symbol": task.takes,
-        "gives": task.gives,
-        "code": task.code,
-        "module": module,
-        "target": target,
-        "path": stage.added.path,
-        "source": _source_of(stage.scene.files[stage.added.path], task.takes),
-    }
-    if not _fields_in_sight(stage.scene.files[stage.added.path], task.takes, task.code):
-        return None
-    said = {"symbol": quoted(rng, task.takes)}
-    if rng.random() < 0.3:
-        said["gives"] = task.gives.removeprefix("the ").removeprefix("its ")
-    return Binding(stage.scene, slots, said)
-
-
-def _source_of(text: str, symbol: str) -> str:
-    """Return the source of a class without its docstring, as somebody would paste it."""
-    start = text.find(f"class {symbol}")
-    source = text[max(start, 0) :].split("\n\n\n", maxsplit=1)[0].rstrip()
-    return re.sub(r'\n    """.*?"""\n\n?', "\n", source, flags=re.DOTALL)
-
-
-SHOWN_CHARACTERS = 300
-"""Characters of a class that the first program of a coding example shows."""
-
-
-def _fields_in_sight(text: str, symbol: str, code: str) -> bool:
-    """Whether the attributes that a function uses are in what is shown of the class."""
-    found = text.find(f"class {symbol}")
-    parameter = re.search(r"\((\w+):", code)
-    if found < 0 or parameter is None:
-        return False
-    shown = text[found:][:SHOWN_CHARACTERS]
-    return all(
-        re.search(rf"\b{name}\b", shown)
-        for name in re.findall(rf"\b{parameter.group(1)}\.(\w+)", code)
-    )
-
-
 def few_files(rng: Random, world: World) -> Binding | None:
     """A folder with a few Python files, and the letter that some of their names begin with."""
     stage = world.stage(rng, added=0.75)
@@ -484,7 +367,7 @@ def few_files(rng: Random, world: World) -> Binding | None:
 def python_file(rng: Random, world: World) -> Binding | None:
     """A Python file."""
     stage = world.stage(rng)
-    return about_file(rng, stage.scene, _prefer_added(rng, stage, stage.scene.python_files))
+    return about_file(rng, stage.scene, prefer_added(rng, stage, stage.scene.python_files))
 
 
 BINDERS: Mapping[str, Binder] = {
@@ -524,8 +407,4 @@ BINDERS: Mapping[str, Binder] = {
     "size_and_check": python_file,
     "find_check": named(".py"),
     "recover": named(".py"),
-    "fix": fix,
-    "fix_finding": fix_finding,
-    "coding": coding,
-    "coding_pasted": coding,
 }

@@ -17,6 +17,7 @@ from random import Random
 from punie_train.data.bindings import BINDERS, Binding
 from punie_train.data.check_bindings import CHECK_BINDERS
 from punie_train.data.declared import bind_declared
+from punie_train.data.repair_bindings import REPAIR_BINDERS
 from punie_train.data.scenes import World
 from punie_train.data.sources import Question, fill
 from punie_train.data.splits import SPLITS, Split, plain, split_of
@@ -32,7 +33,7 @@ _NAMED = re.compile(r"(folder|directory|file|script|module) \{(dir|path)\}", re.
 _OF = re.compile(r"\{gives\} (of|from|for)\b")
 _RETURNED = re.compile(r"\b(returns?|returning|gives|gives back) \{gives\}(?! (of|from|for)\b)")
 
-_BINDERS = {**BINDERS, **CHECK_BINDERS}
+_BINDERS = {**BINDERS, **CHECK_BINDERS, **REPAIR_BINDERS}
 
 TYPING_WORDS = ("typ", "annotat", "Protocol", "Any", "Optional", "Literal", "Callable", "TypedDict")
 
