@@ -13,7 +13,7 @@ import numpy as np
 
 from punie_train.training.rows import Row
 
-TOKENS = 384
+TOKENS = 352
 """Most tokens of a pack of several rows: 57 KB a token and trained layer of SmolLM2-135M are held."""
 
 
