@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from punie_train.data.scenes import Stage, World
-from punie_train.data.workspaces import Scene, Symbol
+from punie_train.data.workspaces import Scene, Symbol, Workspace
 
 __all__ = [
     "BINDERS",
@@ -177,7 +177,7 @@ def write_text(rng: Random, world: World) -> Binding | None:
     path = world.text_path(rng)
     if not stage.scene.takes(path):
         return None
-    text = rng.choice(world.sources.snippets.texts)
+    text = world.text(rng)
     return Binding(stage.scene, {"path": path, "text": text}, {"path": quoted(rng, path)})
 
 
@@ -186,11 +186,11 @@ def append_line(rng: Random, world: World) -> Binding | None:
     stage = world.stage(rng, added=0)
     path = _pick(rng, _short(stage.scene, (".md", ".txt")))
     extra = world.text_path(rng)
-    text = rng.choice(world.sources.snippets.texts)
+    text = world.text(rng)
     scene = stage.scene
     if (stage.new or rng.random() < 0.6) and scene.takes(extra):
         path = extra
-        scene = Scene(scene.workspace, {extra: rng.choice(world.sources.snippets.texts) + "\n"})
+        scene = Scene(scene.workspace, {extra: world.text(rng) + "\n"})
     if path is None:
         return None
     return Binding(
@@ -199,8 +199,10 @@ def append_line(rng: Random, world: World) -> Binding | None:
 
 
 def replace_text(rng: Random, world: World) -> Binding | None:
-    """A name in a file that gets another name."""
+    """A name in a module that gets another name, or a word in a text file that becomes another."""
     stage = world.stage(rng, added=0.8)
+    if rng.random() < 0.45:
+        return _replaced_word(rng, world, stage.scene.workspace)
     short = set(_short(stage.scene, (".py",)))
     found = [
         each for each in stage.scene.symbols if each.file in short and _only_whole(stage, each)
@@ -216,6 +218,22 @@ def replace_text(rng: Random, world: World) -> Binding | None:
     if new == chosen.name:
         return None
     return about_file(rng, stage.scene, chosen.file, old=chosen.name, new=new)
+
+
+def _replaced_word(rng: Random, world: World, workspace: Workspace) -> Binding | None:
+    path, lines = world.text_path(rng), [world.text(rng) for _ in range(rng.randint(2, 4))]
+    text = "".join(f"{line}\n" for line in lines)
+    line = rng.choice(lines)
+    words, others = (re.findall(r"[\w.#]{2,}", each) for each in (line, world.text(rng)))
+    scene = Scene(workspace, {})
+    if not words or not others or not scene.takes(path):
+        return None
+    old, new = rng.choice(
+        ((line, world.text(rng)), *((word, rng.choice(others)) for word in words))
+    )
+    if text.count(old) != 1 or old == new:
+        return None
+    return about_file(rng, Scene(workspace, {path: text}), path, old=old, new=new)
 
 
 def _only_whole(stage: Stage, symbol: Symbol) -> bool:
@@ -245,7 +263,7 @@ def run_command(rng: Random, world: World) -> Binding | None:
     made = (
         f"wc -l {path}", f"head -n {number} {path}", f"tail -n {number} {path}", f"grep -n def {path}",
         f"ls {folder}", f"grep -c import {path}", f"wc -c {path}", f"grep -rn class {folder}",
-        f"find {folder} -type f", f"sort {path}",
+        f"find {folder} -type f", f"sort {path}", f"echo {world.text(rng)!r}", f"ls -l {folder}",
     )  # fmt: skip
     known = world.sources.snippets.commands
     command = rng.choice(made if rng.random() < 0.6 else known)

@@ -144,6 +144,10 @@ class World:
         """Return a path for a new text file."""
         return rng.choice(self.sources.snippets.text_files)
 
+    def text(self, rng: Random) -> str:
+        """Return a line of text that somebody wants to have written."""
+        return rng.choice(self.sources.snippets.texts)
+
     def function_path(self, rng: Random) -> str:
         """Return a path for a new module with a function."""
         names = self.sources.names

@@ -102,6 +102,33 @@ class WideWorld(World):
             stem = stem.upper()
         return self._in_folders(rng, f"{stem}{rng.choice(self._words.extensions)}")
 
+    def text(self, rng: Random) -> str:
+        """Return a line of text, mostly one that nobody has seen: it must be copied letter by letter."""
+        if rng.random() < 0.3:
+            return super().text(rng)
+        words = self._words
+        one, two, three = rng.sample((*words.stems, *words.folders), 3)
+        noun, verb, number = rng.choice(words.nouns), rng.choice(words.verbs), rng.randint(1, 2400)
+        return rng.choice(
+            (
+                f"{one} {number}",
+                f"{one} = {number}",
+                f"{one}_{two} = {number / 100:.2f}",
+                f"{one} = {two}",
+                f"{one}: {two}",
+                f"{noun}: {one} {two}",
+                f"{one},{two},{three}",
+                f"{one} {two} {three}",
+                f"{verb} the {one}",
+                f"{verb.capitalize()} the {one} {two}.",
+                f"{noun} {verb}s {one}.",
+                f"The {one} is in {two}",
+                f"{one} #{rng.randrange(1 << 24):06x}",
+                f"{one} {two}, {number}",
+                f"{noun}, {one}: {number}",
+            )
+        )
+
     def function_path(self, rng: Random) -> str:
         """Return a path for a new module with a function."""
         return self._in_folders(rng, f"{self._stem(rng, importable=False)}.py")
