@@ -3,6 +3,7 @@
 import copy
 import re
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -16,6 +17,7 @@ from punie_train.data import (
     merge,
     render_audit,
 )
+from punie_train.data.bindings import BINDERS
 from punie_train.data.records import contract_problems, shape_problems
 from punie_train.data.splits import split_of
 from punie_train.data.tasks import draw_drills
@@ -177,3 +179,20 @@ def test_sources_without_wide_names_are_told_what_is_missing(world):
             seen=set(),
             accept=lambda task: True,
         )
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_text_to_be_written_is_one_plain_line(wide, seed):
+    text = wide.text(Random(seed))
+    assert text.strip() == text != ""
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_replaced_in_a_text_file_stands_there_once(wide, seed):
+    binding = BINDERS["replace_text"](Random(seed), wide)
+    if binding is None or str(binding.slots["path"]).endswith(".py"):
+        return
+    text, old = binding.scene.files[binding.slots["path"]], binding.slots["old"]
+    assert text.count(old) == 1
+    assert binding.slots["new"] not in ("", old)
