@@ -193,6 +193,6 @@ def test_what_is_replaced_in_a_text_file_stands_there_once(wide, seed):
     binding = BINDERS["replace_text"](Random(seed), wide)
     if binding is None or str(binding.slots["path"]).endswith(".py"):
         return
-    text, old = binding.scene.files[binding.slots["path"]], binding.slots["old"]
+    text, old = binding.scene.files[str(binding.slots["path"])], str(binding.slots["old"])
     assert text.count(old) == 1
     assert binding.slots["new"] not in ("", old)

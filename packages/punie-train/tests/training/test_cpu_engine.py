@@ -90,7 +90,12 @@ def test_a_training_of_either_engine_ends_at_the_same_weights(
 ) -> None:
     figures, weights = {}, {}
     for engine in ("cpu", "mlx"):
-        told = {"engine": engine, "method": method, "num_layers": 2, "iterations": 6}
+        told: dict[str, Any] = {
+            "engine": engine,
+            "method": method,
+            "num_layers": 2,
+            "iterations": 6,
+        }
         told["batch_size"] = 24  # all rows, because only MLX wants rows of similar length together
         told |= {"precision": "float32", "weight_decay": 0.01, "keep": "last"}
         config = TrainConfig.model_validate(told)
