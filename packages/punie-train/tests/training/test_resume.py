@@ -54,7 +54,11 @@ train(TrainConfig(**json.loads(config)), base=Path(base), data=Path(data), out=P
     [
         ("lora", "auto"),  # by MLX, because of the dropout
         ("full", "float32"),
-        pytest.param("full", "float16", marks=pytest.mark.skipif(not available(), reason="MKL")),
+        pytest.param(
+            "full",
+            "float16",
+            marks=pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)"),
+        ),
     ],
 )
 @pytest.mark.parametrize("step", [1, 5])
@@ -90,6 +94,29 @@ def test_killed_training_goes_on_to_the_same_weights(
     assert expected.keys() == found.keys()
     assert all(mx.array_equal(expected[name], found[name]).item() for name in expected)
     assert _losses(whole) == _losses(killed)
+
+
+@pytest.mark.parametrize("engine", ["mlx", "auto"])
+def test_what_one_process_began_two_ranks_go_on_with(
+    engine: str, tiny_llama: Path, records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {**CONFIG, "dropout": 0, "streams": 1, "keep": "last", "precision": "float32"}
+    config["engine"] = engine
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    told = TrainConfig.model_validate(config)
+    train(told, base=tiny_llama, data=records, out=whole, progress=_quiet())
+    arguments = [str(tiny_llama), str(records), str(killed), json.dumps(config), "5"]
+    subprocess.run([sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True)
+    assert not killed.exists()
+
+    monkeypatch.setenv("RANKS", "2")
+    train(told, base=tiny_llama, data=records, out=killed, progress=_quiet())
+
+    expected = load_arrays(whole / "adapters.safetensors")
+    found = load_arrays(killed / "adapters.safetensors")
+    assert expected.keys() == found.keys()
+    assert max(float(mx.max(mx.abs(expected[name] - found[name]))) for name in expected) < 1e-4
+    assert [step for step, _ in _losses(killed)] == list(range(1, 9))
 
 
 def test_a_checkpoint_of_another_configuration_is_not_used(

@@ -148,10 +148,20 @@ class Ranks:
         return value if self.size == 1 else number(self.sum(mx.array(value, mx.float32)))
 
     def from_first(self, tree: Any) -> Any:
-        """Return rank 0's tree of arrays on every rank; all must have the same shapes."""
+        """Return rank 0's tree of arrays on every rank; all must have the same names and shapes."""
         if self.size == 1:
             return tree
-        return self.sum(tree if self.first else tree_map(mx.zeros_like, tree))
+        tree = _sorted(tree)  # a file has them in another order, and sums meet by order
+        return self.sum(
+            tree if self.first else tree_map(lambda one: mx.zeros_like(mx.array(one)), tree)
+        )
+
+
+def _sorted(tree: Any) -> Any:
+    """Return a tree with the keys of its dictionaries in order."""
+    if isinstance(tree, dict):
+        return {key: _sorted(tree[key]) for key in sorted(tree)}
+    return type(tree)(map(_sorted, tree)) if isinstance(tree, (list, tuple)) else tree
 
 
 def main() -> None:
