@@ -27,7 +27,7 @@ class Diagnosis:
         device: the device MLX computes on.
         blas: name of the BLAS in use, with why.
         gflops: float32 matrix products, 10⁹ operations a second, best of several.
-        half: whether training on the CPU multiplies in float16, which then takes less than half the time.
+        half: whether training on the CPU takes its products in float16, each in less than half the time.
         cores: processor cores this process may use.
         memory_bytes: physical memory.
         free_disk_bytes: space left in the current folder.

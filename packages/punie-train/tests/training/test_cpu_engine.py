@@ -126,7 +126,7 @@ def test_products_in_float16_give_almost_the_same_loss_and_gradient(
         engine.parameters.values[...] = np.random.default_rng(0).normal(
             0, 0.05, engine.parameters.size
         )
-        engine.load(engine.weights(), engine.optimizer_state())
+        engine.load(*engine.snapshot())
         engine.prepare(range(len(rows)), Progress(stream=io.StringIO()))
         loss, gradient, _ = engine.gradient(range(len(rows)))
         found[engine.name] = (loss, gradient.copy())

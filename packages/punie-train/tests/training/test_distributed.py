@@ -25,7 +25,10 @@ CONFIG = TrainConfig(
         ("auto", "float32", 1e-4),
         # Rows lie in other packs, so sums in float16 are rounded in another order.
         pytest.param(
-            "auto", "float16", 1e-3, marks=pytest.mark.skipif(not available(), reason="MKL")
+            "auto",
+            "float16",
+            1e-3,
+            marks=pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)"),
         ),
     ],
 )

@@ -111,11 +111,6 @@ def size_and_check(slots: Slots, runs: Runs) -> str:
     return f"{slots['path']} has {lines} and {count}."
 
 
-def find_check(slots: Slots, runs: Runs) -> str:
-    """How many type errors the file has that was looked for."""
-    return _type_errors(slots["path"], _checked(runs)["error_count"])
-
-
 def fix(slots: Slots, runs: Runs) -> str:
     """That it is repaired; refused when it is not."""
     before, after = _results(runs, "typecheck")[0], _results(runs, "typecheck")[-1]
@@ -413,7 +408,7 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "each_file": each_file,
     "each_named": each_file,
     "size_and_check": size_and_check,
-    "find_check": find_check,
+    "find_check": check,
     "recover": recovered_check,
     "fix": fix,
     "fix_finding": fixed_after,

@@ -50,7 +50,6 @@ def find_faults(modules: Sequence[Module]) -> Mapping[tuple[str, int], Finding]:
 def _faulty(modules: Sequence[Module]) -> Iterator[tuple[str, int, str]]:
     """Yield each module with each of its faults."""
     for module in modules:
-        text = module.text.strip("\n") + "\n"
         for number, (right, wrong) in enumerate(module.breaks):
-            if text.count(right) == 1:
-                yield module.stems[0], number, text.replace(right, wrong)
+            if module.source.count(right) == 1:
+                yield module.stems[0], number, module.source.replace(right, wrong)

@@ -102,6 +102,9 @@ def coding(rng: Random, world: World) -> Binding | None:
     )
     if target in stage.scene.files or module.split(".")[0] == task.name:
         return None
+    text = stage.scene.files[stage.added.path]
+    if not _fields_in_sight(text, task.takes, task.code):
+        return None
     slots = {
         "symbol": task.takes,
         "gives": task.gives,
@@ -109,10 +112,8 @@ def coding(rng: Random, world: World) -> Binding | None:
         "module": module,
         "target": target,
         "path": stage.added.path,
-        "source": _source_of(stage.scene.files[stage.added.path], task.takes),
+        "source": _source_of(text, task.takes),
     }
-    if not _fields_in_sight(stage.scene.files[stage.added.path], task.takes, task.code):
-        return None
     said = {"symbol": quoted(rng, task.takes)}
     if rng.random() < 0.3:
         said["gives"] = task.gives.removeprefix("the ").removeprefix("its ")
@@ -121,8 +122,7 @@ def coding(rng: Random, world: World) -> Binding | None:
 
 def _source_of(text: str, symbol: str) -> str:
     """Return the source of a class without its docstring, as somebody would paste it."""
-    start = text.find(f"class {symbol}")
-    source = text[max(start, 0) :].split("\n\n\n", maxsplit=1)[0].rstrip()
+    source = text[text.index(f"class {symbol}") :].split("\n\n\n", maxsplit=1)[0].rstrip()
     return re.sub(r'\n    """.*?"""\n\n?', "\n", source, flags=re.DOTALL)
 
 

@@ -132,9 +132,9 @@ class World:
             return None
         workspace = self.workspaces[rng.choice(sorted(self.workspaces))]
         path = self._module_path(rng, module.stems, workspace, importable=False)
-        text = module.text.strip("\n") + "\n"
-        renames = self._renames(rng, text)
-        right, piece, bad = (_renamed(each, renames) for each in (text, *module.breaks[number]))
+        renames = self._renames(rng, module.source)
+        texts = (module.source, *module.breaks[number])
+        right, piece, bad = (_renamed(each, renames) for each in texts)
         if right.count(piece) != 1:
             return None
         finding = replace(finding, message=_renamed(finding.message, renames))
@@ -200,9 +200,8 @@ class World:
         self, rng: Random, module: Module, faults: int | None
     ) -> tuple[str, str, tuple[ClassTask, ...]]:
         """Return the right text, the wrong text and the tasks, under new class names."""
-        text = module.text.strip("\n") + "\n"
-        renames = self._renames(rng, text)
-        text = _renamed(text, renames)
+        renames = self._renames(rng, module.source)
+        text = _renamed(module.source, renames)
         tasks = tuple(
             ClassTask(
                 takes=_renamed(task.takes, renames),

@@ -111,6 +111,11 @@ class Module(_Strict):
     breaks: tuple[tuple[str, str], ...]
     tasks: tuple[ClassTask, ...]
 
+    @property
+    def source(self) -> str:
+        """The text as a file has it: no blank lines around, one line end."""
+        return self.text.strip("\n") + "\n"
+
 
 class Question(_Strict):
     """A question that is answered without a tool.

@@ -75,14 +75,10 @@ class Engine(Protocol):
         ...
 
     def snapshot(self) -> tuple[Mapping[str, mx.array | np.ndarray], Any]:
-        """Return what is trained by name and the optimizer's state, to be written before the next step.
+        """Return what is trained by name and the optimizer's state, a tree, to be used before the next step.
 
         Nothing is copied where that can be helped.
         """
-        ...
-
-    def optimizer_state(self) -> Any:
-        """Return the optimizer's state as a tree of arrays."""
         ...
 
     def load(self, weights: dict[str, mx.array], optimizer: Any) -> None:

@@ -287,7 +287,7 @@ class _Training:
             self.total.seconds = figures["seconds"]
             state = (found.weights, found.optimizer)
         else:  # another rank, which has nothing but the shapes to offer
-            state = (self.engine.weights(), self.engine.optimizer_state())
+            state = self.engine.snapshot()
         self.engine.load(*self.ranks.from_first(state))
         best = (*self.best, self.best_step) if self.ranks.first else (0.0, 0.0, 0)
         right, loss, step = map(self.ranks.sum_number, best)

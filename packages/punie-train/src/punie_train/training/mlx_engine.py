@@ -133,10 +133,6 @@ class MlxEngine:
         """Return what is trained by name and the optimizer's state."""
         return self.weights(), self._optimizer.state
 
-    def optimizer_state(self) -> Any:
-        """Return the optimizer's state."""
-        return self._optimizer.state
-
     def load(self, weights: dict[str, mx.array], optimizer: Any) -> None:
         """Go on from these weights and this state."""
         self._model.load_weights(list(weights.items()), strict=False)

@@ -9,7 +9,7 @@ Covered: what `obstacle` lets through.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -363,18 +363,12 @@ class CpuEngine:
 
     def snapshot(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return views of what is trained by name, and of the optimizer's state."""
-        return self.parameters.views(self.parameters.values), self._optimizer_arrays()
-
-    def optimizer_state(self) -> dict[str, mx.array]:
-        """Return the optimizer's state."""
-        return {name: mx.array(value) for name, value in self._optimizer_arrays().items()}
-
-    def _optimizer_arrays(self) -> dict[str, np.ndarray]:
         optimizer = self._optimizer
         step = np.array(optimizer.step, np.int32)
-        return {"step": step, "first": optimizer.first, "second": optimizer.second}
+        state = {"step": step, "first": optimizer.first, "second": optimizer.second}
+        return self.parameters.views(self.parameters.values), state
 
-    def load(self, weights: dict[str, mx.array], optimizer: Any) -> None:
+    def load(self, weights: Mapping[str, mx.array | np.ndarray], optimizer: Any) -> None:
         """Go on from these weights and this state."""
         self.parameters.load(weights)
         self._take_half()

@@ -40,9 +40,8 @@ def loss_and_gradient(
         right = logits[chosen].astype(np.float64)
         highest, totals = _exponentiate(logits)
         loss += float(np.sum(np.log(totals.astype(np.float64)) + highest - right))
-        logits[chosen] -= (
-            totals  # before the product, where what is left of a sure token would be lost
-        )
+        # Before the product, in which what is left of a sure token would be lost.
+        logits[chosen] -= totals
         output.backward(inputs, logits, part, _NO_GRADIENT, space)
         part /= totals[:, None]
         space.back(mark)

@@ -55,7 +55,7 @@ class Parameters:
         """Return copies of the values by name, as MLX's arrays."""
         return {name: mx.array(view) for name, view in self.views(self.values).items()}
 
-    def load(self, weights: Mapping[str, mx.array]) -> None:
+    def load(self, weights: Mapping[str, mx.array | np.ndarray]) -> None:
         """Take values by name."""
         for name, view in self.views(self.values).items():
             view[...] = np.asarray(weights[name])

@@ -82,10 +82,7 @@ def multiply_half(
     if not m or not n:
         return
     _mkl().cblas_hgemm(
-        _ROWS,
-        _TRANSPOSED if transpose_a else _PLAIN,
-        _TRANSPOSED if transpose_b else _PLAIN,
-        *(m, n, k),
+        *_head(m, n, k, transpose_a=transpose_a, transpose_b=transpose_b),
         *(_ONE, a.ctypes.data, a.shape[1]),
         *(b.ctypes.data, b.shape[1]),
         *(0, out.ctypes.data, n),
@@ -122,14 +119,7 @@ def multiply(
     k = a.shape[-2] if transpose_a else a.shape[-1]
     if not m or not n:
         return
-    head = (
-        _ROWS,
-        _TRANSPOSED if transpose_a else _PLAIN,
-        _TRANSPOSED if transpose_b else _PLAIN,
-        m,
-        n,
-        k,
-    )
+    head = _head(m, n, k, transpose_a=transpose_a, transpose_b=transpose_b)
     keep = 1.0 if add else 0.0
     if out.ndim == 3 and out.strides[0] < out.strides[1] * m:
         # MKL refuses results that interleave, such as heads side by side in each token's row.
@@ -155,6 +145,12 @@ def multiply(
 def add_scaled(x: np.ndarray, scale: float, out: np.ndarray, keep: float = 1.0) -> None:
     """Write `scale` · x + `keep` · out into `out`, both flat and contiguous, in one pass over memory."""
     _mkl().cblas_saxpby(len(out), scale, x.ctypes.data, 1, keep, out.ctypes.data, 1)
+
+
+def _head(m: int, n: int, k: int, *, transpose_a: bool, transpose_b: bool) -> tuple[int, ...]:
+    """Return what every product is told first: the order, what is transposed, and the sizes."""
+    turned = (_TRANSPOSED if transpose else _PLAIN for transpose in (transpose_a, transpose_b))
+    return (_ROWS, *turned, m, n, k)
 
 
 def _matrix(array: np.ndarray) -> tuple[int, int]:
