@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from pydantic import ValidationError
 from punie_train.artefacts import read_jsonl
 from punie_train.data import GenerateConfig, contract_for, generate
 from punie_train.data.records import contract_problems, shape_problems
+from punie_train.data.scenes import World
+from punie_train.data.sources import Question
 from punie_train.data.splits import split_of
-from punie_train.data.tasks import draw
+from punie_train.data.tasks import Task, draw
 from punie_train.errors import DataError
 from punie_train.progress import Progress
 
@@ -136,6 +139,28 @@ def test_a_program_that_fails_is_listed_and_nothing_is_written(sources, workspac
 def test_too_few_prompts_for_a_quota_are_reported(world):
     with pytest.raises(DataError, match="too few different prompts"):
         draw(world, "direct", (100_000, 0, 0), seed=1, accept=lambda task: True)
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_own_words_are_at_least_half_of_what_a_question_is_asked_with(world, count):
+    own = tuple(f"stick number {number}?" for number in range(count))
+    pen = Question(kind="term", slots={"term": "a pen"}, answer="Ink.", asked=own)
+    cup = Question(kind="term", slots={"term": "a cup"}, answer="Tea.")
+    small = World(replace(world.sources, questions=(pen, cup)), world.workspaces)
+    tasks: list[Task] = []
+
+    def accept(task: Task) -> bool:
+        tasks.append(task)
+        return True
+
+    with pytest.raises(DataError, match="too few different prompts"):
+        draw(small, "direct", (100_000,) * 3, seed=1, accept=accept)
+    about = [task.prompt for task in tasks if task.exchanges[0].answer == "Ink."]
+    assert {prompt for prompt in about if prompt in own} == set(own)
+    for drawn in range(1, len(about) + 1):
+        assert 2 * sum(prompt in own for prompt in about[:drawn]) >= drawn
+    assert len(about) == 2 * count
+    assert len(tasks) - len(about) > 2 * count
 
 
 def test_an_unknown_category_is_named(world):

@@ -49,6 +49,35 @@ def test_an_unknown_key_is_named(copied):
         read_sources(copied)
 
 
+def _add_questions(sources: Path, text: str) -> None:
+    with (sources / "questions" / "terms.toml").open("a") as file:
+        file.write(text)
+
+
+def test_a_question_may_be_asked_in_words_of_its_own(copied):
+    _add_questions(copied, '\n[[term]]\nterm = "a pen"\nanswer = "Ink."\nasked = ["blue stick?"]\n')
+    question = read_sources(copied).questions[-1]
+    assert question.slots == {"term": "a pen"}
+    assert question.asked == ("blue stick?",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ('["blue stick?", " "]', r"asked\.1: String should match"),
+        ('["blue stick? "]', r"asked\.0: String should match"),
+        ('"blue stick?"', "asked: Input should be a valid tuple"),
+        ('["blue stick?", "blue stick?"]', "'blue stick\\?' is asked in .*a pen.* already"),
+        ('["Green stick"]', "'Green stick' is asked in .*a leaf.* already"),
+    ],
+)
+def test_own_words_that_are_blank_or_taken_are_refused(copied, asked, problem):
+    _add_questions(copied, '\n[[term]]\nterm = "a leaf"\nanswer = "A."\nasked = ["green stick?"]\n')
+    _add_questions(copied, f'\n[[term]]\nterm = "a pen"\nanswer = "Ink."\nasked = {asked}\n')
+    with pytest.raises(DataError, match=problem):
+        read_sources(copied)
+
+
 def test_a_task_without_phrasings_is_named(copied):
     with (copied / "tasks.toml").open("a") as file:
         file.write('\n[odd]\ncategory = "x"\nweight = 1\nsteps = ["1"]\n')

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from punie_train.data.splits import plain
 from punie_train.errors import DataError
 
 __all__ = [
@@ -117,6 +118,9 @@ class Module(_Strict):
         return self.text.strip("\n") + "\n"
 
 
+_Said = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]
+
+
 class Question(_Strict):
     """A question that is answered without a tool.
 
@@ -124,11 +128,13 @@ class Question(_Strict):
         kind: which phrasings it is asked with.
         slots: what fills them.
         answer: the answer, one to three sentences.
+        asked: more ways of asking it, word for word, often without its name.
     """
 
     kind: str
     slots: Mapping[str, str]
     answer: str
+    asked: tuple[_Said, ...] = ()
 
 
 class _Phrasings(_Strict):
@@ -295,12 +301,19 @@ def _dialogues(file: Path, tasks: Mapping[str, TaskTemplate]) -> dict[str, Dialo
 
 def _questions(folder: Path) -> list[Question]:
     found = []
+    asked: dict[str, str] = {}
     for file in sorted(folder.glob("*.toml")):
         for kind, rows in _tables(file).items():
             for row in rows:
-                slots = {key: value for key, value in row.items() if key != "answer"}
-                table = {"kind": kind, "slots": slots, "answer": row.get("answer")}
-                found.append(_model(Question, table, f"{file}: {kind} {slots}"))
+                own = {key: row[key] for key in ("answer", "asked") if key in row}
+                slots = {key: value for key, value in row.items() if key not in own}
+                where = f"{file}: {kind} {slots}"
+                question = _model(Question, {"kind": kind, "slots": slots, **own}, where)
+                for prompt in question.asked:
+                    other = asked.setdefault(plain(prompt), where)
+                    if other != where or question.asked.count(prompt) > 1:
+                        raise DataError(f"{where}: {prompt!r} is asked in {other} already.")
+                found.append(question)
     return found
 
 

@@ -282,12 +282,30 @@ def _dialogue(world: World, name: str, seed: int) -> Iterator[Task]:
 def _direct(world: World, category: str, seed: int) -> Iterator[Task]:
     questions = [each for each in world.sources.questions if category == _category(each)]
     Random(f"{seed}:{category}").shuffle(questions)
-    asked = [(each, _asked(world, each, seed)) for each in questions]
-    for turn in range(max((len(prompts) for _, prompts in asked), default=0)):
-        for question, prompts in asked:
-            if turn < len(prompts):
-                exchange = Exchange(question.kind, prompts[turn], (), {}, question.answer)
+    streams = [(each, _rounds(world, each, seed)) for each in questions]
+    while streams:
+        alive = []
+        for question, rounds in streams:
+            if prompts := next(rounds, None):
+                alive.append((question, rounds))
+            for prompt in prompts or ():
+                exchange = Exchange(question.kind, prompt, (), {}, question.answer)
                 yield Task(category, None, (exchange,))
+        streams = alive
+
+
+def _rounds(world: World, question: Question, seed: int) -> Iterator[list[str]]:
+    """Yield prompts of a question, round by round.
+
+    A round is one phrasing of its kind; for a question that is asked in words of its own, two of those as
+    well. They stay at least half of all its prompts: it takes no more phrasings than it has own words.
+    """
+    phrased, own = _asked(world, question, seed), list(question.asked)
+    if own:
+        Random(f"{seed}:{own}").shuffle(own)
+        phrased = phrased[: len(own)]
+    for turn in range(max(len(phrased), len(own))):
+        yield own[2 * turn : 2 * turn + 2] + phrased[turn : turn + 1]
 
 
 def _category(question: Question) -> str:
