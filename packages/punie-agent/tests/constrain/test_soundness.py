@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import dis
 import io
 import os
 import re
-import sys
 import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import make_dataclass
 from pathlib import Path
-from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -162,48 +159,56 @@ def programs(draw: st.DrawFn) -> str:
     return program
 
 
+class _Marked(ast.NodeTransformer):
+    """Reports each name and attribute that a program reads, function bodies left out, when it is read."""
+
+    def __init__(self) -> None:
+        self.marks = 0
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._marked(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        return self._marked(node)
+
+    def _marked(self, node: ast.Name | ast.Attribute) -> ast.expr:
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        self.marks += 1
+        function = ast.Name(_READ, ast.Load())
+        return ast.copy_location(ast.Call(function, [ast.Constant(self.marks), node], []), node)
+
+
+_READ = "reported as read"
+
+
 def runs(program: str) -> bool:
     """Whether a program ends without an error, and used each of its names and attributes on the way.
 
     What was never reached proves nothing: it may be wrong. Function bodies are exempt, as they are in the
     cursor.
     """
+    read: set[int] = set()
+
+    def report(mark: int, value: Any) -> Any:
+        read.add(mark)
+        return value
+
     names: dict[str, Any] = {"check": _check, "test": _test, "x": [], "path": "a.py", "check_it": 1}
-    reached: set[tuple[CodeType, int]] = set()
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        frame.f_trace_opcodes = True
-        reached.add((frame.f_code, frame.f_lasti))
-        return trace if frame.f_code.co_filename == "program" else None
-
+    marked = _Marked()
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        before = sys.gettrace()
         try:
-            code = compile(program, "program", "exec")
-            sys.settrace(trace)
-            exec(code, names)  # the grammar above is all it can do
+            tree = ast.fix_missing_locations(marked.visit(ast.parse(program)))
+            # The grammar above is all it can do.
+            exec(compile(tree, "program", "exec"), names | {_READ: report})
         except Exception:  # noqa: BLE001 - whatever it was, the program is no example
             return False
-        finally:
-            sys.settrace(before)
-    return _uses(ast.parse(program)) <= len(_loads(code)) and _loads(code) <= reached
-
-
-def _uses(node: ast.AST) -> int:
-    """How many names and attributes a program reads, function bodies left out."""
-    if isinstance(node, ast.FunctionDef):
-        return 0
-    own = isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load)
-    return own + sum(map(_uses, ast.iter_child_nodes(node)))
-
-
-def _loads(code: CodeType) -> set[tuple[CodeType, int]]:
-    """The instructions that read names and attributes."""
-    kinds = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF")
-    own = {(code, each.offset) for each in dis.get_instructions(code) if each.opname in kinds}
-    inner = [each for each in code.co_consts if isinstance(each, CodeType) and each.co_name != "g"]
-    return own.union(*map(_loads, inner))
+    return len(read) == marked.marks
 
 
 def refused(program: str, rules: Rules = RULES) -> str:
