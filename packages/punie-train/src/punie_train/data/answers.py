@@ -64,6 +64,17 @@ def check(slots: Slots, runs: Runs) -> str:
     return _type_errors(slots["path"], _checked(runs)["error_count"])
 
 
+def listed_errors(what: str) -> Callable[[Slots, Runs], str]:
+    """What was listed, without the count, which a small model gets wrong and the list shows anyway."""
+
+    def answer(slots: Slots, runs: Runs) -> str:
+        if not _checked(runs)["error_count"]:
+            return f"No type errors in {_name(slots['path'])}."
+        return f"That is {what.format(_name(slots['path']))}."
+
+    return answer
+
+
 def first_error(slots: Slots, runs: Runs) -> str:
     """Where the first type error is."""
     errors = _checked(runs)["errors"]
@@ -97,11 +108,11 @@ def errors_by_file(slots: Slots, runs: Runs) -> str:
 
 
 def each_file(slots: Slots, runs: Runs) -> str:
-    """How many type errors the files of a folder have."""
+    """That the counts are shown; their sum would have to be computed."""
     _checked(runs)
-    counts = [result["error_count"] for result in _results(runs, "typecheck")]
-    found = f"{plural(sum(counts), 'type error')} in {plural(len(counts), 'file')}"
-    return _start(f"{_name(slots['dir'])} has {found}.")
+    if not any(result["error_count"] for result in _results(runs, "typecheck")):
+        return f"No type errors in the Python files of {_name(slots['dir'])}."
+    return f"That is the number of type errors in each Python file of {_name(slots['dir'])}."
 
 
 def size_and_check(slots: Slots, runs: Runs) -> str:
@@ -395,16 +406,16 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "find_definition": defined,
     "find_usages": used,
     "check": check,
-    "list_errors": check,
+    "list_errors": listed_errors("every type error in {}, with its line"),
     "first_error": first_error,
     "check_both": check_both,
     "count_errors": check,
     "is_clean": is_clean,
     "errors_by_file": errors_by_file,
     "errors_by_code": check,
-    "messages": check,
-    "positions": check,
-    "flagged_lines": check,
+    "messages": listed_errors("the message of every type error in {}"),
+    "positions": listed_errors("where the type errors in {} are"),
+    "flagged_lines": listed_errors("the code in {} that has type errors"),
     "each_file": each_file,
     "each_named": each_file,
     "size_and_check": size_and_check,

@@ -20,19 +20,41 @@ from punie_train.data.bindings import (
     quoted,
 )
 from punie_train.data.edits import replace_calls, replacements
-from punie_train.data.scenes import World
+from punie_train.data.scenes import Stage, World, shadows
+from punie_train.data.workspaces import Scene
 
 __all__ = ["REPAIR_BINDERS"]
 
 SHOWN_LINES = 5
 """Lines that the first program of a fix shows of each type error: the wrong one and those before it."""
+TWO_FAULTS = 0.4
+"""Probability of two faults in a file that is to be fixed."""
+TRIES = 40
+"""Files that are drawn until one has two faults of different sorts."""
+BELOW_SRC = 0.6
+"""Probability that a class that could lie in a package below `src` does; half for one at the root."""
 SHOWN_CHARACTERS = 300
 """Characters of a class that the first program of a coding example shows."""
 
 
 def fix(rng: Random, world: World) -> Binding | None:
-    """A file with type errors whose right text is known."""
-    stage = world.stage(rng, added=0.8, faults=rng.choice((1, 1, 2)))
+    """A file with type errors whose right text is known; often with two, one a wrong return annotation."""
+    if rng.random() >= TWO_FAULTS:
+        return _faulty_file(rng, world, 1)
+    found = (_faulty_file(rng, world, 2) for _ in range(TRIES))
+    return next((each for each in found if each is not None and _two_sorts(each)), None)
+
+
+def _two_sorts(binding: Binding) -> bool:
+    """Whether there are two edits: one of a return annotation, one of something else."""
+    wrong = binding.slots["wrong"]
+    assert isinstance(wrong, list)
+    annotations = sum("->" in piece for piece in wrong)
+    return 0 < annotations < len(wrong)
+
+
+def _faulty_file(rng: Random, world: World, faults: int) -> Binding | None:
+    stage = world.stage(rng, added=0.8, faults=faults)
     faulty = [path for path in stage.right if len(stage.scene.files[path]) <= LONGEST_FILE]
     path = prefer_added(rng, stage, faulty)
     if path is None:
@@ -40,6 +62,8 @@ def fix(rng: Random, world: World) -> Binding | None:
     try:
         pairs = replacements(stage.scene.files[path], stage.right[path])
     except ValueError:
+        return None
+    if any("\n" in old + new for old, new in pairs):  # a whole line is missing somewhere else
         return None
     if not all(_in_sight(stage.scene.files[path], old) for old, _ in pairs):
         return None
@@ -93,16 +117,12 @@ def coding(rng: Random, world: World) -> Binding | None:
     if not stage.added.tasks:
         return None
     task = rng.choice(stage.added.tasks)
+    path, scene = _below_src(rng, world, stage)
     target = f"{task.name}.py"
-    module = (
-        PurePosixPath(stage.added.path.removeprefix("src/"))
-        .with_suffix("")
-        .as_posix()
-        .replace("/", ".")
-    )
-    if target in stage.scene.files or module.split(".")[0] == task.name:
+    module = PurePosixPath(path.removeprefix("src/")).with_suffix("").as_posix().replace("/", ".")
+    if target in scene.files or module.split(".")[0] == task.name:
         return None
-    text = stage.scene.files[stage.added.path]
+    text = scene.files[path]
     if not _fields_in_sight(text, task.takes, task.code):
         return None
     slots = {
@@ -111,13 +131,37 @@ def coding(rng: Random, world: World) -> Binding | None:
         "code": task.code,
         "module": module,
         "target": target,
-        "path": stage.added.path,
+        "path": path,
         "source": _source_of(text, task.takes),
     }
     said = {"symbol": quoted(rng, task.takes)}
     if rng.random() < 0.3:
         said["gives"] = task.gives.removeprefix("the ").removeprefix("its ")
-    return Binding(stage.scene, slots, said)
+    return Binding(scene, slots, said)
+
+
+def _below_src(rng: Random, world: World, stage: Stage) -> tuple[str, Scene]:
+    """Return where the added module lies and the scene, often moved into a package in the folder `src`.
+
+    There the folder `src` is left out when it is imported, and the package below it is not.
+    """
+    assert stage.added is not None
+    old = stage.added.path
+    package = rng.choice(world.sources.names.children)
+    new = f"src/{old}" if "/" in old else f"src/{package}/{old}"
+    top = new.split("/")[1]
+    extra = {path: text for path, text in stage.scene.extra.items() if path != old}
+    scene = Scene(stage.scene.workspace, {**extra, new: stage.scene.files[old]})
+    roots = {path.split("/")[0].removesuffix(".py") for path in scene.files}
+    if (
+        "src" in old.split("/")
+        or top in roots
+        or not Scene(scene.workspace, extra).takes(new)
+        or shadows(new, scene.workspace)
+        or rng.random() >= (BELOW_SRC if "/" in old else BELOW_SRC / 2)
+    ):
+        return old, stage.scene
+    return new, scene
 
 
 def _source_of(text: str, symbol: str) -> str:
