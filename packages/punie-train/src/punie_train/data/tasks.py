@@ -31,7 +31,10 @@ ROUNDS = 400
 
 _NAMED = re.compile(r"(folder|directory|file|script|module) \{(dir|path)\}", re.IGNORECASE)
 _OF = re.compile(r"\{gives\} (of|from|for)\b")
-_RETURNED = re.compile(r"\b(returns?|returning|gives|gives back) \{gives\}(?! (of|from|for)\b)")
+_RETURNED = re.compile(
+    r"\b(returns?|returning|gives|gives back|tells?( me| us)?|knows?|says|reports|answers|find out)"
+    r" \{gives\}(?! (of|from|for)\b)"
+)
 
 _BINDERS = {**BINDERS, **CHECK_BINDERS, **REPAIR_BINDERS}
 
