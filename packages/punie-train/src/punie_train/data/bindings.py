@@ -7,6 +7,7 @@ leaves something out on purpose ("the project", a bare file name).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = [
     "Binder",
     "Binding",
     "about_file",
+    "can_say",
     "prefer_added",
     "python_folder",
     "quoted",
@@ -31,6 +33,18 @@ LONGEST_FILE = 1300
 
 MOST_FILES = 5
 """Python files of a folder that are checked one by one."""
+
+_OF_CLASSES = re.compile(r"fields|attributes|consists? of|made of")
+_QUOTED = re.compile(r"([\"'`])\{(\w+)\}\1")
+
+_LONE = 0.34
+"""Probability that the file to be read is a new one that no module imports: a script, or settings."""
+
+_CODE = 0.2
+"""Probability that the text of a new file is code."""
+
+_ANYWHERE = 0.5
+"""Probability that no folder is named where one could be: the whole project is meant."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,20 @@ class Binding:
 
 
 Binder = Callable[[Random, World], Binding | None]
+
+
+def can_say(phrasing: str, binding: Binding) -> bool:
+    """Whether a phrasing can be filled.
+
+    It names a folder if and only if one is meant, its quotes can be told from those in what they hold, and
+    nobody asks which fields a function has.
+    """
+    if binding.said.get("kind", "").endswith("function") and _OF_CLASSES.search(phrasing):
+        return False
+    if "dir" in binding.said and bool(binding.said["dir"]) != ("{dir}" in phrasing):
+        return False
+    quoted_slots = _QUOTED.findall(phrasing)
+    return not any(mark in str(binding.slots.get(slot, "")) for mark, slot in quoted_slots)
 
 
 def _pick(rng: Random, items: list[str]) -> str | None:
@@ -97,9 +125,25 @@ def about_file(rng: Random, scene: Scene, path: str | None, **more: object) -> B
 
 
 def read_file(rng: Random, world: World) -> Binding | None:
-    """Any short text file."""
+    """Any short text file; now and then a script, where only the words say that it is not to be run."""
     stage = world.stage(rng)
-    return about_file(rng, stage.scene, prefer_added(rng, stage, _short(stage.scene)))
+    chance = rng.random()
+    if chance > _LONE:
+        return about_file(rng, stage.scene, prefer_added(rng, stage, _short(stage.scene)))
+    path = world.script_path(rng) if chance < _LONE / 2 else world.data_path(rng)
+    if not stage.scene.takes(path):
+        return None
+    text = f"{world.code(rng)}\n" if path.endswith(".py") else _settings(rng, world, path)
+    return about_file(rng, Scene(stage.scene.workspace, {path: text}), path)
+
+
+def _settings(rng: Random, world: World, path: str) -> str:
+    """A few keys and their values, in the manner of the file's format."""
+    pairs = {world.word(rng): rng.randint(1, 900) for _ in range(rng.randint(2, 5))}
+    if path.endswith(".json"):
+        return json.dumps(pairs, ensure_ascii=False, indent=2) + "\n"
+    mark = ": " if path.endswith((".md", ".yaml", ".yml")) else " = "
+    return "".join(f"{key}{mark}{value}\n" for key, value in pairs.items())
 
 
 def read_head(rng: Random, world: World) -> Binding | None:
@@ -132,7 +176,10 @@ def named(suffix: str = "") -> Binder:
     return bind
 
 
-_KINDS = {"class": ("class", "class", "model", "dataclass", "type"), "function": ("function",)}
+_KINDS = {
+    "class": ("class", "class", "model", "dataclass", "type"),
+    "function": ("function", "function", "function", "helper function"),
+}
 
 
 def symbol(*, shown: bool) -> Binder:
@@ -148,8 +195,8 @@ def symbol(*, shown: bool) -> Binder:
             found = [each for each in found if each.file in stage.new]
         elif stage.added and rng.random() < 0.8:
             found = [each for each in found if each.file == stage.added.path] or found
-        if rng.random() < 0.75:
-            found = [each for each in found if each.kind == "class"] or found
+        wanted = "class" if rng.random() < 0.6 else "function"
+        found = [each for each in found if each.kind == wanted] or found
         if not found:
             return None
         chosen = rng.choice(found)
@@ -174,10 +221,11 @@ def _is_dataclass(scene: Scene, symbol: Symbol) -> bool:
 def write_text(rng: Random, world: World) -> Binding | None:
     """A new text file."""
     stage = world.stage(rng, added=0)
-    path = world.text_path(rng)
+    path, text = world.text_path(rng), world.text(rng)
+    if rng.random() < _CODE:
+        path, text = world.script_path(rng), world.code(rng)
     if not stage.scene.takes(path):
         return None
-    text = world.text(rng)
     return Binding(stage.scene, {"path": path, "text": text}, {"path": quoted(rng, path)})
 
 
@@ -229,11 +277,24 @@ def _replaced_word(rng: Random, world: World, workspace: Workspace) -> Binding |
     if not words or not others or not scene.takes(path):
         return None
     old, new = rng.choice(
-        ((line, world.text(rng)), *((word, rng.choice(others)) for word in words))
+        (
+            (line, world.text(rng)),
+            *_other_value(rng, line),
+            *((word, rng.choice(others)) for word in words),
+        )
     )
     if text.count(old) != 1 or old == new:
         return None
     return about_file(rng, Scene(workspace, {path: text}), path, old=old, new=new)
+
+
+def _other_value(rng: Random, line: str) -> list[tuple[str, str]]:
+    """A line `key = value` and the same key with another number, if the line is one; it counts for two."""
+    key, mark, value = line.partition(" = ")
+    if not mark:
+        return []
+    new = rng.choice((f"{rng.randint(0, 999)}", f"{rng.randint(1, 99) / 10}"))
+    return [(line, f"{key} = {new}"), (value, new)]
 
 
 def _only_whole(stage: Stage, symbol: Symbol) -> bool:
@@ -263,13 +324,60 @@ def run_command(rng: Random, world: World) -> Binding | None:
     made = (
         f"wc -l {path}", f"head -n {number} {path}", f"tail -n {number} {path}", f"grep -n def {path}",
         f"ls {folder}", f"grep -c import {path}", f"wc -c {path}", f"grep -rn class {folder}",
-        f"find {folder} -type f", f"sort {path}", f"echo {world.text(rng)!r}", f"ls -l {folder}",
+        f"find {folder} -type f", f"sort {path}", f"wc -w {path}", f"sort -r {path}",
+        f"head -n {number} {path} | sort", f"tail -n {number} {path} | wc -c", f"sort {path} | uniq | wc -l",
+        f"ls {folder} | sort -r", f"ls {folder} | wc -l", f"basename {path}", f"dirname {path}",
+        f"test -f {path} && echo there", f"nl {path}", f"grep -v import {path} | head -n {number}",
+        f"head -c {number * 10} {path}", f"cut -c 1-{number} {path}", f"mkdir -p {folder}/{world.word(rng)}",
     )  # fmt: skip
     known = world.sources.snippets.commands
-    command = rng.choice(made if rng.random() < 0.6 else known)
-    if command.startswith("sort") and len(stage.scene.files.get(path, "")) > LONGEST_FILE:
+    command = rng.choice(
+        rng.choice((made, made, known, _spoken(rng, world), _computed(rng, world)))
+    )
+    if command.startswith(("sort", "nl")) and len(stage.scene.files[path]) > LONGEST_FILE:
         return None
     return Binding(stage.scene, {"command": command}, {})
+
+
+def _spoken(rng: Random, world: World) -> tuple[str, ...]:
+    """Commands that say something."""
+    one, two = world.word(rng), world.word(rng)
+    return (
+        f"echo {world.text(rng)!r}",
+        f"echo {one}",
+        f"echo {one} {two}",
+        f"echo '{one}, {two}'",
+        f"echo '{one} ({two})'",
+        f'echo "{one} and {two}"',
+        f"echo {one} | wc -c",
+        f"echo '{two} {one} {two}' | wc -w",
+        f"printf '{one}-{two}'",
+    )
+
+
+def _computed(rng: Random, world: World) -> tuple[str, ...]:
+    """Commands that compute something, in all sorts of brackets and quotes."""
+    one, two, few = rng.randint(2, 99), rng.randint(2, 2000), rng.randint(2, 9)
+    word = world.word(rng)
+    return (
+        f"python -c 'print({one} * {two})'",
+        f"python -c 'print({one}+{two})'",
+        f"python -c 'print(({two} - {one}) / {few})'",
+        f'python -c "print({few} ** {one})"',
+        f"python -c 'print(sum(range({one})))'",
+        f"python -c 'print(round({two} / {few}, 2))'",
+        f'python -c "print(max({one}, {two}))"',
+        f"python -c 'print(divmod({two}, {few}))'",
+        f"python -c \"print('{word}'.upper())\"",
+        f"python -c 'print([{few}, {one}][::-1])'",
+        f"python -c 'import math; print(math.sqrt({one}))'",
+        f"python -c 'print(hex({two}), bin({few}))'",
+        f"expr {one} + {two}",
+        f"expr {two} % {few}",
+        f"seq {few}",
+        f"seq {few} {few + 5}",
+        f"echo $(({one} + {few}))",
+    )
 
 
 def run_script(rng: Random, world: World) -> Binding | None:
@@ -319,37 +427,92 @@ def format_target(rng: Random, world: World) -> Binding | None:
     return Binding(Scene(scene.workspace, {**scene.extra, path: text}), binding.slots, binding.said)
 
 
-def suffix(rng: Random, world: World) -> Binding | None:
-    """A file name extension."""
-    stage = world.stage(rng, added=0)
-    return Binding(stage.scene, {"suffix": world.suffix(rng)}, {})
+_IN_WORDS: Mapping[str, tuple[str, ...]] = {
+    ".bak": ("backup copies named *.bak",),
+    ".css": ("CSS files", "style sheets", "CSS style sheets"),
+    ".csv": ("CSV files", "CSV tables", "CSVs"),
+    ".go": ("Go files", "Go sources"),
+    ".html": ("HTML files", "HTML pages", "web pages"),
+    ".ini": ("INI files",),
+    ".ipynb": ("notebooks", "Jupyter notebooks"),
+    ".js": ("JavaScript files", "JavaScript sources"),
+    ".json": ("JSON files", "JSON documents", "json files"),
+    ".jsonl": ("JSON Lines files",),
+    ".lock": ("lock files",),
+    ".log": ("log files", "logs"),
+    ".md": ("Markdown files", "Markdown documents", "Markdown pages", "markdown files"),
+    ".parquet": ("Parquet files",),
+    ".pdf": ("PDFs", "PDF documents"),
+    ".png": ("PNG images", "PNG pictures"),
+    ".py": ("Python files", "Python sources", "python files", "Python source files"),
+    ".pyi": ("stub files", "type stubs"),
+    ".rs": ("Rust files", "Rust sources"),
+    ".rst": ("reStructuredText files", "RST files"),
+    ".sh": ("shell scripts", "shell files", "bash scripts"),
+    ".sql": ("SQL files", "SQL scripts"),
+    ".svg": ("SVG images", "SVG drawings"),
+    ".toml": ("TOML files", "TOML documents", "toml files"),
+    ".ts": ("TypeScript files", "TypeScript sources"),
+    ".tsv": ("TSV files",),
+    ".txt": ("text files", "plain text files", "txt files"),
+    ".whl": ("wheels",),
+    ".xml": ("XML files", "XML documents"),
+    ".yaml": ("YAML files", "YAML documents", "yaml files"),
+    ".zip": ("ZIP archives", "ZIP files"),
+}
+"""What files with an extension are called."""
+
+
+def _place(rng: Random, stage: Stage) -> tuple[str, str]:
+    """Return a folder as the program names it and as the prompt does, which may name none."""
+    if rng.random() < _ANYWHERE:
+        return ".", ""
+    return python_folder(rng, stage.folders)
+
+
+def file_kind(rng: Random, world: World) -> Binding | None:
+    """A file name extension, or what files with it are called, and maybe a folder."""
+    stage = world.stage(rng)
+    suffix = world.suffix(rng)
+    kind = rng.choice(_IN_WORDS.get(suffix, (f"{suffix} files",)))
+    path, said = _place(rng, stage)
+    return Binding(stage.scene, {"suffix": suffix, "dir": path}, {"kind": kind, "dir": said})
 
 
 _WORDS = (
     "TODO", "FIXME", "import", "return", "dataclass", "self", "None", "Optional", "lambda", "yield", "assert",
     "async", "print", "version", "float", "raise", "json", "logging", "timeout", "__main__", "isinstance",
-    "True", "total",
+    "True", "total", "deprecated", "licence", "python", "weekly", "seconds", "default", "hidden", "price",
+    "colour", "minutes", "empty", "author", "currency", "negative", "twice", "backup", "rounded", "alphabet",
 )  # fmt: skip
 
 
 def text(rng: Random, world: World) -> Binding | None:
-    """A text to search for in a folder, and few enough places where it stands."""
+    """A text to search for in a folder or everywhere, and few enough places where it stands."""
     stage = world.stage(rng)
-    path, said = python_folder(rng, stage.folders)
-    word = rng.choice(_WORDS)
-    if rng.random() < 0.4 and stage.scene.symbols:
-        word = rng.choice(stage.scene.symbols).name
+    scene = stage.scene
+    path, said = _place(rng, stage)
     prefix = "" if path == "." else path.rstrip("/") + "/"
+    word, chance = rng.choice(_WORDS), rng.random()
+    if chance < 0.3 and said and scene.symbols:  # a name without a folder would pass for its uses
+        word = rng.choice(scene.symbols).name
+    elif chance < 0.75:
+        note, body = prefix + world.text_path(rng).rpartition("/")[2], world.text(rng)
+        words = re.findall(r"[^\W\d_]{4,}", body)
+        if not words or not scene.takes(note):
+            return None
+        word = rng.choice(words)
+        scene = Scene(scene.workspace, {**scene.extra, note: f"{world.text(rng)}\n{body}\n"})
     lines = [
         line
-        for file, body in stage.scene.files.items()
+        for file, body in scene.files.items()
         if file.startswith(prefix)
         for line in body.splitlines()
         if word in line
     ]
     if len(lines) > 12:
         return None
-    return Binding(stage.scene, {"text": word, "dir": path}, {"dir": said})
+    return Binding(scene, {"text": word, "dir": path}, {"dir": said})
 
 
 def two_files(rng: Random, world: World) -> Binding | None:
@@ -403,7 +566,7 @@ BINDERS: Mapping[str, Binder] = {
     "list_dir": folder,
     "check_format": format_target,
     "find_python": folder,
-    "find_files": suffix,
+    "find_files": file_kind,
     "find_named": named(),
     "grep_text": text,
     "find_definition": symbol(shown=False),

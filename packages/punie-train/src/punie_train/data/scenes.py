@@ -7,6 +7,7 @@ and lies in many folders. Each wrong text in it is known, with the right one.
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import sys
 from collections.abc import Mapping
@@ -20,8 +21,15 @@ from punie_train.data.workspaces import Scene, Workspace
 
 __all__ = ["Added", "Faulty", "Stage", "World", "shadows"]
 
-_SCRIPTS = ("hello", "demo", "main", "check_env", "show", "task", "seed", "job", "tick")
-_SUFFIXES = (".toml", ".md", ".csv", ".txt", ".py", ".json", ".cfg", ".yaml", ".ini")
+_SCRIPTS = (
+    "hello", "demo", "main", "check_env", "show", "task", "seed", "job", "tick", "nightly", "greet", "warmup",
+    "purge", "rollup", "ping", "refresh", "make_report", "sweep", "publish", "probe_disk", "countdown",
+)  # fmt: skip
+_DATA = (
+    "settings.toml", "config.yaml", "defaults.ini", "limits.json", "options.cfg", "HOWTO.md", "readme.txt",
+    "hosts.txt", "deploy.toml", "rates.csv", "logging.ini", "features.yaml", "GUIDE.md", "menu.json",
+)  # fmt: skip
+_SUFFIXES = (".toml", ".md", ".csv", ".txt", ".py", ".json", ".cfg", ".yaml", ".ini", ".sh")
 _OTHER_TYPE = {"str": "int", "int": "str", "bool": "str", "float": "str"}
 
 
@@ -148,6 +156,38 @@ class World:
         """Return a line of text that somebody wants to have written."""
         return rng.choice(self.sources.snippets.texts)
 
+    def word(self, rng: Random) -> str:
+        """Return a word that stands in a text."""
+        words = [word for word in self.text(rng).split() if word.isalpha()]
+        return rng.choice(words or self.sources.names.stems)
+
+    def code(self, rng: Random) -> str:
+        """Return a line of Python."""
+        one, two = self.word(rng).lower(), self.word(rng)
+        if not one.isidentifier() or keyword.iskeyword(one):
+            one = "value"
+        number, few = rng.randint(10, 3000), rng.randint(2, 9)
+        return rng.choice(
+            (
+                f"print('{one}')",
+                f"print('{two} {one}')",
+                f'print("{one}")',
+                f"print({number})",
+                f"print({number} * {few})",
+                f"print('{one}' * {few})",
+                f"print(len('{two}'))",
+                f"print(sum(range({few})))",
+                f"{one.upper()} = {number}",
+                f"{one.upper()} = '{two}'",
+                f'{one} = "{two}"',
+                f"{one} = [{few}, {number}]",
+                f"{one} = {{'{two}': {few}}}",
+                f"assert {few} < {number}",
+                f"raise SystemExit({few})",
+                f"# {two} {one}",
+            )
+        )
+
     def function_path(self, rng: Random) -> str:
         """Return a path for a new module with a function."""
         names = self.sources.names
@@ -162,6 +202,12 @@ class World:
         parent = rng.choice(self.sources.names.parents)
         folder = rng.choice(("", "", "scripts/", "tools/", "jobs/", f"{parent}/"))
         return f"{folder}{rng.choice(_SCRIPTS)}.py"
+
+    def data_path(self, rng: Random) -> str:
+        """Return a path for a new file of settings, notes or data."""
+        parent = rng.choice(self.sources.names.parents)
+        folder = rng.choice(("", "", "config/", "docs/", f"{parent}/"))
+        return f"{folder}{rng.choice(_DATA)}"
 
     def suffix(self, rng: Random) -> str:
         """Return a file name extension."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from punie_train.data.bindings import BINDERS, Binding
+from punie_train.data.bindings import BINDERS, Binding, can_say
 from punie_train.data.check_bindings import CHECK_BINDERS
 from punie_train.data.declared import bind_declared
 from punie_train.data.repair_bindings import REPAIR_BINDERS
@@ -243,14 +243,14 @@ def _bind(rng: Random, world: World, about: str) -> Binding | None:
 def _suits(phrasing: str, intent: str, binding: Binding) -> bool:
     """Whether the words fit what they are about.
 
-    A function that is to be shown is called a function, since a bare name would pass for a class; "whether it
-    is open" can be returned, but not computed of something; and "the project" is no name of a folder.
+    "Whether it is open" can be returned, but not computed of something; and "the project" is no name of a
+    folder.
     """
+    if not can_say(phrasing, binding):
+        return False
     place = binding.said.get("path") or binding.said.get("dir") or ""
     if place.startswith(("the ", "this ")) and _NAMED.search(phrasing):
         return False
-    if intent == "show_symbol" and binding.said.get("kind") == "function":
-        return "{kind}" in phrasing
     if intent in {"coding", "coding_pasted"}:
         gives = str(binding.said.get("gives") or binding.slots["gives"])
         if gives.startswith("whether"):

@@ -26,6 +26,8 @@ __all__ = ["WideWorld"]
 
 _DEPTHS = (0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 5)
 _TAKEN = {*dir(builtins), *keyword.kwlist, *keyword.softkwlist, *typing.__all__, "Path", "Enum"}
+_TOOLS = ("scripts", "tools", "jobs", "bin", "tasks", "scripts/daily", "tools/dev")
+_FORMATS = (".toml", ".ini", ".cfg", ".yaml", ".json", ".md", ".txt", ".csv", ".conf")
 _SECOND = 0.6
 """Probability of a second module in the main one's folder, else it lies elsewhere."""
 
@@ -104,11 +106,15 @@ class WideWorld(World):
 
     def text(self, rng: Random) -> str:
         """Return a line of text, mostly one that nobody has seen: it must be copied letter by letter."""
-        if rng.random() < 0.3:
+        chance = rng.random()
+        if chance < 0.3:
             return super().text(rng)
+        if chance < 0.42:
+            return self.code(rng)
         words = self._words
         one, two, three = rng.sample((*words.stems, *words.folders), 3)
         noun, verb, number = rng.choice(words.nouns), rng.choice(words.verbs), rng.randint(1, 2400)
+        few, colour = rng.randint(2, 29), f"#{rng.randrange(1 << 24):06x}"
         return rng.choice(
             (
                 f"{one} {number}",
@@ -123,9 +129,27 @@ class WideWorld(World):
                 f"{verb.capitalize()} the {one} {two}.",
                 f"{noun} {verb}s {one}.",
                 f"The {one} is in {two}",
-                f"{one} #{rng.randrange(1 << 24):06x}",
+                f"{one} {colour}",
+                f"{one} = {colour}",
+                colour,
+                f"{number}",
+                f"{number}.{few}",
+                f"v{few}.{number % 10}.{number % 7}",
                 f"{one} {two}, {number}",
                 f"{noun}, {one}: {number}",
+                f"{one} = '{two}'",
+                f"{one.upper()}={number}",
+                f"- {one}, {two}",
+                f"# {noun} {two}",
+                f"{few} {one}, {number} {two}",
+                f"{verb} {one} before {two} and {three}",
+                f"nobody may {verb} the {one} in {two}",
+                f"The {one} {verb}s at {few}:{number % 50 + 10}.",
+                f"Who will {verb} the {two}? Ask {noun}.",
+                f"{one} ({two})",
+                f"{one}/{two}/{number}",
+                f"{one}@{two}.example",
+                f"{noun} & {one}; {few} %",
             )
         )
 
@@ -134,12 +158,23 @@ class WideWorld(World):
         return self._in_folders(rng, f"{self._stem(rng, importable=False)}.py")
 
     def script_path(self, rng: Random) -> str:
-        """Return a path for a new script."""
-        return self.function_path(rng)
+        """Return a path for a new script, as often as not where scripts usually lie."""
+        if rng.random() < 0.5:
+            return self.function_path(rng)
+        return f"{rng.choice(_TOOLS)}/{self._stem(rng, importable=False)}.py"
+
+    def data_path(self, rng: Random) -> str:
+        """Return a path for a new file of settings, notes or data."""
+        return self._in_folders(rng, f"{self._stem(rng, importable=False)}{rng.choice(_FORMATS)}")
+
+    def word(self, rng: Random) -> str:
+        """Return a word, mostly one that nobody has seen."""
+        words = (*self._words.stems, *self._words.folders)
+        return rng.choice(words) if rng.random() < 0.8 else super().word(rng)
 
     def suffix(self, rng: Random) -> str:
-        """Return a file name extension."""
-        return rng.choice(self._words.suffixes)
+        """Return a file name extension, as often as not a common one."""
+        return super().suffix(rng) if rng.random() < 0.5 else rng.choice(self._words.suffixes)
 
     def new_name(self, rng: Random, name: str, kind: str) -> str:
         """Return another name for a class or function."""
