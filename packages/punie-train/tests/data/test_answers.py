@@ -107,3 +107,12 @@ def test_a_class_is_imported_without_src_and_with_the_packages_below_it(world: W
         assert f"class {binding.slots['symbol']}" in binding.scene.files[path]
         places.add((parts[0] == "src", len(parts)))
     assert {(True, 3), (True, 4), (False, 1), (False, 2)} <= places
+
+
+def test_what_a_function_gives_is_also_said_with_the_class_in_it(world: World) -> None:
+    for binding in bound("coding", world, 60):
+        about, symbol = binding.said["about"], str(binding.slots["symbol"])
+        assert about.count(symbol) == 1
+        assert about.startswith("whether") == str(binding.slots["gives"]).startswith("whether")
+    said = {binding.said["about"] for binding in bound("coding", world, 200)}
+    assert {"the number of songs of a Playlist", "whether an Invoice is still open"} <= said

@@ -46,11 +46,17 @@ def fix(rng: Random, world: World) -> Binding | None:
 
 
 def _two_sorts(binding: Binding) -> bool:
-    """Whether there are two edits: one of a return annotation, one of something else."""
+    """Whether there are two edits, one of them of a return annotation."""
     wrong = binding.slots["wrong"]
     assert isinstance(wrong, list)
-    annotations = sum("->" in piece for piece in wrong)
-    return 0 < annotations < len(wrong)
+    return len(wrong) == 2 and sum("->" in piece for piece in wrong) == 1
+
+
+def _apart(text: str, wrong: list[str]) -> bool:
+    """Whether each piece is in another function or class: within one, two faults could fit each other."""
+    blocks = text.split("\n\n\n")
+    places = {next(n for n, block in enumerate(blocks) if piece in block) for piece in wrong}
+    return len(places) == len(wrong)
 
 
 def _faulty_file(rng: Random, world: World, faults: int) -> Binding | None:
@@ -65,10 +71,10 @@ def _faulty_file(rng: Random, world: World, faults: int) -> Binding | None:
         return None
     if any("\n" in old + new for old, new in pairs):  # a whole line is missing somewhere else
         return None
-    if not all(_in_sight(stage.scene.files[path], old) for old, _ in pairs):
+    text, wrong = stage.scene.files[path], [old for old, _ in pairs]
+    if not (_apart(text, wrong) and all(_in_sight(text, old) for old in wrong)):
         return None
-    slots = {"edits": replace_calls(pairs), "wrong": [old for old, _ in pairs]}
-    return about_file(rng, stage.scene, path, **slots)
+    return about_file(rng, stage.scene, path, edits=replace_calls(pairs), wrong=wrong)
 
 
 def _in_sight(text: str, old: str) -> bool:
@@ -134,10 +140,22 @@ def coding(rng: Random, world: World) -> Binding | None:
         "path": path,
         "source": _source_of(text, task.takes),
     }
-    said = {"symbol": quoted(rng, task.takes)}
+    said = {"symbol": quoted(rng, task.takes), "about": _about(task.gives, task.takes)}
     if rng.random() < 0.3:
         said["gives"] = task.gives.removeprefix("the ").removeprefix("its ")
     return Binding(scene, slots, said)
+
+
+def _about(gives: str, symbol: str) -> str:
+    """Return what a function gives, with the class in place of the pronoun: "whether an Invoice is paid"."""
+    one = f"an {symbol}" if symbol[0] in "AEIO" else f"a {symbol}"
+    for pronoun, name in (("its", f"{one}'s"), ("it", one)):
+        if re.search(rf"\b{pronoun}\b", gives):
+            return re.sub(rf"\b{pronoun}\b", name, gives, count=1)
+    if re.search(r"^whether|'s ", gives):
+        return f"{gives}, given {one}"
+    what, *how = re.split(r"(?= (?:as|like|in|with) )", gives, maxsplit=1)
+    return "".join([f"{what} of {one}", *how])
 
 
 def _below_src(rng: Random, world: World, stage: Stage) -> tuple[str, Scene]:
