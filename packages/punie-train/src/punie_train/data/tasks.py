@@ -251,7 +251,7 @@ def _suits(phrasing: str, intent: str, binding: Binding) -> bool:
     place = binding.said.get("path") or binding.said.get("dir") or ""
     if place.startswith(("the ", "this ")) and _NAMED.search(phrasing):
         return False
-    if intent in {"coding", "coding_pasted"}:
+    if intent in {"coding", "coding_pasted"} and "{gives}" in phrasing:
         gives = str(binding.said.get("gives") or binding.slots["gives"])
         if gives.startswith("whether"):
             return _RETURNED.search(phrasing) is not None
