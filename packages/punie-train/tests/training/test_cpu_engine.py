@@ -20,7 +20,8 @@ from punie_train.models.loading import load_base
 from punie_train.progress import Progress
 from punie_train.training import TrainConfig, train
 from punie_train.training.adapters import make_trainable
-from punie_train.training.cpu.engine import CpuEngine, obstacle
+from punie_train.training.cpu.coverage import obstacle
+from punie_train.training.cpu.engine import CpuEngine
 from punie_train.training.cpu.packing import TOKENS, in_packs, share
 from punie_train.training.cpu.products import available
 from punie_train.training.distributed import Ranks

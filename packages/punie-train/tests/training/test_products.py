@@ -1,21 +1,32 @@
-"""Products and conversions in float16 are what float16 arithmetic allows."""
+"""Products and compiled passes in float16 are what float16 arithmetic allows."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from punie_train.training.cpu.products import Workspace, available, convert, multiply_half
+from punie_train.mlx import mx
+from punie_train.training import parallel
+from punie_train.training.cpu.adamw import AdamW
+from punie_train.training.cpu.elementwise import convert
+from punie_train.training.cpu.heads import Rotation, join, soften, split
+from punie_train.training.cpu.layer import Projection
+from punie_train.training.cpu.loss import loss_and_gradient
+from punie_train.training.cpu.products import Workspace, available, multiply
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)")
 
+COMPILED = settings(deadline=None)  # the first call compiles
 SINGLES = arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 40)))
 HALVES = arrays(np.float16, st.tuples(st.integers(1, 9), st.integers(1, 40)))
 
 
+@COMPILED
 @given(SINGLES)
 def test_a_conversion_to_float16_rounds_as_numpy_does(array: np.ndarray) -> None:
     with np.errstate(over="ignore"):
@@ -23,6 +34,7 @@ def test_a_conversion_to_float16_rounds_as_numpy_does(array: np.ndarray) -> None
     np.testing.assert_array_equal(convert(array, np.empty_like(expected)), expected)
 
 
+@COMPILED
 @given(HALVES)
 def test_a_conversion_to_float32_is_exact(array: np.ndarray) -> None:
     expected = array.astype(np.float32)
@@ -43,15 +55,97 @@ def test_a_product_is_off_by_less_than_one_percent(
     )
     out = np.empty((m, n), np.float16)
 
-    multiply_half(half_a, half_b, out, transpose_a=transpose_a, transpose_b=transpose_b)
+    multiply(half_a, half_b, out, transpose_a=transpose_a, transpose_b=transpose_b)
 
     assert np.linalg.norm(out - a @ b) <= 0.01 * np.linalg.norm(a @ b)
 
 
-def test_a_piece_of_float16_memory_is_whole_and_overlaps_no_other() -> None:
-    space = Workspace()
-    pieces = [space.take_half(3, 5), space.take_half(1, 1), space.take(2, 2)]
+def test_pieces_of_memory_are_whole_and_overlap_no_other() -> None:
+    space = Workspace(np.float16)
+    pieces = [space.take(3, 5), space.take(1, 1), space.take_single(2, 2)]
     for number, piece in enumerate(pieces):
         piece[...] = number
-    assert [piece.shape for piece in pieces] == [(3, 5), (1, 1), (2, 2)]
+    assert [(piece.shape, piece.dtype.name) for piece in pieces] == [
+        ((3, 5), "float16"),
+        ((1, 1), "float16"),
+        ((2, 2), "float32"),
+    ]
     assert [float(piece.sum()) for piece in pieces] == [0.0, 1.0, 8.0]
+
+
+@pytest.mark.parametrize("size", [4, 32, 64, 128])
+def test_heads_turned_and_turned_back_are_where_they_were(size: int) -> None:
+    draw = np.random.default_rng(size)
+    projected = draw.normal(size=(7, 6 * size)).astype(np.float32)
+    heads, positions = np.empty((3, 7, 2, size), np.float32), np.arange(20, 27)
+    rotation = Rotation(size, 10_000.0, 30)
+
+    split(projected, 0, heads)
+    rotation.turn(heads, positions, 0.5)
+    turned = heads.copy()
+    rotation.turn_back(heads, positions, 2.0)
+    back = np.empty_like(projected)
+    join(heads, back)
+
+    angle = 23 * 10_000.0 ** -(np.arange(size // 2) / (size // 2))
+    low, high = np.split(projected[3, 5 * size :], 2)
+    expected = [
+        low * np.cos(angle) - high * np.sin(angle),
+        high * np.cos(angle) + low * np.sin(angle),
+    ]
+    np.testing.assert_allclose(turned[2, 3, 1], 0.5 * np.concatenate(expected), atol=1e-5)
+    np.testing.assert_allclose(back, projected, atol=1e-5)
+
+
+@COMPILED
+@given(st.lists(st.floats(-60, 60, width=16), min_size=1, max_size=30), st.integers(0, 29))
+def test_weights_are_the_softmax_of_what_a_token_may_see(scores: list[float], shared: int) -> None:
+    far = np.array(scores[:shared], np.float32)[None, None]
+    mine = np.array(scores[shared:] or [0.5], np.float32)
+    own = np.tile(mine, (1, len(mine), 1))
+    far = np.tile(far, (1, len(mine), 1))
+    seen = [
+        np.concatenate([far[0, 0], mine[: at + 1]]).astype(np.float64) for at in range(len(mine))
+    ]
+
+    soften(far, own, 0)
+
+    for at, row in enumerate(seen):
+        expected = np.exp(row - row.max()) / np.exp(row - row.max()).sum()
+        found = np.concatenate([far[0, at], own[0, at, : at + 1]])
+        np.testing.assert_allclose(found, expected, atol=2e-7)
+        assert not own[0, at, at + 1 :].any()
+
+
+def test_the_loss_of_a_sure_token_leaves_a_gradient_as_small_as_it_should() -> None:
+    logits = np.array([[20.0, 0.0, 1.0], [-3.0, 2.0, 500.0]], np.float32)
+    output = Projection(np.eye(3, dtype=np.float32))
+    hidden = logits.copy()
+
+    loss = loss_and_gradient(hidden, output, np.array([0, 1]), Workspace())
+
+    sure = np.exp(-20.0) + np.exp(-19.0)
+    assert loss == pytest.approx(sure + 498.0, rel=1e-6)
+    np.testing.assert_allclose(hidden[0], [-sure, np.exp(-20.0), np.exp(-19.0)], rtol=1e-5)
+    np.testing.assert_allclose(hidden[1], [0.0, -1.0, 1.0], atol=1e-30)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_steps_of_the_optimizer_are_those_of_mlx(decay: float) -> None:
+    draw = np.random.default_rng(0)
+    ours = draw.normal(size=1000).astype(np.float32)
+    reference = parallel.optimizers.AdamW(
+        learning_rate=1e-2, weight_decay=decay, bias_correction=True
+    )
+    theirs = {"x": mx.array(ours)}
+    reference.init(theirs)
+    optimizer, half = AdamW(len(ours), decay), np.empty(len(ours), np.float16)
+
+    with ThreadPoolExecutor(3) as executor:
+        for _ in range(4):
+            gradient = draw.normal(size=1000).astype(np.float32)
+            theirs = reference.apply_gradients({"x": mx.array(gradient)}, theirs)
+            optimizer.update(ours, 2 * gradient, half, 0.5, 1e-2, executor, 3)
+
+    np.testing.assert_allclose(ours, np.array(theirs["x"]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(half, ours.astype(np.float16))

@@ -96,14 +96,18 @@ def make_engine(job: Job) -> Engine:
     Raises:
         TrainingError: the named engine does not cover the job.
     """
-    from punie_train.training.cpu.engine import CpuEngine, obstacle
+    from punie_train.training.cpu.coverage import obstacle
     from punie_train.training.mlx_engine import MlxEngine
 
     wanted = job.config.engine
     why_not = obstacle(job) if wanted != "mlx" else ""
     if wanted == "cpu" and why_not:
         raise TrainingError(f'engine = "cpu" in [train] does not cover this training: {why_not}.')
-    return MlxEngine(job) if wanted == "mlx" or why_not else CpuEngine(job)
+    if wanted == "mlx" or why_not:
+        return MlxEngine(job)
+    from punie_train.training.cpu.engine import CpuEngine
+
+    return CpuEngine(job)
 
 
 def clipping(norm: float, limit: float) -> float:

@@ -1,4 +1,4 @@
-"""AdamW on one flat array of parameters, part by part in the cache, on all cores.
+"""AdamW on one flat array of parameters, in one pass over memory, on all cores.
 
 The numbers are those of `mlx.optimizers.AdamW` with bias correction (Loshchilov and Hutter, 2019,
 https://arxiv.org/abs/1711.05101): the decay is of the parameter before the step, and epsilon is added after
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor
+from itertools import pairwise
 
 import numpy as np
 
-from punie_train.training.cpu.products import add_scaled
+from punie_train.training.cpu.compiled import bits, compiled, stored
 
-PART = 1 << 18
-"""Parameters that are updated at a time. Smaller parts would fit the second-level cache, but each operation
-takes Python's lock, and cores that take it every few microseconds mostly wait for each other."""
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+_NO_HALF = np.empty(0, np.float16)
 
 
 class AdamW:
@@ -41,6 +40,7 @@ class AdamW:
         self,
         parameters: np.ndarray,
         gradient: np.ndarray,
+        half: np.ndarray | None,
         factor: float,
         rate: float,
         executor: Executor,
@@ -51,52 +51,70 @@ class AdamW:
         Args:
             parameters: flat, changed in place.
             gradient: like the parameters; zero afterwards.
+            half: the parameters in float16, if they are wanted; changed too.
             factor: what the gradient is multiplied by first.
             rate: the learning rate.
             executor: runs `parts` calls at once.
             parts: how many.
         """
         self.step += 1
-        size = len(parameters)
-        bounds = [size * index // parts for index in range(parts + 1)]
-
-        def run(index: int) -> None:
-            for at in range(bounds[index], bounds[index + 1], PART):
-                span = slice(at, min(at + PART, bounds[index + 1]))
-                self._update(parameters[span], gradient[span], span, factor, rate)
-
-        list(executor.map(run, range(parts)))
-
-    def _update(
-        self, parameters: np.ndarray, gradient: np.ndarray, span: slice, factor: float, rate: float
-    ) -> None:
-        first, second = self.first[span], self.second[span]
-        if self._decay:
-            parameters *= 1 - rate * self._decay
-        add_scaled(gradient, (1 - BETA_1) * factor, first, BETA_1)
-        gradient *= gradient
-        add_scaled(gradient, (1 - BETA_2) * factor**2, second, BETA_2)
         correction = math.sqrt(1 - BETA_2**self.step)
-        np.sqrt(second, out=gradient)
-        gradient += EPSILON * correction
-        np.divide(first, gradient, out=gradient)
-        add_scaled(gradient, -rate * correction / (1 - BETA_1**self.step), parameters)
-        gradient[...] = 0  # while it is in the cache
+        step = rate * correction / (1 - BETA_1**self.step)
+        keep, epsilon = 1 - rate * self._decay, EPSILON * correction
+        numbers = tuple(np.float32(x) for x in (factor, keep, BETA_1, BETA_2, step, epsilon))
+
+        def run(span: slice) -> None:
+            moments = self.first[span], self.second[span]
+            rounded = _NO_HALF if half is None else half[span]
+            _update(parameters[span], gradient[span], *moments, bits(rounded), numbers)
+
+        list(executor.map(run, _spans(len(parameters), parts)))
+
+
+@compiled
+def _update(values, gradient, first, second, half, numbers):
+    factor, keep, mean, square, step, epsilon = numbers
+    one = np.float32(1)
+    for i in range(values.size):
+        g = factor * gradient[i]
+        m = mean * first[i] + (one - mean) * g
+        v = square * second[i] + (one - square) * g * g
+        first[i], second[i], gradient[i] = m, v, np.float32(0)
+        values[i] = keep * values[i] - step * m / (np.sqrt(v) + epsilon)
+    for i in range(half.size):
+        half[i] = stored(values[i], half[i])
 
 
 def add_and_square(gradients: list[np.ndarray], executor: Executor, parts: int) -> float:
     """Add all gradients to the first, zero the others, and return the sum of the first's squares."""
     total = gradients[0]
-    bounds = [len(total) * index // parts for index in range(parts + 1)]
 
-    def run(index: int) -> float:
-        squares = 0.0
-        for at in range(bounds[index], bounds[index + 1], PART):
-            span = slice(at, min(at + PART, bounds[index + 1]))
-            for other in gradients[1:]:
-                total[span] += other[span]
-                other[span] = 0
-            squares += float(np.einsum("i,i->", total[span], total[span]))
-        return squares
+    def run(span: slice) -> float:
+        for other in gradients[1:]:
+            _add_and_clear(other[span], total[span])
+        return float(_sum_of_squares(total[span]))
 
-    return sum(executor.map(run, range(parts)))
+    return sum(executor.map(run, _spans(len(total), parts)))
+
+
+def _spans(size: int, parts: int) -> list[slice]:
+    bounds = [size * index // parts for index in range(parts + 1)]
+    return [slice(at, end) for at, end in pairwise(bounds)]
+
+
+@compiled
+def _add_and_clear(x, out):
+    for i in range(out.size):
+        out[i] += x[i]
+        x[i] = np.float32(0)
+
+
+@compiled
+def _sum_of_squares(x):
+    total = 0.0
+    for first in range(0, x.size, 4096):  # in float32 no further
+        part = np.float32(0)
+        for i in range(first, min(first + 4096, x.size)):
+            part += x[i] * x[i]
+        total += part
+    return total

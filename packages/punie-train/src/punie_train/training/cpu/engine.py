@@ -3,7 +3,7 @@
 Results do not depend on timing: which rows a core takes, and in what order sums are made, follow from the
 batch alone, so a resumed run gives the same bits.
 
-Covered: what `obstacle` lets through.
+Covered: what `punie_train.training.cpu.coverage.obstacle` lets through.
 """
 
 from __future__ import annotations
@@ -12,31 +12,25 @@ import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib.util import find_spec
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from punie_train.doctor import usable_cores
-from punie_train.mlx import ON_CPU, flat, mx
+from punie_train.mlx import flat, mx
 from punie_train.progress import Progress
 from punie_train.training.activations import Store
 from punie_train.training.cpu.adamw import AdamW, add_and_square
-from punie_train.training.cpu.attention import Heads, Positions, State
-from punie_train.training.cpu.layer import (
-    Layer,
-    Projection,
-    root_mean_square,
-    root_mean_square_backward,
-)
+from punie_train.training.cpu.attention import Heads, Rows, State
+from punie_train.training.cpu.elementwise import convert, normalise, normalise_backward
+from punie_train.training.cpu.heads import Rotation
+from punie_train.training.cpu.layer import Layer, Projection
 from punie_train.training.cpu.loss import loss_and_gradient
 from punie_train.training.cpu.packing import Pack, in_packs, pack, share
 from punie_train.training.cpu.parameters import Parameters
 from punie_train.training.cpu.products import (
     Workspace,
-    available,
-    convert,
     half_is_fast,
     use_threads,
 )
@@ -51,36 +45,13 @@ MOST_CORES = 8
 """Each core has a gradient of its own, as large as what is trained."""
 
 
-def obstacle(job: Job) -> str:
-    """Return why this engine cannot do a job, or an empty text."""
-    model, config = job.loaded.model, job.config
-    args = model.args
-    why_not = {
-        "there is a GPU": not ON_CPU,
-        "MKL is not loaded (install punie-train[cpu] on x86 Linux)": not available(),
-        f"models of type {model.model_type!r} are left to MLX": model.model_type != "llama",
-        "products in float16 need numkong (install punie-train[cpu])": config.precision == "float16"
-        and find_spec("numkong") is None,
-        "DoRA and dropout are left to MLX": config.method == "dora"
-        or (config.method == "lora" and config.dropout > 0),
-    }
-    if model.model_type == "llama":
-        why_not |= {
-            "biases are left to MLX": args.attention_bias or args.mlp_bias,
-            "scaled and interleaved rotary positions are left to MLX": args.rope_scaling
-            or args.rope_traditional,
-            "sliding windows are left to MLX": bool(
-                set(args.layer_types or ()) - {"full_attention"}
-            ),
-        }
-    return next((reason for reason, holds in why_not.items() if holds), "")
-
-
 class _Lane:
     """What one core has of its own: memory and a gradient."""
 
-    def __init__(self, parameters: Parameters, layers: Sequence[Layer], first: int) -> None:
-        self.space = Workspace()
+    def __init__(
+        self, parameters: Parameters, layers: Sequence[Layer], first: int, dtype: Any
+    ) -> None:
+        self.space = Workspace(dtype)
         self.gradient = parameters.zeros()
         self.weights = [
             parameters.gradient(first + index, self.gradient) for index in range(len(layers))
@@ -111,7 +82,8 @@ class CpuEngine:
         self.parameters = Parameters(self._model, job.config.scale)
         size = args.head_dim or args.hidden_size // args.num_attention_heads
         self._heads = Heads(args.num_attention_heads, args.num_key_value_heads, size)
-        self._positions = Positions(size, args.rope_theta, max(len(row.tokens) for row in job.rows))
+        self._rotation = Rotation(size, args.rope_theta, max(len(row.tokens) for row in job.rows))
+        self._dtype = np.dtype(np.float16 if in_half else np.float32)
         self._half = np.empty(self.parameters.size, np.float16) if in_half else None
         self._take_half()
         self._first = len(self._model.layers) - job.layers
@@ -119,10 +91,11 @@ class CpuEngine:
             self._layer(index) for index in range(self._first, len(self._model.layers))
         ]
         self._lanes = [
-            _Lane(self.parameters, self._trained, self._first) for _ in range(self._cores)
+            _Lane(self.parameters, self._trained, self._first, self._dtype)
+            for _ in range(self._cores)
         ]
         self._left_over = False
-        self._space = Workspace()
+        self._space = Workspace(self._dtype)
         self._optimizer = AdamW(self.parameters.size, job.config.weight_decay)
         weight = np.asarray(output_weight(self._model).astype(mx.float32))
         self._output = Projection(weight).in_half() if in_half else Projection(weight)
@@ -134,13 +107,13 @@ class CpuEngine:
         self._output_cost = 2 * weight.size / (3 * trained * job.layers)
 
     def _take_half(self) -> None:
-        """Let products in float16 know the weights as they are now."""
+        """Let products in float16 know weights that were not made by a step."""
         if self._half is not None:
             convert(self.parameters.values, self._half)
 
     def _layer(self, index: int) -> Layer:
         weights = self.parameters.layer(index, self._half)
-        return Layer(weights, self._heads, self._positions, self._model.args.rms_norm_eps)
+        return Layer(weights, self._heads, self._rotation, self._model.args.rms_norm_eps)
 
     # --- the frozen layers ----------------------------------------------------------------------
 
@@ -186,11 +159,12 @@ class CpuEngine:
         states = []
         for layer in layers:
             out = np.empty_like(hidden)
-            state, place = layer.empty_state(0), [slice(0, len(hidden))]
+            state = layer.empty_state(0, self._dtype)
             if self._shared:
-                kept = layer.forward(hidden, state, place, out, self._space)
-                found = kept.attention.state_of_first(kept.projected)
-                state = State(found.keys.copy(), found.values)
+                found = layer.forward(hidden, state, Rows([len(hidden)], 0), out, self._space)
+                state = State(
+                    found.attention.state.keys.copy(), found.attention.state.values.copy()
+                )
                 self._space.back()
             states.append(state)
             hidden = out
@@ -210,9 +184,8 @@ class CpuEngine:
         norm = math.sqrt(squares) / supervised
         factor = clipping(norm, self._config.clip_norm) / supervised
         self._optimizer.update(
-            self.parameters.values, gradient, factor, rate, self._executor, self._cores
+            self.parameters.values, gradient, self._half, factor, rate, self._executor, self._cores
         )
-        self._take_half()
         self._left_over = False  # the optimizer cleared it on its way
         return loss, norm
 
@@ -292,7 +265,7 @@ class CpuEngine:
         space.back()
         hidden, kept = self._hidden(rows), []
         for number, layer in enumerate(self._trained):
-            out = space.take(*hidden.shape)
+            out = space.take_single(*hidden.shape)
             kept.append(layer.forward(hidden, shared.state(number), packed.rows, out, space))
             hidden = out
         loss, of_chosen = self._loss(hidden, packed, space)
@@ -308,11 +281,11 @@ class CpuEngine:
     def _loss(self, hidden: np.ndarray, packed: Pack, space: Workspace) -> tuple[float, np.ndarray]:
         """Return the summed loss and its gradient at the supervised places of the last layer's outputs."""
         chosen = hidden[packed.positions]
-        normed, rate = np.empty_like(chosen), np.empty((len(chosen), 1), np.float32)
-        root_mean_square(chosen, self._norm, self._model.args.rms_norm_eps, normed, rate)
+        normed, rate = np.empty(chosen.shape, space.dtype), np.empty(len(chosen), np.float32)
+        normalise(chosen, self._norm, self._model.args.rms_norm_eps, normed, rate)
         loss = loss_and_gradient(normed, self._output, packed.targets, space)
         gradient = np.zeros_like(chosen)
-        root_mean_square_backward(chosen, rate, self._norm, normed, gradient, None)
+        normalise_backward(chosen, rate, self._norm, normed, gradient, None)
         return loss, gradient
 
     def loss(self, rows: Sequence[int]) -> float:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from punie_train.training.cpu.attention import State
+from punie_train.training.cpu.attention import Rows, State
 from punie_train.training.cpu.layer import Layer, Weights
 from punie_train.training.cpu.products import Workspace
 
@@ -46,13 +46,14 @@ class SharedTokens:
     def forward(self, space: Workspace, *, keep: bool) -> None:
         """Compute the states, the first layer's first; what the gradient needs stays in `space`."""
         if not self.tokens:
-            self._give([layer.empty_state(0) for layer in self._layers])
+            self._give([layer.empty_state(0, space.dtype) for layer in self._layers])
             return
-        hidden, rows = self._below, [slice(0, self.tokens)]
+        hidden, rows = self._below, Rows([self.tokens], 0)
+        nothing = self._layers[0].empty_state(0, space.dtype)
         for layer in self._layers[:-1]:
-            out = space.take(*hidden.shape)
-            kept = layer.forward(hidden, layer.empty_state(0), rows, out, space)
-            self._give([kept.attention.state_of_first(kept.projected)], [kept] if keep else [])
+            out = space.take_single(*hidden.shape)
+            kept = layer.forward(hidden, nothing, rows, out, space)
+            self._give([kept.attention.state], [kept] if keep else [])
             hidden = out
         state, kept = self._layers[-1].state(hidden, space)
         self._give([state], [kept] if keep else [])
@@ -83,7 +84,7 @@ class SharedTokens:
         """
         if not self.tokens:
             return
-        hidden = space.take(*self._below.shape)
+        hidden = space.take_single(*self._below.shape)
         last = len(self._layers) - 1
         for index in range(last, -1, -1):
             self._wait(lambda there=self._arrived[index]: len(there) == self._lanes)

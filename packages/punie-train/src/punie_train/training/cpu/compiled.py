@@ -1,0 +1,128 @@
+"""Functions that Numba compiles, on numbers that are stored in float32 or in float16.
+
+What lies between matrix products is one pass over memory in such a function, and leaves Python's lock alone;
+NumPy needs a pass for every operation, and converts float16 one number at a time. A function is compiled when
+it is first called with arrays of certain types, and its machine code is kept on disk.
+
+Compilers for CPUs know float16 only as something to store: functions see its bits (uint16), load them with
+`single`, compute in float32, and store with `stored`. Callers pass arrays through `bits`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic as numbas_intrinsic
+
+intrinsic: Any = numbas_intrinsic
+# Sums may be reordered, which is what vectors need; infinity and NaN keep their meaning.
+compiled: Any = numba.njit(
+    nogil=True, cache=True, fastmath={"reassoc", "nsz", "arcp", "contract"}, error_model="numpy"
+)
+
+
+def bits(array: np.ndarray) -> np.ndarray:
+    """Return an array as compiled functions take it."""
+    return array.view(np.uint16) if array.dtype == np.float16 else array
+
+
+@intrinsic
+def single(_context: Any, number: Any) -> Any:
+    """Return a stored number as float32."""
+    if number not in (types.uint16, types.float32):
+        return None
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if signature.args[0] == types.float32:
+            return arguments[0]
+        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(number), generate
+
+
+@intrinsic
+def stored(_context: Any, number: Any, like: Any) -> Any:
+    """Return a float32 as it is stored where `like` comes from."""
+    if number != types.float32 or like not in (types.uint16, types.float32):
+        return None
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if signature.args[1] == types.float32:
+            return arguments[0]
+        return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
+
+    return like(number, like), generate
+
+
+@intrinsic
+def power_of_two(_context: Any, exponent: Any) -> Any:
+    """Return 2 to an int32 between -126 and 127 as float32."""
+    if exponent != types.int32:
+        return None
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        whole = ir.IntType(32)
+        biased = builder.add(arguments[0], ir.Constant(whole, 127))
+        return builder.bitcast(builder.shl(biased, ir.Constant(whole, 23)), ir.FloatType())
+
+    return types.float32(exponent), generate
+
+
+@intrinsic
+def larger(_context: Any, one: Any, other: Any) -> Any:
+    """Return the larger of two float32, or either where one is NaN; comparisons do not become vector code."""
+    if one != types.float32 or other != types.float32:
+        return None
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        single = ir.FloatType()
+        kind = ir.FunctionType(single, [single, single])
+        function = builder.module.declare_intrinsic("llvm.maxnum", [single], kind)
+        return builder.call(function, arguments, fastmath=("nnan", "nsz"))
+
+    return types.float32(one, other), generate
+
+
+@compiled
+def exp(x):
+    """Return e to a float32: Cephes' `expf`, without branches so that it becomes vector code (2 ulp)."""
+    low, high = np.float32(-87.0), np.float32(88.0)
+    x = low if x < low else high if x > high else x  # noqa: FURB136 - NaN stays NaN
+    n = np.floor(x * np.float32(1.44269504088896341) + np.float32(0.5))
+    r = x - n * np.float32(0.693359375)
+    r += n * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    return (p * r * r + r + np.float32(1)) * power_of_two(np.int32(n))
+
+
+@compiled
+def highest(row, least):
+    """Return the highest number of a row, or the one given if that is higher."""
+    for j in range(row.size):
+        least = larger(single(row[j]), least)
+    return least
+
+
+@compiled
+def sum_of_exponentials(scores, largest):
+    """Return the sum of e to the distance of each score from the largest."""
+    total = np.float32(0)
+    for j in range(scores.size):
+        total += exp(single(scores[j]) - largest)
+    return total
+
+
+@compiled
+def scale_exponentials(scores, largest, scale):
+    """Replace each score by `scale` times e to its distance from the largest."""
+    for j in range(scores.size):
+        scores[j] = stored(scale * exp(single(scores[j]) - largest), scores[j])
