@@ -189,7 +189,9 @@ def symbol(*, shown: bool) -> Binder:
         stage = world.stage(rng)
         short = set(_short(stage.scene))
         found: list[Symbol] = [
-            each for each in stage.scene.symbols if not shown or each.file in short
+            each
+            for each in stage.scene.symbols
+            if not shown or (each.file in short and _is_found(stage.scene, each))
         ]
         if stage.new:
             found = [each for each in found if each.file in stage.new]
@@ -209,6 +211,14 @@ def symbol(*, shown: bool) -> Binder:
         return Binding(stage.scene, slots, {"symbol": quoted(rng, chosen.name), "kind": kind})
 
     return bind
+
+
+def _is_found(scene: Scene, symbol: Symbol) -> bool:
+    """Whether its definition is the only one of that name; a method elsewhere would be found as well."""
+    definition = re.compile(rf"\b{symbol.keyword} {symbol.name}\b")
+    return [path for path in scene.python_files if definition.search(scene.files[path])] == [
+        symbol.file
+    ]
 
 
 def _is_dataclass(scene: Scene, symbol: Symbol) -> bool:
