@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from punie_train.data.bindings import BINDERS, Binding, can_say
+from punie_train.data.binders import BINDERS
+from punie_train.data.bindings import Binding, can_say
 from punie_train.data.scenes import World
 from punie_train.data.wide import WideWorld
 

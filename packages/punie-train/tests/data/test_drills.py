@@ -17,7 +17,7 @@ from punie_train.data import (
     merge,
     render_audit,
 )
-from punie_train.data.bindings import BINDERS
+from punie_train.data.binders import BINDERS
 from punie_train.data.records import contract_problems, shape_problems
 from punie_train.data.splits import split_of
 from punie_train.data.tasks import draw_drills

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from punie_train.data.bindings import BINDERS
+from punie_train.data.binders import BINDERS
 from punie_train.data.findings import Finding, find_faults
 from punie_train.data.repair_bindings import REPAIR_BINDERS
 from punie_train.data.scenes import World

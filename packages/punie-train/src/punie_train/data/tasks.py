@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from punie_train.data.bindings import BINDERS, Binding, can_say
-from punie_train.data.check_bindings import CHECK_BINDERS
+from punie_train.data.binders import BINDERS
+from punie_train.data.bindings import Binding, can_say
 from punie_train.data.declared import bind_declared
-from punie_train.data.repair_bindings import REPAIR_BINDERS
 from punie_train.data.scenes import World
 from punie_train.data.sources import Question, fill
 from punie_train.data.splits import SPLITS, Split, plain, split_of
@@ -36,7 +35,6 @@ _RETURNED = re.compile(
     r" \{gives\}(?! (of|from|for)\b)"
 )
 
-_BINDERS = {**BINDERS, **CHECK_BINDERS, **REPAIR_BINDERS}
 
 TYPING_WORDS = ("typ", "annotat", "Protocol", "Any", "Optional", "Literal", "Callable", "TypedDict")
 
@@ -237,7 +235,7 @@ def _bind(rng: Random, world: World, about: str) -> Binding | None:
     template = world.sources.tasks.get(about)
     if template is not None and template.slots:
         return bind_declared(rng, world, template)
-    return _BINDERS[about](rng, world)
+    return BINDERS[about](rng, world)
 
 
 def _suits(phrasing: str, intent: str, binding: Binding) -> bool:
