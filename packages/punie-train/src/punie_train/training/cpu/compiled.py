@@ -105,6 +105,13 @@ def exp(x):
 
 
 @compiled
+def copy(x, out):
+    """Write flat numbers as they are stored elsewhere."""
+    for i in range(out.size):
+        out[i] = stored(single(x[i]), out[i])
+
+
+@compiled
 def highest(row, least):
     """Return the highest number of a row, or the one given if that is higher."""
     for j in range(row.size):

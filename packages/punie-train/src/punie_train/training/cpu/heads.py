@@ -14,6 +14,7 @@ import numpy as np
 from punie_train.training.cpu.compiled import (
     bits,
     compiled,
+    copy,
     highest,
     scale_exponentials,
     single,
@@ -23,19 +24,13 @@ from punie_train.training.cpu.compiled import (
 
 
 @compiled
-def _copy(x, out):
-    for j in range(out.size):
-        out[j] = stored(single(x[j]), out[j])
-
-
-@compiled
 def _split(projected, first, out):
     groups, tokens, heads, size = out.shape
     for t in range(tokens):
         for g in range(groups):
             for h in range(heads):
                 at = first + (g * heads + h) * size
-                _copy(projected[t, at : at + size], out[g, t, h])
+                copy(projected[t, at : at + size], out[g, t, h])
 
 
 @compiled
@@ -45,7 +40,7 @@ def _join(x, out, first):
         for g in range(groups):
             for h in range(heads):
                 at = first + (g * heads + h) * size
-                _copy(x[g, t, h], out[t, at : at + size])
+                copy(x[g, t, h], out[t, at : at + size])
 
 
 @cache
