@@ -136,9 +136,8 @@ class Attention:
         queries = self._of(self._queries, everywhere)
         self._far = space.take(self._heads.groups, queries.shape[1], state.tokens)
         for place in self._rows.places:
-            queries_of_row = self._of(self._queries, place)
             tokens = place.stop - place.start
-            self._own.append(space.take(self._heads.groups, queries_of_row.shape[1], tokens))
+            self._own.append(space.take(self._heads.groups, tokens * self._heads.each, tokens))
         mark = space.mark()
         mixed = space.take(*self._queries.shape)
         multiply(queries, state.keys, self._far, transpose_b=True)

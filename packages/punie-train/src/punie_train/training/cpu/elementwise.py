@@ -25,13 +25,6 @@ def _add_columns(x, out, first):
             out[t, first + j] = stored(single(out[t, first + j]) + single(x[t, j]), out[t, j])
 
 
-@compiled
-def _columns(x, first, out):
-    for t in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[t, j] = stored(single(x[t, first + j]), out[t, j])
-
-
 def convert(x: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Write one array's numbers into another of the same size, and return that."""
     copy(bits(x).reshape(-1), bits(out).reshape(-1))
@@ -46,12 +39,6 @@ def add(x: np.ndarray, out: np.ndarray, scale: float = 1.0) -> None:
 def add_columns(x: np.ndarray, out: np.ndarray, first: int) -> None:
     """Add (rows, columns) to some columns of `out`, the first of which is given."""
     _add_columns(bits(x), bits(out), first)
-
-
-def columns(x: np.ndarray, first: int, out: np.ndarray) -> np.ndarray:
-    """Write some columns of a matrix, the first of which is given, into `out`, and return that."""
-    _columns(bits(x), first, bits(out))
-    return out
 
 
 # --- normalisation by the root mean square (Zhang and Sennrich, 2019, https://arxiv.org/abs/1910.07467) ---

@@ -77,6 +77,7 @@ class Rotation:
         angles = np.outer(np.arange(positions), rates)
         self._cosines = np.cos(angles).astype(np.float32)
         self._sines = np.sin(angles).astype(np.float32)
+        self._sines_back = -self._sines
         self._turn = _turning(size // 2)
 
     def turn(self, x: np.ndarray, positions: np.ndarray, scale: float = 1.0) -> None:
@@ -85,7 +86,7 @@ class Rotation:
 
     def turn_back(self, x: np.ndarray, positions: np.ndarray, scale: float = 1.0) -> None:
         """Turn the gradient of what `turn` made into that of what it was given, in place."""
-        self._turn(bits(x), self._cosines, -self._sines, positions, np.float32(scale))
+        self._turn(bits(x), self._cosines, self._sines_back, positions, np.float32(scale))
 
 
 def split(projected: np.ndarray, first: int, out: np.ndarray) -> None:

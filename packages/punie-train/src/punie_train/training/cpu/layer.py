@@ -22,14 +22,13 @@ from punie_train.training.cpu.attention import Attention, Heads, Rows, State
 from punie_train.training.cpu.elementwise import (
     add,
     add_columns,
-    columns,
     convert,
     gate,
     gate_backward,
     normalise,
     normalise_backward,
 )
-from punie_train.training.cpu.heads import Rotation
+from punie_train.training.cpu.heads import Rotation, split
 from punie_train.training.cpu.products import Workspace, multiply
 
 SCALE = 16.0
@@ -134,7 +133,7 @@ class Projection:
     ) -> None:
         narrow = self._narrow(adapter, x, space)
         part = space.take_single(len(x), adapter.b.shape[1])
-        columns(arriving, adapter.outputs.start, part)
+        split(arriving, adapter.outputs.start, part[None, :, None])
         scale = self.scale / scale_of(space)
         multiply(narrow, part, to.b, transpose_a=True, scale=scale, add=True)
         multiply(part, adapter.b, narrow, transpose_b=True, scale=scale)
