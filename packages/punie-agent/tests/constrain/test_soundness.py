@@ -58,6 +58,7 @@ def _test(path: str, fast: bool = False) -> Any:
 
 
 NAMES = ["r", "e", "x", "path", "check_it"]
+LOOPING = [name for name in NAMES if name != "path"]  # a loop by `path` goes through paths
 ATTRIBUTES = ["errors", "first", "count", "file", "line", "tests", "passed", "name"]
 PATHS = ['"a.py"', "'src/'", '"src"']
 TEXTS = [
@@ -116,14 +117,14 @@ STATEMENTS = [
     '"""Words.\n```\nmore\n"""',
     "if EXPR: NAME = EXPR",
     "if EXPR:\nBLOCK\nelse:\nBLOCK",
-    "for NAME in EXPR:\nBLOCK",
+    "for LOOP in EXPR:\nBLOCK",
     "for NAME in CALL.errors:\n    print(f'{NAME.file}:{NAME.line}')\nBLOCK",
     'for path in ["a.py", PATH]:\nBLOCK',
     "def g(NAME):\nBLOCK",
     "try:\n    {}[1]\nexcept KeyError as NAME:\nBLOCK",
     "match EXPR:\n    case [NAME]:\n        NAME = EXPR\n    case NAME:\n        EXPR",
 ]
-PART = re.compile("EXPR|NAME|ATTR|PATH|TEXT|CALL|BLOCK")
+PART = re.compile("EXPR|NAME|LOOP|ATTR|PATH|TEXT|CALL|BLOCK")
 
 
 @st.composite
@@ -139,7 +140,7 @@ def _filled(draw: st.DrawFn, form: str, depth: int) -> str:
         if kind == "EXPR":
             deeper = draw(st.integers(0, 3)) > depth
             return draw(_drawn(EXPRESSIONS if deeper else [*LEAVES, *CALLS], depth + 1))
-        named = {"NAME": NAMES, "ATTR": ATTRIBUTES, "PATH": PATHS, "TEXT": TEXTS}
+        named = {"NAME": NAMES, "LOOP": LOOPING, "ATTR": ATTRIBUTES, "PATH": PATHS, "TEXT": TEXTS}
         return draw(_drawn(CALLS, depth) if kind == "CALL" else st.sampled_from(named[kind]))
 
     return PART.sub(part, form)

@@ -37,9 +37,13 @@ class CodeCursor:
     Args:
         rules: what constrains it.
         seen: names that earlier programs used; their meaning is not known.
+
+    Attributes:
+        strays: how often its literals said what nobody had said before (`Literal.strays`).
     """
 
     __slots__ = (
+        "_attribute",
         "_blank",
         "_comment",
         "_glued",
@@ -59,6 +63,7 @@ class CodeCursor:
         "_texts",
         "_word",
         "_words",
+        "strays",
     )
 
     def __init__(self, rules: Rules, seen: frozenset[str] = frozenset()) -> None:
@@ -71,6 +76,7 @@ class CodeCursor:
         self._words: Words | frozenset[str] | None = None  # what it may be
         self._role = ""  # what it is: "name", "attribute", "argument"
         self._named = ""  # the last name
+        self._attribute = ""  # the last attribute, "" after a name
         self._prefix = ""  # the letters before a quote
         self._prev = ""  # the token before: "name", "value", or itself
         self._kinds: Kinds = None  # what the expression so far may be
@@ -81,6 +87,7 @@ class CodeCursor:
         self._blank = True  # nothing but space on this line so far
         self._indent = 0
         self._margin: int | None = None  # the first line's indentation
+        self.strays = 0
 
     def copy(self) -> CodeCursor:
         """The same place, to go on from separately."""
@@ -177,7 +184,7 @@ class CodeCursor:
         if self._words is not None and word not in self._words:
             return False
         if self._role == "attribute":
-            self._kinds = self._scope.attribute(self._kinds, word)
+            self._kinds, self._attribute = self._scope.attribute(self._kinds, word), word
             self._take("value", f".{word}")
         elif word[0].isdigit():
             self._kinds = None
@@ -190,7 +197,7 @@ class CodeCursor:
         return True
 
     def _name(self, word: str) -> None:
-        self._named = word
+        self._named, self._attribute = word, ""
         self._kinds = None if self._may_be_rebound() else self._scope.names.get(word)
         if self._scope.lambdas or any(frame.targets for frame in self._stack):
             self._scope.forget(word)
@@ -342,6 +349,7 @@ class CodeCursor:
             subscript=applied and char == "[",
             paths=loops and self._scope.statement.loops_by in self._rules.path_parameters,
         )
+        frame.replaces = applied and char == "(" and self._attribute == "replace"
         self._take(char, char if applied else "group")
         self._stack.append(frame)
         self._kinds = None
@@ -362,21 +370,27 @@ class CodeCursor:
 
     def _open_literal(self, quote: str, top: Frame | None) -> None:
         prefix, self._prefix = self._prefix, ""
-        words, selects = None, False
+        words, unnamed, selects, quotes = None, None, False, False
         if top is not None and top.at_start and not prefix:
             if top.tool is not None:
                 words = self._rules.paths_of(top.callee, top.parameter())
                 selects = top.tool.selects
             elif top.paths:
                 words = self._rules.paths
+                unnamed = None if words is None else words.without(top.named)
+            elif top.replaces:
+                quotes = not top.index
         if words is not None and self._texts:
             # Also what the program itself has named: a file that it wrote.
             own = [path for text in self._texts for path in mentioned(text)]
             words = Words([*words, *own])
         self._literal = Literal(quote, prefix, words, selects=selects)
+        self._literal.follow(self._rules.told, unnamed, quotes=quotes)
 
     def _in_literal(self, char: str, literal: Literal) -> bool:
+        before = literal.strays
         step = literal.step(char)
+        self.strays += literal.strays - before
         self._last = char
         if step is Step.TAKEN or step is Step.WRONG:
             return step is Step.TAKEN
@@ -385,6 +399,9 @@ class CodeCursor:
             self._stack.append(Frame("f", self._scope.names, literal=literal))
             self._prev = "{"
             return True if literal.in_spec else self.step(char)
+        top = self._top
+        if top is not None and top.paths:
+            top.named |= {literal.text}
         if literal.words is None and literal.text not in self._texts:
             self._texts = (*self._texts, literal.text)
         self._take("value", '"')

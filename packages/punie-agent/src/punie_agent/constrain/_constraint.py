@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from punie_agent.constrain._mentions import folder_forms, listing, mentioned, plain_words
 from punie_agent.constrain._reply import ReplyCursor
-from punie_agent.constrain._rules import Rules, Words, as_bytes, tools_and_models
+from punie_agent.constrain._rules import Rules, Told, Words, as_bytes, tools_and_models
 
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
@@ -30,6 +30,10 @@ REQUEST_FIELD = "punie_constraint"
 Preference = Literal["mentioned", "any"]
 
 _NAME = re.compile(r"[^\W\d]\w*")
+_RUN = re.compile(r"[A-Za-z0-9\x80-\xff]+")
+
+MOST_FILES, LARGEST_FILE = 4, 32_000
+"""How many of the files that a request names are read to copy from, and up to how many bytes each."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,13 @@ class Constraint:
             prefer: "mentioned" leaves other paths out where the request names one; "any" never does.
         """
         known = listing(root) if root is not None else None
-        told = _told(contract, messages)
-        rules = replace(_contract_rules(contract), **_path_rules(told, known, prefer))
-        seen = frozenset(as_bytes(name) for code in told[2] for name in _NAME.findall(code))
+        said = _said(contract, messages)
+        rules = replace(
+            _contract_rules(contract),
+            **_path_rules(said, known, prefer),
+            told=_told(said, known or [], root),
+        )
+        seen = frozenset(as_bytes(name) for code in said[2] for name in _NAME.findall(code))
         return cls(rules, seen)
 
 
@@ -106,10 +114,31 @@ def _contract_rules(contract: Contract) -> Rules:
     return Rules(tools, models)
 
 
+def _told(said: tuple[str, list[str], list[str]], known: list[str], root: Path | None) -> Told:
+    """What literals are likely to copy: words from anywhere, texts that a tool or a file shows."""
+    request, outputs, programs = said
+    files = [path for path in mentioned(request, known) if path in frozenset(known)]
+    texts = [*outputs, *(_text(root / path) for path in files[:MOST_FILES] if root is not None)]
+    words = Words(
+        word
+        for text in (request, *outputs, *programs, *known)
+        for word in _RUN.findall(as_bytes(text))
+    )
+    return Told(words, tuple(as_bytes(text) for text in texts if text))
+
+
+def _text(path: Path) -> str:
+    """A small file's text, "" for anything else."""
+    try:
+        return path.read_text(encoding="utf-8") if path.stat().st_size <= LARGEST_FILE else ""
+    except (OSError, ValueError):
+        return ""
+
+
 def _path_rules(
-    told: tuple[str, list[str], list[str]], known: list[str] | None, prefer: Preference
+    said: tuple[str, list[str], list[str]], known: list[str] | None, prefer: Preference
 ) -> dict[str, Any]:
-    request, outputs, programs = told
+    request, outputs, programs = said
     asked = mentioned(request, known or ())
     printed = [path for text in outputs for path in mentioned(text)]
     here = frozenset(known or ())
@@ -137,7 +166,7 @@ def _below(asked: Sequence[str], known: list[str] | None) -> list[str]:
     ]
 
 
-def _told(contract: Contract, messages: Sequence[Message]) -> tuple[str, list[str], list[str]]:
+def _said(contract: Contract, messages: Sequence[Message]) -> tuple[str, list[str], list[str]]:
     """The user's last request, what tools printed in the whole conversation, and the programs."""
     request, outputs, programs = "", [], []
     acted = False

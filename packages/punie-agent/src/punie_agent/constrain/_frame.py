@@ -31,6 +31,8 @@ class Frame:
         names: what the names stood for before; a comprehension's own end with it.
         literal: the f-string around a replacement field.
         paths: whether the literals in it name paths (`for path in ["…"]`).
+        named: the paths that it names so far.
+        replaces: whether it holds the arguments of a string's `replace`.
         index: how many arguments are complete.
         keyword: the name of the current argument, when it is given by name.
         used: names of arguments given by name.
@@ -50,10 +52,12 @@ class Frame:
         "keyword",
         "kind",
         "literal",
+        "named",
         "names",
         "one_value",
         "paths",
         "rebinds",
+        "replaces",
         "sliced",
         "starred",
         "subscript",
@@ -82,6 +86,8 @@ class Frame:
         self.subscript = subscript
         self.literal = literal
         self.paths = paths
+        self.named: frozenset[str] = frozenset()
+        self.replaces = False
         self.index = 0
         self.keyword: str | None = None
         self.used: frozenset[str] = frozenset()

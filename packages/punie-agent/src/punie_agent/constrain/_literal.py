@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from punie_agent.constrain._rules import Words
+from punie_agent.constrain._rules import Told, Words
 
 __all__ = ["PREFIXES", "Literal", "Step"]
 
@@ -37,6 +37,8 @@ class Literal:
 
     Attributes:
         text: what it holds, the beginning of it when that is long.
+        strays: how often it has gone astray, where that is followed: each character of a word that nobody
+            said, and its end.
         in_spec: within the format of a replacement field.
     """
 
@@ -44,12 +46,17 @@ class Literal:
         "_brace",
         "_escaped",
         "_formatted",
+        "_fragment",
         "_opening",
         "_quote",
+        "_quotes",
         "_run",
         "_selects",
+        "_told",
         "_triple",
+        "_unnamed",
         "in_spec",
+        "strays",
         "text",
         "words",
     )
@@ -68,6 +75,23 @@ class Literal:
         self._escaped = False
         self._brace = False
         self._run = 0
+        self._told: Told | None = None
+        self._unnamed: Words | None = None
+        self._quotes = False
+        self._fragment = ""
+        self.strays = 0
+
+    def follow(self, told: Told | None, unnamed: Words | None, *, quotes: bool) -> None:
+        """Count from now on how often it goes astray.
+
+        Args:
+            told: what it is likely to copy; None where that is not known. Not for f-strings.
+            unnamed: of the words that it may be, those that were not named before; None for all.
+            quotes: whether it is likely to be a piece of a text that was shown.
+        """
+        self._told = None if self._formatted or self.words is not None else told
+        self._unnamed = unnamed
+        self._quotes = quotes
 
     def copy(self) -> Literal:
         """The same literal, to go on from separately."""
@@ -90,6 +114,7 @@ class Literal:
         """A character after the opening quotes."""
         if self._escaped:
             self._escaped = False
+            self._quotes = False  # an escape is not how it was shown
             self._brace = self._formatted and char == "{"  # a backslash does not escape a brace
             return Step.TAKEN
         if self._brace:
@@ -97,6 +122,7 @@ class Literal:
             return Step.TAKEN if char == "{" else Step.FIELD
         if char == self._quote and not self.in_spec:
             self._run += 1
+            self._compare("")
             return Step.ENDED if self._run == (3 if self._triple else 1) else Step.TAKEN
         self._run = 0
         return self._inside(char)
@@ -104,6 +130,7 @@ class Literal:
     def _inside(self, char: str) -> Step:
         if len(self.text) < _LONGEST_KEPT:
             self.text += char
+        self._compare(char)
         if char == "\\":
             self._escaped = True
         elif char == "\n" and not self._triple:
@@ -116,12 +143,26 @@ class Literal:
             self.in_spec = False
         return Step.TAKEN
 
+    def _compare(self, char: str) -> None:
+        """See whether the literal still says what was said before; "" ends it."""
+        if self._told is None:
+            return
+        if char.isalnum() or char >= "\x80":
+            self._fragment += char
+            self.strays += not self._told.words.begins(self._fragment)
+        else:
+            self.strays += bool(self._fragment) and self._fragment not in self._told.words
+            self._fragment = ""
+        if self._quotes and char and not self._told.shows(self.text):
+            self.strays += 1
+
     def _constrained(self, char: str, words: Words) -> Step:
         if char == self._quote:
             return Step.ENDED if self.text in words or self._selected(words) else Step.WRONG
         if char in "\\\n\"'":
             return Step.WRONG
         self.text += char
+        self.strays += self._unnamed is not None and not self._unnamed.begins(self.text)
         goes_on = words.begins(self.text) or self._selected(words)
         return Step.TAKEN if goes_on else Step.WRONG
 

@@ -48,6 +48,11 @@ class ReplyCursor:
         return self._code is not None and self._code.trapped
 
     @property
+    def strays(self) -> int:
+        """How often the program's literals said what nobody had said before."""
+        return 0 if self._code is None else self._code.strays
+
+    @property
     def may_end(self) -> bool:
         """True when a reply may end here: not within a literal, a bracket or a fence."""
         if self._code is None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
 
-__all__ = ["Kind", "Rules", "Tool", "Words", "as_bytes", "tools_and_models"]
+__all__ = ["Kind", "Rules", "Told", "Tool", "Words", "as_bytes", "tools_and_models"]
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _PATH_PARAMETERS = ("path", "file_path")
@@ -45,10 +45,34 @@ class Words:
     def __len__(self) -> int:
         return len(self._sorted)
 
+    def without(self, others: Iterable[str]) -> Words:
+        """Those that are none of the others, with a slash at the end or without."""
+        left_out = {other.rstrip("/") for other in others}
+        return (
+            Words(word for word in self if word.rstrip("/") not in left_out) if left_out else self
+        )
+
     def begins(self, text: str) -> bool:
         """True when one of the texts begins with this one."""
         at = bisect_left(self._sorted, text)
         return at < len(self._sorted) and self._sorted[at].startswith(text)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a literal can be a copy of.
+
+    Attributes:
+        words: runs of letters and digits in the conversation and in the workspace's paths.
+        texts: what tools printed, and the files that the request names.
+    """
+
+    words: Words
+    texts: tuple[str, ...] = ()
+
+    def shows(self, piece: str) -> bool:
+        """True when a piece stands in one of the texts."""
+        return any(piece in text for text in self.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +109,8 @@ class Rules:
         models: each result model's fields; a field that is no model has None.
         paths: what a path argument may be; None where that is not known, and then anything.
         fresh: whether a tool that creates files may be given any other path too.
-        looped: whether `for path in ["…"]` names paths only from `paths`.
+        looped: whether `for path in ["…"]` names paths only from `paths`, and none twice.
+        told: what literals are likely to copy; None where that is not known. It forbids nothing.
     """
 
     tools: Mapping[str, Tool]
@@ -93,6 +118,7 @@ class Rules:
     paths: Words | None = None
     fresh: bool = True
     looped: bool = False
+    told: Told | None = None
     path_parameters: tuple[str, ...] = field(default=_PATH_PARAMETERS)
 
     @cached_property
@@ -117,6 +143,7 @@ class Rules:
             "paths": None if self.paths is None else list(self.paths),
             "fresh": self.fresh,
             "looped": self.looped,
+            "told": None if self.told is None else [list(self.told.words), list(self.told.texts)],
         }
 
     @classmethod
@@ -136,8 +163,9 @@ class Rules:
                 paths=None if data["paths"] is None else Words(map(str, data["paths"])),
                 fresh=bool(data["fresh"]),
                 looped=bool(data["looped"]),
+                told=_told(data["told"]),
             )
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise ValueError(f"these are no rules of a constrained reply: {error}") from error
 
 
@@ -204,6 +232,13 @@ def _tool(data: Mapping[str, Any]) -> Tool:
         returns=_kind(data["returns"]),
         selects=bool(data["selects"]),
     )
+
+
+def _told(data: list[list[str]] | None) -> Told | None:
+    if data is None:
+        return None
+    words, texts = data
+    return Told(Words(map(str, words)), tuple(map(str, texts)))
 
 
 def _kind_json(kind: Kind | None) -> list[Any] | None:

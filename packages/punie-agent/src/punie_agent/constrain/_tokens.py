@@ -8,6 +8,7 @@ token costs one look at its few characters, wherever it stands, and no table of 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["TokenFilter", "TokenTexts", "logits_processor"]
 
 _ASKED_FIRST = 48
+NEARLY = 20.0
+"""A token this many times as likely as another is still exchanged for it, where only that one copies."""
 
 
 class TokenTexts:
@@ -102,6 +105,11 @@ class TokenFilter:
             self._tried[token] = ahead if fits else None
         return self._tried[token] is not None
 
+    def strays(self, token: int) -> bool:
+        """Tell whether an allowed token makes a literal say what nobody has said."""
+        ahead = self._tried.get(token)
+        return ahead is not None and self._cursor is not None and ahead.strays > self._cursor.strays
+
     def take(self, token: int) -> None:
         """Go on by a token. After one that was not allowed, everything is."""
         if self._cursor is None or not self._texts[token]:
@@ -116,6 +124,22 @@ class TokenFilter:
                 return token
             self.refused += 1
         return None
+
+    def nearly(self, best: int, ranked: Iterable[int], score: Callable[[int], float]) -> int:
+        """The first of some tokens that does not stray and is nearly as likely as the best one; else that.
+
+        Args:
+            best: the likeliest allowed token, which strays.
+            ranked: tokens from the likeliest down.
+            score: a token's logit.
+        """
+        enough = score(best) - math.log(NEARLY)
+        for token in ranked:
+            if score(token) < enough:
+                break
+            if self.allows(token) and not self.strays(token):
+                return token
+        return best
 
     def worth_asking(self) -> list[int]:
         """The tokens whose first byte may come next: no others are allowed."""
@@ -142,41 +166,51 @@ def logits_processor(
     follow = TokenFilter(constraint, texts)
     begun = False
 
-    def keep(logits: Any, tokens: list[int]) -> Any:
-        kept = mx.full(logits.shape, -mx.inf, dtype=logits.dtype)
-        chosen = mx.array(tokens)
-        kept[..., chosen] = logits[..., chosen]
-        return kept
-
-    def ranked(logits: Any, among: list[int] | None) -> list[int]:
-        """The likeliest tokens, or all of some, from the likeliest down."""
-        flat = -logits.reshape(-1)
-        if among is None:
-            count = min(_ASKED_FIRST, flat.size)
-            few = mx.argpartition(flat, count - 1)[:count]
-        else:
-            few = mx.array(among, dtype=mx.uint32)
-        return [] if few.size == 0 else few[mx.argsort(flat[few])].tolist()  # ty: ignore
-
     def process(tokens: Any, logits: Any) -> Any:
         nonlocal begun
         if begun:
             follow.take(int(tokens[-1].item()))
         begun = True
         likeliest: Any = mx.argmax(logits, axis=-1).item()
-        if follow.allows(likeliest) and (greedy or follow.free):
+        if follow.allows(likeliest) and (follow.free or (greedy and not follow.strays(likeliest))):
             return logits
-        first = ranked(logits, None)
+        first = _ranked(logits, None)
         if not greedy:
             allowed = [token for token in first if follow.allows(token)]
             if allowed:
-                return keep(logits, allowed)
+                return _only(logits, allowed)
         best = follow.best(first)
         if best is None:
-            best = follow.best(ranked(logits, follow.worth_asking()))
-        return logits if best is None else keep(logits, [best])
+            best = follow.best(_ranked(logits, follow.worth_asking()))
+        elif follow.strays(best):
+            flat = logits.reshape(-1)
+            best = follow.nearly(best, first, lambda token: flat[token].item())
+        return logits if best is None else _only(logits, [best])
 
     return process
+
+
+def _only(logits: Any, tokens: list[int]) -> Any:
+    """The logits of some tokens; all others are made impossible."""
+    import mlx.core as mx
+
+    kept = mx.full(logits.shape, -mx.inf, dtype=logits.dtype)
+    chosen = mx.array(tokens)
+    kept[..., chosen] = logits[..., chosen]
+    return kept
+
+
+def _ranked(logits: Any, among: list[int] | None) -> list[int]:
+    """The likeliest tokens, or all of some, from the likeliest down."""
+    import mlx.core as mx
+
+    flat = -logits.reshape(-1)
+    if among is None:
+        count = min(_ASKED_FIRST, flat.size)
+        few = mx.argpartition(flat, count - 1)[:count]
+    else:
+        few = mx.array(among, dtype=mx.uint32)
+    return [] if few.size == 0 else few[mx.argsort(flat[few])].tolist()  # ty: ignore
 
 
 def _decoder(backend: Any) -> set[str]:
