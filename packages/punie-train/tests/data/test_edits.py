@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from punie_train.data.edits import replace_calls, replacements
+from punie_train.data.edits import (
+    LineEdit,
+    line_assignments,
+    line_edits,
+    replace_calls,
+    replacements,
+)
 
 LINES = st.lists(
     st.sampled_from(["a = 1", "    return a", "b = 2", "", "def f():", "x", "y"]), max_size=8
@@ -92,3 +98,40 @@ def test_the_calls_are_python_that_does_it():
     scope = {"source": 'say("hi")\n'}
     exec(calls, scope)
     assert scope["source"] == "say('ho')\n"
+
+
+_CODE = st.text(alphabet="ab \"'\\{}=|\u00e9", max_size=8)
+
+
+@given(st.lists(_CODE, min_size=1, max_size=6), st.data())
+def test_lines_written_anew_under_their_number_give_the_right_text(before, data):
+    after = [data.draw(_CODE | st.just(line)) for line in before]
+    wrong, right = ("".join(f"{line}\n" for line in lines) for lines in (before, after))
+    program = line_assignments(line_edits(wrong, right))
+    names = {"lines": list(before)}
+    exec(program, names)
+    assert names["lines"] == after
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("a\n", "a\nb\n"),
+        ("a\nb\n", "a\n"),
+        ("a\n", "b"),
+        ("a\r\n", "b\r\n"),
+        ("a\x0cb\n", "a\x0cc\n"),
+    ],
+)
+def test_texts_that_differ_in_more_than_their_lines_are_refused(wrong, right):
+    with pytest.raises(ValueError, match="line"):
+        line_edits(wrong, right)
+
+
+def test_a_line_is_written_as_it_stands_with_its_number():
+    edits = line_edits(
+        "def f(a: int) -> str:\n    return a\n", "def f(a: int) -> int:\n    return a\n"
+    )
+    assert edits == [LineEdit(1, "def f(a: int) -> str:", "def f(a: int) -> int:")]
+    assert edits[0].shown == "1|def f(a: int) -> str:"
+    assert line_assignments(edits) == 'lines[1 - 1] = "def f(a: int) -> int:"'

@@ -1,13 +1,19 @@
-"""From a wrong and a right text to the shortest `replace` calls that turn one into the other."""
+"""From a wrong and a right text to the statements that turn one into the other.
+
+Two forms: lines that are written anew under their number, for faults of single lines, and the shortest
+`replace` calls, where lines come or go too. A line under its number is copied from its beginning and is
+changed where it is wrong; of a replaced piece a model has to know where it begins, and that it stands once.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from punie_train.data.sources import literal
 
-__all__ = ["replace_calls", "replacements"]
+__all__ = ["LineEdit", "line_assignments", "line_edits", "replace_calls", "replacements"]
 
 _WORD = re.compile(r"\s*(?:\w+|[^\w\s])|\s+$")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
@@ -16,6 +22,50 @@ _INSIDE = re.compile(r"[\w.]")
 _EXPRESSION = re.compile(r"[\w\"'(\[{-].*[\w\"')\]}]")
 _SHORTEST = 8
 """Characters that a replaced piece of a line has at least, so that it reads as code and not as a syllable."""
+
+
+@dataclass(frozen=True)
+class LineEdit:
+    """One line that is written anew.
+
+    Attributes:
+        number: which line, from 1.
+        old: the line as it is, without its end.
+        new: the line as it should be.
+    """
+
+    number: int
+    old: str
+    new: str
+
+    @property
+    def shown(self) -> str:
+        """The wrong line as programs show it, with its number."""
+        return f"{self.number}|{self.old}"
+
+
+def line_edits(wrong: str, right: str) -> list[LineEdit]:
+    """Return the lines that must be written anew.
+
+    Raises:
+        ValueError: the texts do not have the same number of lines, or their ends are not all plain.
+    """
+    before, after = wrong.splitlines(), right.splitlines()
+    if len(before) != len(after):
+        raise ValueError("the texts do not have the same number of lines")
+    for text, lines in ((wrong, before), (right, after)):
+        if text != "\n".join(lines) + "\n":
+            raise ValueError("a line does not end in a plain line end")
+    return [
+        LineEdit(number, old, new)
+        for number, (old, new) in enumerate(zip(before, after, strict=True), start=1)
+        if old != new
+    ]
+
+
+def line_assignments(edits: list[LineEdit], variable: str = "lines") -> str:
+    """Return the edits as lines of Python that change a list of the text's lines."""
+    return "\n".join(f"{variable}[{edit.number} - 1] = {literal(edit.new)}" for edit in edits)
 
 
 def replacements(wrong: str, right: str) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from punie_train.data.bindings import (
     prefer_added,
     quoted,
 )
-from punie_train.data.edits import replace_calls, replacements
+from punie_train.data.edits import LineEdit, line_assignments, line_edits
 from punie_train.data.scenes import Stage, World, shadows
 from punie_train.data.workspaces import Scene
 
@@ -52,11 +52,11 @@ def _two_sorts(binding: Binding) -> bool:
     return len(wrong) == 2 and sum("->" in piece for piece in wrong) == 1
 
 
-def _apart(text: str, wrong: list[str]) -> bool:
-    """Whether each piece is in another function or class: within one, two faults could fit each other."""
-    blocks = text.split("\n\n\n")
-    places = {next(n for n, block in enumerate(blocks) if piece in block) for piece in wrong}
-    return len(places) == len(wrong)
+def _apart(text: str, edits: list[LineEdit]) -> bool:
+    """Whether each edit is in another function or class: within one, two faults could fit each other."""
+    lines = text.splitlines()
+    places = {"\n".join(lines[: edit.number]).count("\n\n\n") for edit in edits}
+    return len(places) == len(edits)
 
 
 def _faulty_file(rng: Random, world: World, faults: int) -> Binding | None:
@@ -66,24 +66,21 @@ def _faulty_file(rng: Random, world: World, faults: int) -> Binding | None:
     if path is None:
         return None
     try:
-        pairs = replacements(stage.scene.files[path], stage.right[path])
+        edits = line_edits(stage.scene.files[path], stage.right[path])
     except ValueError:
         return None
-    if any("\n" in old + new for old, new in pairs):  # a whole line is missing somewhere else
+    text = stage.scene.files[path]
+    if not (_apart(text, edits) and all(_in_sight(text, edit) for edit in edits)):
         return None
-    text, wrong = stage.scene.files[path], [old for old, _ in pairs]
-    if not (_apart(text, wrong) and all(_in_sight(text, old) for old in wrong)):
-        return None
-    return about_file(rng, stage.scene, path, edits=replace_calls(pairs), wrong=wrong)
+    wrong = [edit.shown for edit in edits]
+    return about_file(rng, stage.scene, path, edits=line_assignments(edits), wrong=wrong)
 
 
-def _in_sight(text: str, old: str) -> bool:
+def _in_sight(text: str, edit: LineEdit) -> bool:
     """Whether a wrong return annotation is close enough to the returns that the checker reports."""
-    lines = text.splitlines()
-    number = text[: text.index(old)].count("\n")
-    if "->" not in lines[number]:
+    if "->" not in edit.old:
         return True
-    body = lines[number + 1 :]
+    body = text.splitlines()[edit.number :]
     end = next((n for n, line in enumerate(body) if line and not line.startswith(" ")), len(body))
     returns = [n for n, line in enumerate(body[:end], start=1) if "return " in line]
     return all(n < SHOWN_LINES for n in returns)
@@ -96,22 +93,20 @@ def fix_finding(rng: Random, world: World) -> Binding | None:
         return None
     text, finding = faulty.scene.files[faulty.path], faulty.finding
     try:
-        pairs = replacements(text, faulty.right)
+        edits = line_edits(text, faulty.right)
     except ValueError:
         return None
-    before = text.splitlines()[: finding.line]
-    for count in range(1, SHOWN_LINES + 1):
-        shown = "\n".join(before[-count:])
-        if all(old in shown for old, _ in pairs):
-            break
-    else:
+    first = min(edit.number for edit in edits)
+    if not 0 <= finding.line - first < SHOWN_LINES or any(e.number > finding.line for e in edits):
         return None
+    numbered = [f"{number}|{line}" for number, line in enumerate(text.splitlines(), start=1)]
+    shown = "\n".join(numbered[first - 1 : finding.line])
     slots = {
         "number": finding.line,
         "code": finding.code,
         "message": finding.message,
         "lines": shown,
-        "edits": replace_calls(pairs),
+        "edits": line_assignments(edits),
     }
     return about_file(rng, faulty.scene, faulty.path, **slots)
 
