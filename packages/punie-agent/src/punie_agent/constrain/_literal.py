@@ -147,14 +147,14 @@ class Literal:
         """See whether the literal still says what was said before; "" ends it."""
         if self._told is None:
             return
-        if char.isalnum() or char >= "\x80":
+        if self._quotes:
+            self.strays += bool(char) and not self._told.shows(self.text)
+        elif char.isalnum() or char >= "\x80":
             self._fragment += char
             self.strays += not self._told.words.begins(self._fragment)
         else:
             self.strays += bool(self._fragment) and self._fragment not in self._told.words
             self._fragment = ""
-        if self._quotes and char and not self._told.shows(self.text):
-            self.strays += 1
 
     def _constrained(self, char: str, words: Words) -> Step:
         if char == self._quote:

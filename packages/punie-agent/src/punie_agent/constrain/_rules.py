@@ -64,7 +64,7 @@ class Told:
 
     Attributes:
         words: runs of letters and digits in the conversation and in the workspace's paths.
-        texts: what tools printed, and the files that the request names.
+        texts: earlier messages, what tools printed, and the files that the request names.
     """
 
     words: Words

@@ -1,0 +1,170 @@
+"""Where a literal goes astray from what was said before, and which token is taken instead."""
+
+from __future__ import annotations
+
+import json
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from punie_agent.constrain import Constraint, ReplyCursor, TokenFilter, TokenTexts
+from punie_agent.constrain._rules import Rules, Told, Tool, Words, as_bytes
+from punie_agent.constrain._tokens import NEARLY, logits_processor
+from punie_agent.contract import Contract, standard_functions
+from punie_agent.models import Message
+from punie_tools import LocalHost, Toolbox
+
+TOOLS = {"run": Tool(("command",)), "read": Tool(("path",)), "write": Tool(("path", "content"))}
+TOLD = Told(
+    Words(["grep", "rn", "midnight", "ducks", "15", "notes"]), ("limit = 10\nfine_cents = 25\n",)
+)
+PATHS = Words(["a.py", "lib/", "lib", "lib/b.py"])
+RULES = Rules(TOOLS, {}, PATHS, fresh=False, looped=True, told=TOLD)
+
+
+def strays(code: str, rules: Rules = RULES) -> int:
+    """How often a program's literals go astray."""
+    cursor = ReplyCursor(rules)
+    assert cursor.advance(f"```python\n{code}"), code
+    return cursor.strays
+
+
+def astray_at(code: str, rules: Rules = RULES) -> str:
+    """The program up to where it first goes astray; "" when it never does."""
+    return next((code[:end] for end in range(len(code) + 1) if strays(code[:end], rules)), "")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "run(\"grep -rn 'midnight' .\")",
+        'run("grep midn',
+        'write("a.py", "ducks: 15\\nnotes")',
+        "write('a.py', '''ducks\n15''')",
+        "anything = other + 77  # of no interest",
+        'print(f"{anything} whatever")',
+        'read("lib/b.py")',
+    ],
+)
+def test_words_that_were_said_do_not_go_astray(code: str) -> None:
+    assert strays(code) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "until"),
+    [
+        ("run(\"grep -rn 'mth' .\")", "run(\"grep -rn 'mt"),
+        ('run("grep midn")', 'run("grep midn"'),
+        ('run("grep midn .")', 'run("grep midn '),
+        ('write("a.py", "155")', 'write("a.py", "155'),
+        ('write("a.py", "\\ndu\\tcks")', 'write("a.py", "\\ndu\\'),
+        ('write("a.py", "die Ente")', 'write("a.py", "di'),
+    ],
+)
+def test_a_word_that_nobody_said_goes_astray_at_its_first_wrong_letter(
+    code: str, until: str
+) -> None:
+    assert astray_at(code) == until
+
+
+def test_what_is_replaced_stands_in_a_text_that_was_shown() -> None:
+    assert strays('text = text.replace("fine_cents = 2') == 0
+    assert astray_at('text = text.replace("15", "x")') == 'text = text.replace("15'
+    assert strays('text = text.replace("limit", "ducks")') == 0
+    assert astray_at('text = text.replace("limit", "limit")') == 'text = text.replace("limit", "l'
+    assert strays('replace("ducks")') == 0
+
+
+def test_a_loop_goes_through_different_paths() -> None:
+    assert strays('for path in ["a.py", "lib/b.py"]:') == 0
+    assert astray_at('for path in ["a.py", "a.py"]:') == 'for path in ["a.py", "a'
+    assert astray_at('for path in ["lib/", "lib"]:') == ""  # one of them may be the file in it
+    assert strays('for path in ["a.py", "lib"]:\n    read("a.py")') == 0
+
+
+def test_without_what_was_said_nothing_goes_astray() -> None:
+    assert strays('run("whatever")', Rules(TOOLS, {}, PATHS)) == 0
+
+
+@given(st.text(string.ascii_letters + " .'\n\\", max_size=30), st.data())
+def test_a_copy_of_what_was_said_never_goes_astray(text: str, data: st.DataObject) -> None:
+    words = ["".join(part) for part in text.replace("\\", " ").replace("'", " ").split()]
+    told = Told(Words(word for each in words for word in each.split(".")))
+    start = data.draw(st.integers(0, len(words)))
+    literal = " ".join(words[start:])
+    rules = Rules(TOOLS, {}, told=told)
+    assert strays(f'run("{literal}")', rules) == 0
+
+
+PIECES = [*map(chr, range(128)), "```python\n", 'run("', "grep ", "mid", "th", "night", None]
+TEXTS = TokenTexts(dict(enumerate(PIECES)), [PIECES.index(None)])
+BEFORE = ("```python\n", 'run("', "grep ", "m")
+
+
+def number(piece: str) -> int:
+    return PIECES.index(piece)
+
+
+def test_a_token_that_copies_is_taken_where_it_is_nearly_as_likely() -> None:
+    follow = TokenFilter(Constraint(RULES), TEXTS)
+    for piece in BEFORE:
+        assert follow.allows(number(piece))
+        follow.take(number(piece))
+    scores = {number("th"): 5.0, number("i"): 4.0, number("o"): 3.0}
+    assert follow.best(scores) == number("th")
+    assert follow.strays(number("th"))
+    assert follow.nearly(number("th"), scores, scores.__getitem__) == number("i")
+    unlikely = {number("th"): 5.0, number("i"): 1.0}
+    assert NEARLY < 50
+    assert follow.nearly(number("th"), unlikely, unlikely.__getitem__) == number("th")
+
+
+@pytest.mark.parametrize(("score", "taken"), [(4.0, "i"), (0.0, "th")])
+def test_greedy_decoding_copies_and_drawing_is_left_alone(score: float, taken: str) -> None:
+    mx = pytest.importorskip("mlx.core")
+    found = {}
+    for greedy in (True, False):
+        process = logits_processor(Constraint(RULES), TEXTS, greedy=greedy)
+        written = [0]
+        for piece in BEFORE:
+            process(mx.array(written), mx.zeros((1, len(PIECES))))
+            written.append(number(piece))
+        logits = mx.full((1, len(PIECES)), -9.0)
+        logits[0, number("th")], logits[0, number("i")] = 5.0, score
+        found[greedy] = int(mx.argmax(process(mx.array(written), logits)).item())
+    assert found == {True: number(taken), False: number("th")}
+
+
+@pytest.fixture
+def contract(tmp_path: Path) -> Contract:
+    return Contract(standard_functions(Toolbox(LocalHost(tmp_path)), ["read_file"]), style="brief")
+
+
+def test_words_and_texts_come_from_the_conversation_the_paths_and_the_files_it_names(
+    contract: Contract, tmp_path: Path
+) -> None:
+    (tmp_path / "tides.toml").write_text("ebb = 'täglich'\n", encoding="utf-8")
+    (tmp_path / "other.toml").write_text("never = 1\n")
+    (tmp_path / "large.txt").write_text("x" * 40_000)
+    (tmp_path / "raw.bin").write_bytes(b"\xff\xfe")
+    messages = [
+        Message("system", contract.system_prompt),
+        Message("user", "Which ones?"),
+        Message("assistant", '```python\nread_file("a.py")\n```'),
+        Message("user", "```output\nKeine Ahnung\n```"),
+        Message("user", "In tides.toml, large.txt and raw.bin: Ebbe statt ebb"),
+    ]
+    sent = json.loads(json.dumps(Constraint.of(contract, messages, tmp_path).to_json()))
+    told = Constraint.from_json(sent).rules.told
+    assert told is not None
+    said = {"Which", "read", "Ahnung", "Ebbe", "tides", "toml", "other", "raw"}
+    assert said <= set(told.words)
+    assert "never" not in set(told.words)
+    assert set(told.texts) == {
+        "Which ones?",
+        "```output\nKeine Ahnung\n```",
+        as_bytes("ebb = 'täglich'\n"),
+    }
