@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from punie_train.data.edits import (
     LineEdit,
-    line_assignments,
     line_edits,
+    line_replacements,
     replace_calls,
     replacements,
 )
@@ -104,13 +104,21 @@ _CODE = st.text(alphabet="ab \"'\\{}=|\u00e9", max_size=8)
 
 
 @given(st.lists(_CODE, min_size=1, max_size=6), st.data())
-def test_lines_written_anew_under_their_number_give_the_right_text(before, data):
+def test_whole_lines_give_the_right_text_or_are_refused(before, data):
     after = [data.draw(_CODE | st.just(line)) for line in before]
     wrong, right = ("".join(f"{line}\n" for line in lines) for lines in (before, after))
-    program = line_assignments(line_edits(wrong, right))
-    names = {"lines": list(before)}
-    exec(program, names)
-    assert names["lines"] == after
+    try:
+        edits = line_edits(wrong, right)
+    except ValueError:
+        return
+    assert [(edit.number, edit.old, edit.new) for edit in edits] == [
+        (number, old, new)
+        for number, (old, new) in enumerate(zip(before, after, strict=True), start=1)
+        if old != new
+    ]
+    names = {"source": wrong}
+    exec(line_replacements(edits), names)
+    assert names["source"] == right
 
 
 @pytest.mark.parametrize(
@@ -119,8 +127,9 @@ def test_lines_written_anew_under_their_number_give_the_right_text(before, data)
         ("a\n", "a\nb\n"),
         ("a\nb\n", "a\n"),
         ("a\n", "b"),
-        ("a\r\n", "b\r\n"),
-        ("a\x0cb\n", "a\x0cc\n"),
+        ("a\na\n", "a\nb\n"),
+        ("a\n\n", "a\nb\n"),
+        ("  a\n", "a\n"),
     ],
 )
 def test_texts_that_differ_in_more_than_their_lines_are_refused(wrong, right):
@@ -128,10 +137,15 @@ def test_texts_that_differ_in_more_than_their_lines_are_refused(wrong, right):
         line_edits(wrong, right)
 
 
-def test_a_line_is_written_as_it_stands_with_its_number():
-    edits = line_edits(
-        "def f(a: int) -> str:\n    return a\n", "def f(a: int) -> int:\n    return a\n"
-    )
-    assert edits == [LineEdit(1, "def f(a: int) -> str:", "def f(a: int) -> int:")]
-    assert edits[0].shown == "1|def f(a: int) -> str:"
-    assert line_assignments(edits) == 'lines[1 - 1] = "def f(a: int) -> int:"'
+@pytest.mark.parametrize(
+    ("wrong", "right", "call"),
+    [
+        ("    return a", "    return str(a)", "replace('''return a''', '''return str(a)''')"),
+        ('x = f"{a}"', "x = a", "replace('''x = f\"{a}\"''', '''x = a''')"),
+        ("x = 'a'", "x = 1", "replace(\"x = 'a'\", '''x = 1''')"),
+    ],
+)
+def test_a_line_stands_in_three_quotes_where_that_needs_no_escape(wrong, right, call):
+    edits = line_edits(f"{wrong}\n", f"{right}\n")
+    assert edits == [LineEdit(1, wrong, right)]
+    assert line_replacements(edits) == f"source = source.{call}"

@@ -1,8 +1,8 @@
-"""From a wrong and a right text to the statements that turn one into the other.
+"""From a wrong and a right text to the `replace` calls that turn one into the other.
 
-Two forms: lines that are written anew under their number, for faults of single lines, and the shortest
-`replace` calls, where lines come or go too. A line under its number is copied from its beginning and is
-changed where it is wrong; of a replaced piece a model has to know where it begins, and that it stands once.
+Two forms: whole lines, for faults of single lines, and the shortest pieces, where lines come or go too. A
+whole line is copied from its beginning, and again with what is wrong in it changed; of a piece, a model has
+to know where it begins, and that it stands once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 
 from punie_train.data.sources import literal
 
-__all__ = ["LineEdit", "line_assignments", "line_edits", "replace_calls", "replacements"]
+__all__ = ["LineEdit", "line_edits", "line_replacements", "replace_calls", "replacements"]
 
 _WORD = re.compile(r"\s*(?:\w+|[^\w\s])|\s+$")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
@@ -26,7 +26,7 @@ _SHORTEST = 8
 
 @dataclass(frozen=True)
 class LineEdit:
-    """One line that is written anew.
+    """One line that is replaced.
 
     Attributes:
         number: which line, from 1.
@@ -38,34 +38,48 @@ class LineEdit:
     old: str
     new: str
 
-    @property
-    def shown(self) -> str:
-        """The wrong line as programs show it, with its number."""
-        return f"{self.number}|{self.old}"
-
 
 def line_edits(wrong: str, right: str) -> list[LineEdit]:
-    """Return the lines that must be written anew.
+    """Return the lines that must be replaced; each stands once in the wrong text, spaces around it aside.
 
     Raises:
-        ValueError: the texts do not have the same number of lines, or their ends are not all plain.
+        ValueError: the texts do not have the same number of lines, or a line cannot be told from another.
     """
-    before, after = wrong.splitlines(), right.splitlines()
+    before, after = wrong.splitlines(keepends=True), right.splitlines(keepends=True)
     if len(before) != len(after):
         raise ValueError("the texts do not have the same number of lines")
-    for text, lines in ((wrong, before), (right, after)):
-        if text != "\n".join(lines) + "\n":
-            raise ValueError("a line does not end in a plain line end")
-    return [
-        LineEdit(number, old, new)
+    edits = [
+        LineEdit(number, old.rstrip("\n"), new.rstrip("\n"))
         for number, (old, new) in enumerate(zip(before, after, strict=True), start=1)
         if old != new
     ]
+    text = wrong
+    for edit in edits:
+        old, new = edit.old.strip(" "), edit.new.strip(" ")
+        if not old or wrong.count(old) != 1 or text.count(old) != 1:
+            raise ValueError(f"the line {old!r} does not stand exactly once")
+        text = text.replace(old, new)
+    if text != right:
+        raise ValueError("a line changes in more than what is between its spaces")
+    return edits
 
 
-def line_assignments(edits: list[LineEdit], variable: str = "lines") -> str:
-    """Return the edits as lines of Python that change a list of the text's lines."""
-    return "\n".join(f"{variable}[{edit.number} - 1] = {literal(edit.new)}" for edit in edits)
+def line_replacements(edits: list[LineEdit], variable: str = "source") -> str:
+    """Return the edits as lines of Python, the text in a variable."""
+    return "\n".join(
+        f"{variable} = {variable}.replace({_quoted(edit.old)}, {_quoted(edit.new)})"
+        for edit in edits
+    )
+
+
+def _quoted(line: str) -> str:
+    """Return a line of code as a literal: in three quotes wherever that needs no escape.
+
+    Which quotes are right for a line shows at its end, and the literal begins before it.
+    """
+    text = line.strip(" ")
+    plain = "\\" not in text and "'''" not in text and not text.endswith("'") and text.isprintable()
+    return f"'''{text}'''" if plain else literal(text)
 
 
 def replacements(wrong: str, right: str) -> list[tuple[str, str]]:

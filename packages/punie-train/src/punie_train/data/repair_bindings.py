@@ -19,7 +19,7 @@ from punie_train.data.bindings import (
     prefer_added,
     quoted,
 )
-from punie_train.data.edits import LineEdit, line_assignments, line_edits
+from punie_train.data.edits import LineEdit, line_edits, line_replacements
 from punie_train.data.scenes import Stage, World, shadows
 from punie_train.data.workspaces import Scene
 
@@ -72,8 +72,8 @@ def _faulty_file(rng: Random, world: World, faults: int) -> Binding | None:
     text = stage.scene.files[path]
     if not (_apart(text, edits) and all(_in_sight(text, edit) for edit in edits)):
         return None
-    wrong = [edit.shown for edit in edits]
-    return about_file(rng, stage.scene, path, edits=line_assignments(edits), wrong=wrong)
+    wrong = [edit.old for edit in edits]
+    return about_file(rng, stage.scene, path, edits=line_replacements(edits), wrong=wrong)
 
 
 def _in_sight(text: str, edit: LineEdit) -> bool:
@@ -99,14 +99,13 @@ def fix_finding(rng: Random, world: World) -> Binding | None:
     first = min(edit.number for edit in edits)
     if not 0 <= finding.line - first < SHOWN_LINES or any(e.number > finding.line for e in edits):
         return None
-    numbered = [f"{number}|{line}" for number, line in enumerate(text.splitlines(), start=1)]
-    shown = "\n".join(numbered[first - 1 : finding.line])
+    shown = "\n".join(text.splitlines()[first - 1 : finding.line])
     slots = {
         "number": finding.line,
         "code": finding.code,
         "message": finding.message,
         "lines": shown,
-        "edits": line_assignments(edits),
+        "edits": line_replacements(edits),
     }
     return about_file(rng, faulty.scene, faulty.path, **slots)
 

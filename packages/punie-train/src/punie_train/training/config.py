@@ -61,9 +61,6 @@ class TrainConfig(_Strict):
     """Parts a batch is computed in, one after another, to save memory; the result is the same."""
     max_tokens: int = Field(default=2048, ge=16)
     """Rows with more tokens than this are refused."""
-    whole_repeats: int | None = Field(default=None, ge=1)
-    """Rows with the same answer that teach all of it; the others end where it is told from all other answers.
-    None cuts nothing."""
     seed: int = 23
     """Seed of the adapters' first weights, the dropout and the order of rows."""
     evaluate_every: int = Field(default=50, ge=0)

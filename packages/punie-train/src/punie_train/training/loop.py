@@ -34,7 +34,6 @@ from punie_train.training.distributed import Ranks, launch, wanted_ranks
 from punie_train.training.engine import Job, make_engine
 from punie_train.training.memory import peak_gigabytes
 from punie_train.training.metrics import Metrics
-from punie_train.training.repeats import shorten_repeats
 from punie_train.training.rows import Row, read_rows, shared_prefix
 
 BEST = "best.safetensors"
@@ -70,8 +69,6 @@ def train(config: TrainConfig, *, base: Path, data: Path, out: Path, progress: P
     mx.set_cache_limit(CACHE_BYTES)
     loaded = load_base(base)
     rows = read_rows(data / "train.jsonl", loaded.tokenizer, config.max_tokens)
-    if config.whole_repeats is not None:
-        rows = shorten_repeats(rows, config.whole_repeats)
     valid = read_rows(data / "valid.jsonl", loaded.tokenizer, config.max_tokens)
     digest = _run_digest(config, base, data)
     with ExitStack() as stack:
