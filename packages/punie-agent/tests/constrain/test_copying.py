@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from punie_agent.constrain import Constraint, ReplyCursor, TokenFilter, TokenTexts
-from punie_agent.constrain._rules import Rules, Told, Tool, Words, as_bytes
+from punie_agent.constrain._copying import Told, classes_in
+from punie_agent.constrain._rules import Rules, Tool, as_bytes
 from punie_agent.constrain._tokens import NEARLY, logits_processor
+from punie_agent.constrain._words import Words
 from punie_agent.contract import Contract, standard_functions
 from punie_agent.models import Message
 from punie_tools import LocalHost, Toolbox
@@ -29,7 +31,14 @@ def strays(code: str, rules: Rules = RULES) -> int:
     """How often a program's literals go astray."""
     cursor = ReplyCursor(rules)
     assert cursor.advance(f"```python\n{code}"), code
-    return cursor.strays
+    return cursor.strays + cursor.misfits
+
+
+def misfits(code: str, rules: Rules) -> int:
+    """How often a program departs from what was shown."""
+    cursor = ReplyCursor(rules)
+    assert cursor.advance(f"```python\n{code}"), code
+    return cursor.misfits
 
 
 def astray_at(code: str, rules: Rules = RULES) -> str:
@@ -78,6 +87,48 @@ def test_what_is_replaced_stands_in_a_text_that_was_shown() -> None:
     assert strays('replace("ducks")') == 0
 
 
+SHOWN = """./orders.py
+class Order:
+    '''What one customer wants.'''
+
+    customer: str
+    count: int = 1
+
+    def total(self) -> float:
+        return self.count * 2.5
+
+
+class Empty(Order):
+    pass
+"""
+
+
+def test_a_parameter_of_a_shown_class_has_its_attributes() -> None:
+    rules = Rules(TOOLS, {}, told=Told(Words(["x"]), classes=classes_in([SHOWN])))
+    for attribute in ("count", "customer", "total()", "cou"):
+        code = f"code = '''def f(order: Order, by_2: int) -> int:\n    return order.{attribute}"
+        assert misfits(code, rules) == 0, attribute
+    for attribute, wrong in (("items", 5), ("counts", 1), ("count_of", 3), ("cou()", 1)):
+        code = f"code = '''def f(order: Order) -> int:\n    return order.{attribute}"
+        assert misfits(code, rules) == wrong, attribute
+    for code in ("def f(order) -> int:\n    return order.x", "x.items", "3.5 * order.total()"):
+        assert misfits(f'code = """{code}', rules) == 0, code
+
+
+def test_the_members_of_a_class_are_read_from_its_source_wherever_it_is_shown() -> None:
+    found = classes_in(
+        [SHOWN, "class Order:\n    paid: bool\n    async def pay(self): ...", "class"]
+    )
+    assert {name: set(members) for name, members in found.items()} == {
+        "Order": {"customer", "count", "total", "paid", "pay"}
+    }
+
+
+@given(st.text("class X:\n ay_(=", max_size=60))
+def test_any_text_is_searched_for_classes(text: str) -> None:
+    assert all(name.isidentifier() for name in classes_in([text, f"class X:\n{text}"]))
+
+
 def test_a_loop_goes_through_different_paths() -> None:
     assert strays('for path in ["a.py", "lib/b.py"]:') == 0
     assert astray_at('for path in ["a.py", "a.py"]:') == 'for path in ["a.py", "a'
@@ -115,10 +166,9 @@ def test_a_token_that_copies_is_taken_where_it_is_nearly_as_likely() -> None:
         follow.take(number(piece))
     scores = {number("th"): 5.0, number("i"): 4.0, number("o"): 3.0}
     assert follow.best(scores) == number("th")
-    assert follow.strays(number("th"))
+    assert [follow.doubt(number(piece)) for piece in ("th", "i")] == [NEARLY, 1.0]
     assert follow.nearly(number("th"), scores, scores.__getitem__) == number("i")
-    unlikely = {number("th"): 5.0, number("i"): 1.0}
-    assert NEARLY < 50
+    unlikely = {number("th"): 5.0, number("i"): 1.0}  # e^4 is more than NEARLY
     assert follow.nearly(number("th"), unlikely, unlikely.__getitem__) == number("th")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from punie_agent.constrain import ReplyCursor
-from punie_agent.constrain._rules import Kind, Rules, Tool, Words
+from punie_agent.constrain._rules import Kind, Rules, Tool
+from punie_agent.constrain._words import Words
 
 PATHS = Words(["src/", "src", "src/actions/", "src/actions", "stubs.py", "tests/test_app.py", "."])
 TOOLS = {

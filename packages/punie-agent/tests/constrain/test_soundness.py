@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from punie_agent.constrain import ReplyCursor
 from punie_agent.constrain._code import CodeCursor
-from punie_agent.constrain._rules import Kind, Rules, Tool, Words, as_bytes
+from punie_agent.constrain._rules import Kind, Rules, Tool, as_bytes
+from punie_agent.constrain._words import Words
 
 Finding = make_dataclass("Finding", ["file", "line"], frozen=True)
 Checked = make_dataclass("Checked", ["errors", "first", "count"], frozen=True)

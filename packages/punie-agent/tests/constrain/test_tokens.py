@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from punie_agent.constrain import Constraint, TokenFilter, TokenTexts
-from punie_agent.constrain._rules import Kind, Rules, Tool, Words, as_bytes
+from punie_agent.constrain._rules import Kind, Rules, Tool, as_bytes
 from punie_agent.constrain._tokens import _byte_level, _sentence_piece
+from punie_agent.constrain._words import Words
 
 RULES = Rules(
     {"typecheck": Tool(("path",), returns=Kind("Result"))},

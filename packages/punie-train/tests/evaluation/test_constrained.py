@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from punie_agent.constrain import Constraint, TokenTexts, logits_processor
-from punie_agent.constrain._rules import Rules, Tool, Words
+from punie_agent.constrain._rules import Rules, Tool
+from punie_agent.constrain._words import Words
 from punie_agent.errors import ModelError
 from punie_agent.models import Message, registry
 from punie_agent.models._served import ServedModel

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mlx_lm.models.cache import make_prompt_cache
 
 from punie_agent.constrain import Constraint, TokenTexts, logits_processor
-from punie_agent.constrain._rules import Rules, Tool, Words
+from punie_agent.constrain._rules import Rules, Tool
+from punie_agent.constrain._words import Words
 from punie_agent.models import Message
 from punie_train.evaluation.batching import BatchedModel
 from punie_train.evaluation.decoding import STUCK_TOKENS, Batch, Reply

@@ -5,8 +5,8 @@ a field that no result has. A `Constraint` knows the contract's functions, param
 paths of the conversation and the workspace; its cursor follows a reply, character by character, and tells
 which continuations cannot be right. `TokenFilter` keeps a model to it, token by token.
 
-Where nothing is wrong with a token but a literal would say a word that stands nowhere in the conversation, the
-workspace's names or the file it is taken from, a token that copies one is taken if it is nearly as likely.
+Where nothing is wrong with a token but a literal would depart from what it is likely to copy (words that were
+said, text and classes that were shown), a token that copies is taken if it is nearly as likely.
 
 It never knows what is true: a path that exists may still be the wrong one, and a path that the user names
 stays possible where there is no such file. What it does not understand, it allows.

@@ -10,11 +10,13 @@ from __future__ import annotations
 import builtins
 import keyword
 
+from punie_agent.constrain._copying import Copying
 from punie_agent.constrain._frame import CLOSING, Frame, Kinds
 from punie_agent.constrain._literal import PREFIXES, Literal, Step
 from punie_agent.constrain._mentions import mentioned
-from punie_agent.constrain._rules import Kind, Rules, Words
+from punie_agent.constrain._rules import Kind, Rules
 from punie_agent.constrain._scope import Scope
+from punie_agent.constrain._words import Words
 
 __all__ = ["CodeCursor"]
 
@@ -37,9 +39,6 @@ class CodeCursor:
     Args:
         rules: what constrains it.
         seen: names that earlier programs used; their meaning is not known.
-
-    Attributes:
-        strays: how often its literals said what nobody had said before (`Literal.strays`).
     """
 
     __slots__ = (
@@ -52,6 +51,7 @@ class CodeCursor:
         "_last",
         "_literal",
         "_margin",
+        "_misfits",
         "_must",
         "_named",
         "_prefix",
@@ -60,10 +60,10 @@ class CodeCursor:
         "_rules",
         "_scope",
         "_stack",
+        "_strays",
         "_texts",
         "_word",
         "_words",
-        "strays",
     )
 
     def __init__(self, rules: Rules, seen: frozenset[str] = frozenset()) -> None:
@@ -87,7 +87,7 @@ class CodeCursor:
         self._blank = True  # nothing but space on this line so far
         self._indent = 0
         self._margin: int | None = None  # the first line's indentation
-        self.strays = 0
+        self._strays = self._misfits = 0  # of complete literals
 
     def copy(self) -> CodeCursor:
         """The same place, to go on from separately."""
@@ -119,6 +119,20 @@ class CodeCursor:
     def outside_text(self) -> bool:
         """True where code is written, neither a literal's text nor a comment."""
         return self._literal is None and not self._comment
+
+    @property
+    def strays(self) -> int:
+        """How often its literals said words that nobody had said; see `Copying.strays`."""
+        copying = None if self._literal is None else self._literal.copying
+        return self._strays + (0 if copying is None else copying.strays)
+
+    @property
+    def misfits(self) -> int:
+        """How often they departed from what was shown or named; see `Copying.misfits`."""
+        if self._literal is None:
+            return self._misfits
+        copying = self._literal.copying
+        return self._misfits + self._literal.misfits + (0 if copying is None else copying.misfits)
 
     @property
     def _top(self) -> Frame | None:
@@ -385,15 +399,17 @@ class CodeCursor:
             own = [path for text in self._texts for path in mentioned(text)]
             words = Words([*words, *own])
         self._literal = Literal(quote, prefix, words, selects=selects)
-        self._literal.follow(self._rules.told, unnamed, quotes=quotes)
+        self._literal.unnamed = unnamed
+        if self._rules.told is not None and words is None and "f" not in prefix:
+            self._literal.copying = Copying(self._rules.told, quotes=quotes)
 
     def _in_literal(self, char: str, literal: Literal) -> bool:
-        before = literal.strays
         step = literal.step(char)
-        self.strays += literal.strays - before
         self._last = char
         if step is Step.TAKEN or step is Step.WRONG:
             return step is Step.TAKEN
+        if step is not Step.FIELD:
+            self._count(literal)
         self._literal = self._kinds = None
         if step is Step.FIELD:
             self._stack.append(Frame("f", self._scope.names, literal=literal))
@@ -406,6 +422,14 @@ class CodeCursor:
             self._texts = (*self._texts, literal.text)
         self._take("value", '"')
         return self.step(char) if step is Step.ENDED_BEFORE else True
+
+    def _count(self, literal: Literal) -> None:
+        """A literal is complete: its departures are the program's."""
+        self._misfits += literal.misfits
+        if literal.copying is not None:
+            literal.copying.end()
+            self._strays += literal.copying.strays
+            self._misfits += literal.copying.misfits
 
 
 def _value_of(frame: Frame) -> Kinds:

@@ -14,9 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from punie_agent.constrain._copying import Told, classes_in
 from punie_agent.constrain._mentions import folder_forms, listing, mentioned, plain_words
 from punie_agent.constrain._reply import ReplyCursor
-from punie_agent.constrain._rules import Rules, Told, Words, as_bytes, tools_and_models
+from punie_agent.constrain._rules import Rules, as_bytes, tools_and_models
+from punie_agent.constrain._words import Words
 
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
@@ -124,7 +126,8 @@ def _told(said: tuple[str, list[str], list[str]], known: list[str], root: Path |
         for text in (request, *outputs, *programs, *known)
         for word in _RUN.findall(as_bytes(text))
     )
-    return Told(words, tuple(as_bytes(text) for text in texts if text))
+    shown = tuple(as_bytes(text) for text in texts if text)
+    return Told(words, shown, classes_in([as_bytes(request), *shown]))
 
 
 def _text(path: Path) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from punie_agent.constrain._rules import Told, Words
+from punie_agent.constrain._copying import Copying
+from punie_agent.constrain._words import Words
 
 __all__ = ["PREFIXES", "Literal", "Step"]
 
@@ -37,8 +38,9 @@ class Literal:
 
     Attributes:
         text: what it holds, the beginning of it when that is long.
-        strays: how often it has gone astray, where that is followed: each character of a word that nobody
-            said, and its end.
+        copying: what follows what it copies, where that is followed.
+        unnamed: of the words that it may be, those that were not named before; None for all.
+        misfits: how often it went on to one that was.
         in_spec: within the format of a replacement field.
     """
 
@@ -46,18 +48,16 @@ class Literal:
         "_brace",
         "_escaped",
         "_formatted",
-        "_fragment",
         "_opening",
         "_quote",
-        "_quotes",
         "_run",
         "_selects",
-        "_told",
         "_triple",
-        "_unnamed",
+        "copying",
         "in_spec",
-        "strays",
+        "misfits",
         "text",
+        "unnamed",
         "words",
     )
 
@@ -75,29 +75,17 @@ class Literal:
         self._escaped = False
         self._brace = False
         self._run = 0
-        self._told: Told | None = None
-        self._unnamed: Words | None = None
-        self._quotes = False
-        self._fragment = ""
-        self.strays = 0
-
-    def follow(self, told: Told | None, unnamed: Words | None, *, quotes: bool) -> None:
-        """Count from now on how often it goes astray.
-
-        Args:
-            told: what it is likely to copy; None where that is not known. Not for f-strings.
-            unnamed: of the words that it may be, those that were not named before; None for all.
-            quotes: whether it is likely to be a piece of a text that was shown.
-        """
-        self._told = None if self._formatted or self.words is not None else told
-        self._unnamed = unnamed
-        self._quotes = quotes
+        self.copying: Copying | None = None
+        self.unnamed: Words | None = None
+        self.misfits = 0
 
     def copy(self) -> Literal:
         """The same literal, to go on from separately."""
         new = object.__new__(Literal)
         for name in self.__slots__:
             setattr(new, name, getattr(self, name))
+        if self.copying is not None:
+            new.copying = self.copying.copy()
         return new
 
     def step(self, char: str) -> Step:
@@ -114,7 +102,8 @@ class Literal:
         """A character after the opening quotes."""
         if self._escaped:
             self._escaped = False
-            self._quotes = False  # an escape is not how it was shown
+            if self.copying is not None:
+                self.copying.escape()
             self._brace = self._formatted and char == "{"  # a backslash does not escape a brace
             return Step.TAKEN
         if self._brace:
@@ -122,15 +111,17 @@ class Literal:
             return Step.TAKEN if char == "{" else Step.FIELD
         if char == self._quote and not self.in_spec:
             self._run += 1
-            self._compare("")
             return Step.ENDED if self._run == (3 if self._triple else 1) else Step.TAKEN
-        self._run = 0
+        quotes, self._run = self._quote * self._run, 0
+        for each in quotes:
+            self._inside(each)
         return self._inside(char)
 
     def _inside(self, char: str) -> Step:
         if len(self.text) < _LONGEST_KEPT:
             self.text += char
-        self._compare(char)
+        if self.copying is not None:
+            self.copying.take(char)
         if char == "\\":
             self._escaped = True
         elif char == "\n" and not self._triple:
@@ -143,26 +134,13 @@ class Literal:
             self.in_spec = False
         return Step.TAKEN
 
-    def _compare(self, char: str) -> None:
-        """See whether the literal still says what was said before; "" ends it."""
-        if self._told is None:
-            return
-        if self._quotes:
-            self.strays += bool(char) and not self._told.shows(self.text)
-        elif char.isalnum() or char >= "\x80":
-            self._fragment += char
-            self.strays += not self._told.words.begins(self._fragment)
-        else:
-            self.strays += bool(self._fragment) and self._fragment not in self._told.words
-            self._fragment = ""
-
     def _constrained(self, char: str, words: Words) -> Step:
         if char == self._quote:
             return Step.ENDED if self.text in words or self._selected(words) else Step.WRONG
         if char in "\\\n\"'":
             return Step.WRONG
         self.text += char
-        self.strays += self._unnamed is not None and not self._unnamed.begins(self.text)
+        self.misfits += self.unnamed is not None and not self.unnamed.begins(self.text)
         goes_on = words.begins(self.text) or self._selected(words)
         return Step.TAKEN if goes_on else Step.WRONG
 

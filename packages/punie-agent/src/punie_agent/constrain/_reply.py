@@ -49,8 +49,13 @@ class ReplyCursor:
 
     @property
     def strays(self) -> int:
-        """How often the program's literals said what nobody had said before."""
+        """How often the program's literals said words that nobody had said."""
         return 0 if self._code is None else self._code.strays
+
+    @property
+    def misfits(self) -> int:
+        """How often they departed from a text, a class or paths that were shown or named."""
+        return 0 if self._code is None else self._code.misfits
 
     @property
     def may_end(self) -> bool:

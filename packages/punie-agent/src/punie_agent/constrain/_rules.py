@@ -7,16 +7,18 @@ their UTF-8 bytes, one character a byte, because tokens of a model end in the mi
 from __future__ import annotations
 
 import ast
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from punie_agent.constrain._copying import Told
+from punie_agent.constrain._words import Words
+
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
 
-__all__ = ["Kind", "Rules", "Told", "Tool", "Words", "as_bytes", "tools_and_models"]
+__all__ = ["Kind", "Rules", "Tool", "as_bytes", "tools_and_models"]
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _PATH_PARAMETERS = ("path", "file_path")
@@ -25,54 +27,6 @@ _PATH_PARAMETERS = ("path", "file_path")
 def as_bytes(text: str) -> str:
     """The text's UTF-8 bytes, one character each; what cursors and tokens are made of."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
-
-
-class Words:
-    """A set of texts that can be asked for beginnings."""
-
-    __slots__ = ("_all", "_sorted")
-
-    def __init__(self, words: Iterable[str]) -> None:
-        self._all = frozenset(words)
-        self._sorted = sorted(self._all)
-
-    def __contains__(self, word: object) -> bool:
-        return word in self._all
-
-    def __iter__(self) -> Any:
-        return iter(self._sorted)
-
-    def __len__(self) -> int:
-        return len(self._sorted)
-
-    def without(self, others: Iterable[str]) -> Words:
-        """Those that are none of the others, with a slash at the end or without."""
-        left_out = {other.rstrip("/") for other in others}
-        return (
-            Words(word for word in self if word.rstrip("/") not in left_out) if left_out else self
-        )
-
-    def begins(self, text: str) -> bool:
-        """True when one of the texts begins with this one."""
-        at = bisect_left(self._sorted, text)
-        return at < len(self._sorted) and self._sorted[at].startswith(text)
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a literal can be a copy of.
-
-    Attributes:
-        words: runs of letters and digits in the conversation and in the workspace's paths.
-        texts: earlier messages, what tools printed, and the files that the request names.
-    """
-
-    words: Words
-    texts: tuple[str, ...] = ()
-
-    def shows(self, piece: str) -> bool:
-        """True when a piece stands in one of the texts."""
-        return any(piece in text for text in self.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +97,7 @@ class Rules:
             "paths": None if self.paths is None else list(self.paths),
             "fresh": self.fresh,
             "looped": self.looped,
-            "told": None if self.told is None else [list(self.told.words), list(self.told.texts)],
+            "told": None if self.told is None else self.told.to_json(),
         }
 
     @classmethod
@@ -163,7 +117,7 @@ class Rules:
                 paths=None if data["paths"] is None else Words(map(str, data["paths"])),
                 fresh=bool(data["fresh"]),
                 looped=bool(data["looped"]),
-                told=_told(data["told"]),
+                told=None if data["told"] is None else Told.from_json(data["told"]),
             )
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise ValueError(f"these are no rules of a constrained reply: {error}") from error
@@ -232,13 +186,6 @@ def _tool(data: Mapping[str, Any]) -> Tool:
         returns=_kind(data["returns"]),
         selects=bool(data["selects"]),
     )
-
-
-def _told(data: list[list[str]] | None) -> Told | None:
-    if data is None:
-        return None
-    words, texts = data
-    return Told(Words(map(str, words)), tuple(map(str, texts)))
 
 
 def _kind_json(kind: Kind | None) -> list[Any] | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from punie_agent.constrain._frame import Kinds
-from punie_agent.constrain._rules import Rules, Words
+from punie_agent.constrain._rules import Rules
 from punie_agent.constrain._statement import Statement
+from punie_agent.constrain._words import Words
 
 __all__ = ["Scope"]
 

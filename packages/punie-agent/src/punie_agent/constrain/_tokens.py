@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["TokenFilter", "TokenTexts", "logits_processor"]
 
 _ASKED_FIRST = 48
-NEARLY = 20.0
-"""A token this many times as likely as another is still exchanged for it, where only that one copies."""
+NEARLY, FAR = 20.0, 1000.0
+"""A token so many times as likely as another is still exchanged for it, where only that one copies: words
+that nobody said, and departures from what was shown."""
 
 
 class TokenTexts:
@@ -105,10 +106,14 @@ class TokenFilter:
             self._tried[token] = ahead if fits else None
         return self._tried[token] is not None
 
-    def strays(self, token: int) -> bool:
-        """Tell whether an allowed token makes a literal say what nobody has said."""
-        ahead = self._tried.get(token)
-        return ahead is not None and self._cursor is not None and ahead.strays > self._cursor.strays
+    def doubt(self, token: int) -> float:
+        """How many times as likely as one that copies an allowed token must be; 1 for no doubt."""
+        here, ahead = self._cursor, self._tried.get(token)
+        if here is None or ahead is None:
+            return 1.0
+        if ahead.misfits > here.misfits:
+            return FAR
+        return NEARLY if ahead.strays > here.strays else 1.0
 
     def take(self, token: int) -> None:
         """Go on by a token. After one that was not allowed, everything is."""
@@ -126,18 +131,18 @@ class TokenFilter:
         return None
 
     def nearly(self, best: int, ranked: Iterable[int], score: Callable[[int], float]) -> int:
-        """The first of some tokens that does not stray and is nearly as likely as the best one; else that.
+        """The first of some tokens that is in no doubt and nearly as likely as the best one; else that.
 
         Args:
-            best: the likeliest allowed token, which strays.
+            best: the likeliest allowed token, which is in doubt.
             ranked: tokens from the likeliest down.
             score: a token's logit.
         """
-        enough = score(best) - math.log(NEARLY)
+        enough = score(best) - math.log(self.doubt(best))
         for token in ranked:
             if score(token) < enough:
                 break
-            if self.allows(token) and not self.strays(token):
+            if self.allows(token) and self.doubt(token) == 1.0:
                 return token
         return best
 
@@ -172,7 +177,9 @@ def logits_processor(
             follow.take(int(tokens[-1].item()))
         begun = True
         likeliest: Any = mx.argmax(logits, axis=-1).item()
-        if follow.allows(likeliest) and (follow.free or (greedy and not follow.strays(likeliest))):
+        if follow.allows(likeliest) and (
+            follow.free or (greedy and follow.doubt(likeliest) == 1.0)
+        ):
             return logits
         first = _ranked(logits, None)
         if not greedy:
@@ -182,7 +189,7 @@ def logits_processor(
         best = follow.best(first)
         if best is None:
             best = follow.best(_ranked(logits, follow.worth_asking()))
-        elif follow.strays(best):
+        elif follow.doubt(best) > 1.0:
             flat = logits.reshape(-1)
             best = follow.nearly(best, first, lambda token: flat[token].item())
         return logits if best is None else _only(logits, [best])

@@ -1,0 +1,134 @@
+"""What a literal copies: words that were said, text that was shown, attributes of classes that were shown.
+
+Nothing is refused here. Where a literal departs from what it is likely to copy, that is counted, and a token
+that does not depart can be taken instead (`TokenFilter.nearly`). Characters are bytes, as everywhere here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from punie_agent.constrain._words import Words
+
+__all__ = ["Copying", "Told", "classes_in"]
+
+_CLASS = re.compile(r"^class (\w+)\b[^\n]*:\n((?:[ \t]+[^\n]*(?:\n|\Z)|\n)+)", re.MULTILINE)
+_MEMBER = re.compile(r"^    (?:(?:async )?def )?(\w+)(?=[:(])", re.MULTILINE)
+_NAME_AT_END = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\Z")
+_LONGEST_KEPT = 2000
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a literal can be a copy of.
+
+    Attributes:
+        words: runs of letters and digits in the conversation and in the workspace's paths.
+        texts: earlier messages, what tools printed, and the files that the request names.
+        classes: the attributes of each class that was shown.
+    """
+
+    words: Words
+    texts: tuple[str, ...] = ()
+    classes: Mapping[str, Words] = field(default_factory=dict)
+
+    def shows(self, piece: str) -> bool:
+        """True when a piece stands in one of the texts."""
+        return any(piece in text for text in self.texts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Itself as plain JSON values."""
+        return {
+            "words": list(self.words),
+            "texts": list(self.texts),
+            "classes": {name: list(members) for name, members in self.classes.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Told:
+        """What `to_json` wrote; raises what a wrong shape raises, for `Rules.from_json` to tell."""
+        return cls(
+            Words(map(str, data["words"])),
+            tuple(map(str, data["texts"])),
+            {str(name): Words(map(str, each)) for name, each in data["classes"].items()},
+        )
+
+
+def classes_in(texts: Iterable[str]) -> dict[str, Words]:
+    """The classes whose source stands in some texts, with the names of their fields and methods."""
+    found: dict[str, set[str]] = {}
+    for text in texts:
+        for name, body in _CLASS.findall(text):
+            found.setdefault(name, set()).update(_MEMBER.findall(body))
+    return {name: Words(members) for name, members in found.items() if members}
+
+
+class Copying:
+    """Follows one literal and counts where it departs from what it is likely to copy.
+
+    Args:
+        told: what that is.
+        quotes: whether it is likely to be a piece of a text that was shown, as what is replaced in one is.
+
+    Attributes:
+        strays: characters of words that nobody said, and ends of words that are longer.
+        misfits: characters of a quoted text that was not shown, of an attribute that a shown class lacks.
+    """
+
+    __slots__ = ("_attributes", "_fragment", "_quotes", "_text", "_told", "misfits", "strays")
+
+    def __init__(self, told: Told, *, quotes: bool = False) -> None:
+        self._told = told
+        self._quotes = quotes
+        self._text = ""
+        self._fragment = ""  # of a word
+        self._attributes: Words | None = None  # what it may be, after `name.`
+        self.strays = 0
+        self.misfits = 0
+
+    def copy(self) -> Copying:
+        """The same place, to go on from separately."""
+        new = object.__new__(Copying)
+        for name in self.__slots__:
+            setattr(new, name, getattr(self, name))
+        return new
+
+    def escape(self) -> None:
+        """An escape sequence: a quoted text is not followed beyond it."""
+        self._quotes = False
+
+    def take(self, char: str) -> None:
+        """One more character of the literal."""
+        if len(self._text) < _LONGEST_KEPT:
+            self._text += char
+        if self._quotes:
+            self.misfits += not self._told.shows(self._text)
+        elif char.isalnum() or char >= "\x80" or (char == "_" and self._attributes is not None):
+            self._fragment += char
+            if self._attributes is not None:
+                self.misfits += not self._attributes.begins(self._fragment)
+            else:
+                self.strays += not self._told.words.begins(self._fragment)
+        else:
+            self.end()
+            self._attributes = self._members() if char == "." else None
+
+    def end(self) -> None:
+        """The literal's end, or that of a word in it."""
+        if self._fragment and not self._quotes:
+            if self._attributes is not None:
+                self.misfits += self._fragment not in self._attributes
+            else:
+                self.strays += self._fragment not in self._told.words
+        self._fragment = ""
+
+    def _members(self) -> Words | None:
+        """What may follow `name.` in code, where the name is a parameter of a class that was shown."""
+        name = _NAME_AT_END.search(self._text[:-1]) if self._told.classes else None
+        if name is None:
+            return None
+        annotated = re.findall(rf"[(,]\s*{name[1]}: (\w+)\s*[,)=]", self._text)
+        return self._told.classes.get(annotated[-1]) if annotated else None
