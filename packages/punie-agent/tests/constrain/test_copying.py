@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from punie_agent.constrain import Constraint, ReplyCursor, TokenFilter, TokenTexts
 from punie_agent.constrain._copying import Told, classes_in
 from punie_agent.constrain._rules import Rules, Tool, as_bytes
-from punie_agent.constrain._tokens import NEARLY, logits_processor
+from punie_agent.constrain._tokens import NEARLY
 from punie_agent.constrain._words import Words
 from punie_agent.contract import Contract, standard_functions
 from punie_agent.models import Message
@@ -85,6 +87,7 @@ def test_what_is_replaced_stands_in_a_text_that_was_shown() -> None:
     assert strays('text = text.replace("limit", "ducks")') == 0
     assert astray_at('text = text.replace("limit", "limit")') == 'text = text.replace("limit", "l'
     assert strays('replace("ducks")') == 0
+    assert strays('text = text.replace("limit = 10\\n15') == 0  # not followed beyond an escape
 
 
 SHOWN = """./orders.py
@@ -134,6 +137,9 @@ def test_a_loop_goes_through_different_paths() -> None:
     assert astray_at('for path in ["a.py", "a.py"]:') == 'for path in ["a.py", "a'
     assert astray_at('for path in ["lib/", "lib"]:') == ""  # one of them may be the file in it
     assert strays('for path in ["a.py", "lib"]:\n    read("a.py")') == 0
+    written = 'write("15.md", "")\nfor path in ["a.py", "15.md'
+    creating = {**TOOLS, "write": Tool(("path", "content"), creates=True)}
+    assert strays(written, replace(RULES, tools=creating, fresh=True, told=None)) == 0
 
 
 def test_without_what_was_said_nothing_goes_astray() -> None:
@@ -172,22 +178,6 @@ def test_a_token_that_copies_is_taken_where_it_is_nearly_as_likely() -> None:
     assert follow.nearly(number("th"), unlikely, unlikely.__getitem__) == number("th")
 
 
-@pytest.mark.parametrize(("score", "taken"), [(4.0, "i"), (0.0, "th")])
-def test_greedy_decoding_copies_and_drawing_is_left_alone(score: float, taken: str) -> None:
-    mx = pytest.importorskip("mlx.core")
-    found = {}
-    for greedy in (True, False):
-        process = logits_processor(Constraint(RULES), TEXTS, greedy=greedy)
-        written = [0]
-        for piece in BEFORE:
-            process(mx.array(written), mx.zeros((1, len(PIECES))))
-            written.append(number(piece))
-        logits = mx.full((1, len(PIECES)), -9.0)
-        logits[0, number("th")], logits[0, number("i")] = 5.0, score
-        found[greedy] = int(mx.argmax(process(mx.array(written), logits)).item())
-    assert found == {True: number(taken), False: number("th")}
-
-
 @pytest.fixture
 def contract(tmp_path: Path) -> Contract:
     return Contract(standard_functions(Toolbox(LocalHost(tmp_path)), ["read_file"]), style="brief")
@@ -200,12 +190,17 @@ def test_words_and_texts_come_from_the_conversation_the_paths_and_the_files_it_n
     (tmp_path / "other.toml").write_text("never = 1\n")
     (tmp_path / "large.txt").write_text("x" * 40_000)
     (tmp_path / "raw.bin").write_bytes(b"\xff\xfe")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "other.toml")
+    os.mkfifo(tmp_path / "pipe.txt")
+    told = Constraint.of(contract, [Message("user", "raw.bin and link.txt")], tmp_path).rules.told
+    assert told is not None
+    assert told.texts == ()
     messages = [
         Message("system", contract.system_prompt),
         Message("user", "Which ones?"),
         Message("assistant", '```python\nread_file("a.py")\n```'),
         Message("user", "```output\nKeine Ahnung\n```"),
-        Message("user", "In tides.toml, large.txt and raw.bin: Ebbe statt ebb"),
+        Message("user", "In pipe.txt, tides.toml, large.txt: Ebbe statt ebb"),
     ]
     sent = json.loads(json.dumps(Constraint.of(contract, messages, tmp_path).to_json()))
     told = Constraint.from_json(sent).rules.told

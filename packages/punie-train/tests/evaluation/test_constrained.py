@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from punie_agent.constrain import Constraint, TokenTexts, logits_processor
+from punie_agent.constrain._copying import Told
 from punie_agent.constrain._rules import Rules, Tool
 from punie_agent.constrain._words import Words
 from punie_agent.errors import ModelError
@@ -91,3 +92,16 @@ def test_what_is_drawn_at_random_is_allowed_too(texts: TokenTexts) -> None:
 def test_allowed_logits_are_left_as_they_are(texts: TokenTexts) -> None:
     logits = mx.array([[1.0, 9.0, 2.0, 3.0, 4.0]])
     assert logits_processor(IN_THE_CALL, texts)(mx.array([3]), logits) is logits
+
+
+@pytest.mark.parametrize(("score", "taken"), [(4.0, 2), (0.0, 1)])
+def test_greedy_decoding_copies_and_drawing_is_left_alone(score: float, taken: int) -> None:
+    rules = Rules({"run": Tool(("command",))}, {}, told=Told(Words(["grep", "midnight"])))
+    texts = TokenTexts({0: "x", 1: "th", 2: "i", 3: None}, [3])
+    begun = Constraint(rules, begun='```python\nrun("grep m')
+    found = {}
+    for greedy in (True, False):
+        process = logits_processor(begun, texts, greedy=greedy)
+        logits = mx.array([[-9.0, 5.0, score, -9.0]])
+        found[greedy] = mx.argmax(process(mx.array([0]), logits)).item()
+    assert found == {True: taken, False: 1}

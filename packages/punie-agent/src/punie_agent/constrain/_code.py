@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import keyword
 
+from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._copying import Copying
 from punie_agent.constrain._frame import CLOSING, Frame, Kinds
 from punie_agent.constrain._literal import PREFIXES, Literal, Step
@@ -33,12 +34,16 @@ def _is_word(char: str) -> bool:
     return char.isalnum() or char == "_" or char >= "\x80"
 
 
-class CodeCursor:
+class CodeCursor(Branching):
     """Where the writing of a program has got to. `step` moves it by a character.
 
     Args:
         rules: what constrains it.
         seen: names that earlier programs used; their meaning is not known.
+
+    Attributes:
+        strays: how often its literals said words that nobody had said; see `Copying.strays`.
+        misfits: how often they departed from what was shown or named; see `Copying.misfits`.
     """
 
     __slots__ = (
@@ -51,7 +56,6 @@ class CodeCursor:
         "_last",
         "_literal",
         "_margin",
-        "_misfits",
         "_must",
         "_named",
         "_prefix",
@@ -60,10 +64,11 @@ class CodeCursor:
         "_rules",
         "_scope",
         "_stack",
-        "_strays",
         "_texts",
         "_word",
         "_words",
+        "misfits",
+        "strays",
     )
 
     def __init__(self, rules: Rules, seen: frozenset[str] = frozenset()) -> None:
@@ -87,18 +92,7 @@ class CodeCursor:
         self._blank = True  # nothing but space on this line so far
         self._indent = 0
         self._margin: int | None = None  # the first line's indentation
-        self._strays = self._misfits = 0  # of complete literals
-
-    def copy(self) -> CodeCursor:
-        """The same place, to go on from separately."""
-        new = object.__new__(CodeCursor)
-        for name in self.__slots__:
-            setattr(new, name, getattr(self, name))
-        new._scope = self._scope.copy()
-        new._stack = [frame.copy() for frame in self._stack]
-        if self._literal is not None:
-            new._literal = self._literal.copy()
-        return new
+        self.strays = self.misfits = 0
 
     @property
     def at_line_start(self) -> bool:
@@ -119,20 +113,6 @@ class CodeCursor:
     def outside_text(self) -> bool:
         """True where code is written, neither a literal's text nor a comment."""
         return self._literal is None and not self._comment
-
-    @property
-    def strays(self) -> int:
-        """How often its literals said words that nobody had said; see `Copying.strays`."""
-        copying = None if self._literal is None else self._literal.copying
-        return self._strays + (0 if copying is None else copying.strays)
-
-    @property
-    def misfits(self) -> int:
-        """How often they departed from what was shown or named; see `Copying.misfits`."""
-        if self._literal is None:
-            return self._misfits
-        copying = self._literal.copying
-        return self._misfits + self._literal.misfits + (0 if copying is None else copying.misfits)
 
     @property
     def _top(self) -> Frame | None:
@@ -384,14 +364,13 @@ class CodeCursor:
 
     def _open_literal(self, quote: str, top: Frame | None) -> None:
         prefix, self._prefix = self._prefix, ""
-        words, unnamed, selects, quotes = None, None, False, False
+        words, selects, quotes = None, False, False
         if top is not None and top.at_start and not prefix:
             if top.tool is not None:
                 words = self._rules.paths_of(top.callee, top.parameter())
                 selects = top.tool.selects
             elif top.paths:
                 words = self._rules.paths
-                unnamed = None if words is None else words.without(top.named)
             elif top.replaces:
                 quotes = not top.index
         if words is not None and self._texts:
@@ -399,17 +378,19 @@ class CodeCursor:
             own = [path for text in self._texts for path in mentioned(text)]
             words = Words([*words, *own])
         self._literal = Literal(quote, prefix, words, selects=selects)
-        self._literal.unnamed = unnamed
+        if top is not None and top.named and words is not None:
+            self._literal.unnamed = words.without(top.named)
         if self._rules.told is not None and words is None and "f" not in prefix:
             self._literal.copying = Copying(self._rules.told, quotes=quotes)
 
     def _in_literal(self, char: str, literal: Literal) -> bool:
+        strays, misfits = literal.strays, literal.misfits
         step = literal.step(char)
+        self.strays += literal.strays - strays
+        self.misfits += literal.misfits - misfits
         self._last = char
         if step is Step.TAKEN or step is Step.WRONG:
             return step is Step.TAKEN
-        if step is not Step.FIELD:
-            self._count(literal)
         self._literal = self._kinds = None
         if step is Step.FIELD:
             self._stack.append(Frame("f", self._scope.names, literal=literal))
@@ -422,14 +403,6 @@ class CodeCursor:
             self._texts = (*self._texts, literal.text)
         self._take("value", '"')
         return self.step(char) if step is Step.ENDED_BEFORE else True
-
-    def _count(self, literal: Literal) -> None:
-        """A literal is complete: its departures are the program's."""
-        self._misfits += literal.misfits
-        if literal.copying is not None:
-            literal.copying.end()
-            self._strays += literal.copying.strays
-            self._misfits += literal.copying.misfits
 
 
 def _value_of(frame: Frame) -> Kinds:

@@ -8,7 +8,8 @@ goes wrong by one letter more often than a request means a file that it does not
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -101,10 +102,13 @@ class Constraint:
         """
         known = listing(root) if root is not None else None
         said = _said(contract, messages)
+        asked = mentioned(said[0], known or ())
+        here = frozenset(known or ())
+        files = [root / path for path in asked if path in here] if root is not None else []
         rules = replace(
             _contract_rules(contract),
-            **_path_rules(said, known, prefer),
-            told=_told(said, known or [], root),
+            **_path_rules(said, asked, known, prefer),
+            told=_told(said, files, here),
         )
         seen = frozenset(as_bytes(name) for code in said[2] for name in _NAME.findall(code))
         return cls(rules, seen)
@@ -116,11 +120,10 @@ def _contract_rules(contract: Contract) -> Rules:
     return Rules(tools, models)
 
 
-def _told(said: tuple[str, list[str], list[str]], known: list[str], root: Path | None) -> Told:
+def _told(said: tuple[str, list[str], list[str]], files: list[Path], known: Iterable[str]) -> Told:
     """What literals are likely to copy: words from anywhere, texts that a tool or a file shows."""
     request, outputs, programs = said
-    files = [path for path in mentioned(request, known) if path in frozenset(known)]
-    texts = [*outputs, *(_text(root / path) for path in files[:MOST_FILES] if root is not None)]
+    texts = [*outputs, *(_text(file) for file in files[:MOST_FILES])]
     words = Words(
         word
         for text in (request, *outputs, *programs, *known)
@@ -131,18 +134,22 @@ def _told(said: tuple[str, list[str], list[str]], known: list[str], root: Path |
 
 
 def _text(path: Path) -> str:
-    """A small file's text, "" for anything else."""
+    """A small file's text, "" for anything else: a link may lead out of the workspace, a pipe never ends."""
     try:
-        return path.read_text(encoding="utf-8") if path.stat().st_size <= LARGEST_FILE else ""
+        found = path.lstat()
+        small = stat.S_ISREG(found.st_mode) and found.st_size <= LARGEST_FILE
+        return path.read_text(encoding="utf-8") if small else ""
     except (OSError, ValueError):
         return ""
 
 
 def _path_rules(
-    said: tuple[str, list[str], list[str]], known: list[str] | None, prefer: Preference
+    said: tuple[str, list[str], list[str]],
+    asked: list[str],
+    known: list[str] | None,
+    prefer: Preference,
 ) -> dict[str, Any]:
     request, outputs, programs = said
-    asked = mentioned(request, known or ())
     printed = [path for text in outputs for path in mentioned(text)]
     here = frozenset(known or ())
     printed += [path for code in programs for path in mentioned(code) if path in here]

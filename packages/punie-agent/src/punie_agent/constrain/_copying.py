@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._words import Words
 
 __all__ = ["Copying", "Told", "classes_in"]
@@ -66,7 +67,7 @@ def classes_in(texts: Iterable[str]) -> dict[str, Words]:
     return {name: Words(members) for name, members in found.items() if members}
 
 
-class Copying:
+class Copying(Branching):
     """Follows one literal and counts where it departs from what it is likely to copy.
 
     Args:
@@ -89,19 +90,12 @@ class Copying:
         self.strays = 0
         self.misfits = 0
 
-    def copy(self) -> Copying:
-        """The same place, to go on from separately."""
-        new = object.__new__(Copying)
-        for name in self.__slots__:
-            setattr(new, name, getattr(self, name))
-        return new
-
-    def escape(self) -> None:
-        """An escape sequence: a quoted text is not followed beyond it."""
-        self._quotes = False
-
     def take(self, char: str) -> None:
-        """One more character of the literal."""
+        """One more character of the literal, a backslash for an escape sequence."""
+        if char == "\\":
+            self.end()
+            self._quotes, self._attributes = False, None  # no text is followed beyond it
+            return
         if len(self._text) < _LONGEST_KEPT:
             self._text += char
         if self._quotes:

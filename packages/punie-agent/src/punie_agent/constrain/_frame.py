@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._literal import Literal
 from punie_agent.constrain._rules import Kind, Tool
 
@@ -19,7 +20,7 @@ _TAKES_NO_GENERATOR = frozenset(
 )
 
 
-class Frame:
+class Frame(Branching):
     """An open bracket; "f" is the replacement field of an f-string.
 
     Attributes:
@@ -97,15 +98,6 @@ class Frame:
         self.sliced = False
         self.rebinds = kind != "f" and not subscript and tool is None
         self.one_value = callee in _TAKES_NO_GENERATOR
-
-    def copy(self) -> Frame:
-        """The same bracket, to go on from separately."""
-        new = object.__new__(Frame)
-        for name in self.__slots__:
-            setattr(new, name, getattr(self, name))
-        if self.literal is not None:
-            new.literal = self.literal.copy()
-        return new
 
     def parameter(self) -> str | None:
         """The tool's parameter that the current argument is for; None where that is not known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._copying import Copying
 from punie_agent.constrain._words import Words
 
@@ -27,7 +28,7 @@ class Step(IntEnum):
     """An f-string's replacement field begins."""
 
 
-class Literal:
+class Literal(Branching):
     """A string literal after its opening quote.
 
     Args:
@@ -40,7 +41,6 @@ class Literal:
         text: what it holds, the beginning of it when that is long.
         copying: what follows what it copies, where that is followed.
         unnamed: of the words that it may be, those that were not named before; None for all.
-        misfits: how often it went on to one that was.
         in_spec: within the format of a replacement field.
     """
 
@@ -50,12 +50,12 @@ class Literal:
         "_formatted",
         "_opening",
         "_quote",
+        "_renamed",
         "_run",
         "_selects",
         "_triple",
         "copying",
         "in_spec",
-        "misfits",
         "text",
         "unnamed",
         "words",
@@ -77,16 +77,17 @@ class Literal:
         self._run = 0
         self.copying: Copying | None = None
         self.unnamed: Words | None = None
-        self.misfits = 0
+        self._renamed = 0
 
-    def copy(self) -> Literal:
-        """The same literal, to go on from separately."""
-        new = object.__new__(Literal)
-        for name in self.__slots__:
-            setattr(new, name, getattr(self, name))
-        if self.copying is not None:
-            new.copying = self.copying.copy()
-        return new
+    @property
+    def strays(self) -> int:
+        """How often it said words that nobody had said; see `Copying.strays`."""
+        return 0 if self.copying is None else self.copying.strays
+
+    @property
+    def misfits(self) -> int:
+        """How often it departed from what was shown or named; see `Copying.misfits`."""
+        return self._renamed if self.copying is None else self.copying.misfits
 
     def step(self, char: str) -> Step:
         """Take one character."""
@@ -102,8 +103,6 @@ class Literal:
         """A character after the opening quotes."""
         if self._escaped:
             self._escaped = False
-            if self.copying is not None:
-                self.copying.escape()
             self._brace = self._formatted and char == "{"  # a backslash does not escape a brace
             return Step.TAKEN
         if self._brace:
@@ -111,7 +110,11 @@ class Literal:
             return Step.TAKEN if char == "{" else Step.FIELD
         if char == self._quote and not self.in_spec:
             self._run += 1
-            return Step.ENDED if self._run == (3 if self._triple else 1) else Step.TAKEN
+            if self._run < (3 if self._triple else 1):
+                return Step.TAKEN
+            if self.copying is not None:
+                self.copying.end()
+            return Step.ENDED
         quotes, self._run = self._quote * self._run, 0
         for each in quotes:
             self._inside(each)
@@ -140,7 +143,7 @@ class Literal:
         if char in "\\\n\"'":
             return Step.WRONG
         self.text += char
-        self.misfits += self.unnamed is not None and not self.unnamed.begins(self.text)
+        self._renamed += self.unnamed is not None and not self.unnamed.begins(self.text)
         goes_on = words.begins(self.text) or self._selected(words)
         return Step.TAKEN if goes_on else Step.WRONG
 

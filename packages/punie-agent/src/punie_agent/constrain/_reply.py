@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._code import CodeCursor
 from punie_agent.constrain._rules import Rules, as_bytes
 
@@ -11,7 +12,7 @@ _PYTHON_INFO = frozenset({"python", "py", "python3", "execute_code", "tool_code"
 _SHORTEST_FENCE = 3
 
 
-class ReplyCursor:
+class ReplyCursor(Branching):
     """Where the writing of a reply has got to.
 
     Args:
@@ -28,14 +29,6 @@ class ReplyCursor:
         self._fence = ""  # the fence that opened the block we are in
         self._code: CodeCursor | None = None
         self._closing = 0  # ticks of the fence that ends the code
-
-    def copy(self) -> ReplyCursor:
-        """The same place, to go on from separately."""
-        new = object.__new__(ReplyCursor)
-        for name in self.__slots__:
-            setattr(new, name, getattr(self, name))
-        new._code = None if self._code is None else self._code.copy()
-        return new
 
     @property
     def free(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._frame import Kinds
 from punie_agent.constrain._rules import Rules
 from punie_agent.constrain._statement import Statement
@@ -12,7 +13,7 @@ from punie_agent.constrain._words import Words
 __all__ = ["Scope"]
 
 
-class Scope:
+class Scope(Branching):
     """Names and what they stand for, and the statement that is being written.
 
     Args:
@@ -36,13 +37,6 @@ class Scope:
         self.statement = Statement()
         self.loose = False
         self.lambdas = 0
-
-    def copy(self) -> Scope:
-        """The same, to go on from separately."""
-        new = object.__new__(Scope)
-        for name in self.__slots__:
-            setattr(new, name, getattr(self, name))
-        return new
 
     def fields(self, kinds: Kinds) -> Words | None:
         """The attributes of an expression; None where they are not known."""

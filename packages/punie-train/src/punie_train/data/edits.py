@@ -8,6 +8,7 @@ to know where it begins, and that it stands once.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -64,20 +65,17 @@ def line_edits(wrong: str, right: str) -> list[LineEdit]:
     return edits
 
 
-def line_replacements(edits: list[LineEdit], variable: str = "source") -> str:
-    """Return the edits as lines of Python, the text in a variable."""
-    return "\n".join(
-        f"{variable} = {variable}.replace({_quoted(edit.old)}, {_quoted(edit.new)})"
-        for edit in edits
-    )
+def line_replacements(edits: list[LineEdit]) -> str:
+    """Return the edits as lines of Python, spaces around the lines left out."""
+    pairs = [(edit.old.strip(" "), edit.new.strip(" ")) for edit in edits]
+    return replace_calls(pairs, quoted=_in_three_quotes)
 
 
-def _quoted(line: str) -> str:
+def _in_three_quotes(text: str) -> str:
     """Return a line of code as a literal: in three quotes wherever that needs no escape.
 
     Which quotes are right for a line shows at its end, and the literal begins before it.
     """
-    text = line.strip(" ")
     plain = "\\" not in text and "'''" not in text and not text.endswith("'") and text.isprintable()
     return f"'''{text}'''" if plain else literal(text)
 
@@ -175,8 +173,19 @@ def _stripped(old: str, new: str) -> tuple[str, str]:
     return old[indent:], new[indent:]
 
 
-def replace_calls(pairs: list[tuple[str, str]], variable: str = "source") -> str:
-    """Return the pairs as lines of Python."""
+def replace_calls(
+    pairs: list[tuple[str, str]],
+    variable: str = "source",
+    *,
+    quoted: Callable[[str], str] = literal,
+) -> str:
+    """Return the pairs as lines of Python.
+
+    Args:
+        pairs: what is replaced, and by what.
+        variable: the name of the text.
+        quoted: makes a literal of a piece.
+    """
     return "\n".join(
-        f"{variable} = {variable}.replace({literal(old)}, {literal(new)})" for old, new in pairs
+        f"{variable} = {variable}.replace({quoted(old)}, {quoted(new)})" for old, new in pairs
     )

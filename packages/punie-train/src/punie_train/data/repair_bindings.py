@@ -96,8 +96,8 @@ def fix_finding(rng: Random, world: World) -> Binding | None:
         edits = line_edits(text, faulty.right)
     except ValueError:
         return None
-    first = min(edit.number for edit in edits)
-    if not 0 <= finding.line - first < SHOWN_LINES or any(e.number > finding.line for e in edits):
+    first, last = edits[0].number, edits[-1].number
+    if last > finding.line or finding.line - first >= SHOWN_LINES:
         return None
     shown = "\n".join(text.splitlines()[first - 1 : finding.line])
     slots = {
