@@ -6,6 +6,8 @@ asks for, so that a row's values never depend on the order: a resumed run contin
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 from collections.abc import Sequence
 
@@ -22,6 +24,8 @@ GROUP = 8
 
 class Store:
     """Arrays by row number: in memory, and past a budget in an unnamed temporary file.
+
+    One thread keeps rows at a time; any number of threads may read those that are kept.
 
     Args:
         budget_bytes: how much may stay in memory.
@@ -52,15 +56,15 @@ class Store:
             )
         at = self._file.seek(0, 2)
         self._file.write(output.tobytes())
+        self._file.flush()  # it is read past the file object
         self._disk[row] = (at, output.shape)
 
     def _read(self, row: int) -> np.ndarray:
         at, shape = self._disk[row]
         assert self._file is not None
-        self._file.seek(at)
-        return np.frombuffer(self._file.read(int(np.prod(shape)) * 4), dtype=np.float32).reshape(
-            shape
-        )
+        # At a place of its own: a position that threads share is moved by one before another has read.
+        found = os.pread(self._file.fileno(), 4 * math.prod(shape), at)
+        return np.frombuffer(found, dtype=np.float32).reshape(shape)
 
     def close(self) -> None:
         """Give the memory and the temporary file back."""
