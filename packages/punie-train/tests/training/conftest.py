@@ -92,14 +92,15 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def plain_loss() -> Callable[[Any, Sequence[Row]], mx.array]:
-    """The summed loss by the whole model, row by row, with nothing shared, cached or left out."""
+    """The weighted sum of losses by the whole model, row by row, with nothing shared, cached or left out."""
 
     def loss(model: Any, rows: Sequence[Row]) -> mx.array:
         total = mx.array(0.0)
         for row in rows:
             logits = model(mx.array([row.tokens[:-1]]))[0]
             losses = nn.losses.cross_entropy(logits, mx.array(row.tokens[1:]))
-            total = total + sum(losses[at - 1] for at in row.supervised)
+            weighted = zip(row.supervised, row.weights, strict=True)
+            total = total + sum(weight * losses[at - 1] for at, weight in weighted)
         return total
 
     return loss

@@ -122,12 +122,13 @@ def test_the_loss_of_a_sure_token_leaves_a_gradient_as_small_as_it_should() -> N
     output = Projection(np.eye(3, dtype=np.float32))
     hidden = logits.copy()
 
-    loss = loss_and_gradient(hidden, output, np.array([0, 1]), Workspace())
+    weights = np.array([1.0, 0.5], np.float32)
+    loss = loss_and_gradient(hidden, output, np.array([0, 1]), weights, Workspace())
 
     sure = np.exp(-20.0) + np.exp(-19.0)
-    assert loss == pytest.approx(sure + 498.0, rel=1e-6)
+    assert loss == pytest.approx(sure + 249.0, rel=1e-6)
     np.testing.assert_allclose(hidden[0], [-sure, np.exp(-20.0), np.exp(-19.0)], rtol=1e-5)
-    np.testing.assert_allclose(hidden[1], [0.0, -1.0, 1.0], atol=1e-30)
+    np.testing.assert_allclose(hidden[1], [0.0, -0.5, 0.5], atol=1e-30)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from punie_train.errors import DataError
 from punie_train.models.loading import load_base
-from punie_train.training.rows import Row, make_row, read_rows, shared_prefix
+from punie_train.training.rows import HEAD, Row, make_row, read_rows, shared_prefix
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,25 @@ def test_every_assistant_turn_and_its_end_token_is_supervised_and_nothing_else(t
         "<|im_start|>system\nBe brief.<|im_end|>\n"
     )
     assert row.name == "one"
+
+
+def test_the_tail_of_an_answer_in_prose_may_count_less_and_code_counts_whole(tokenizer) -> None:
+    prose = " ".join(f"w{number}" for number in range(30))
+    messages = [
+        {"role": "user", "content": "What is a decorator?"},
+        {"role": "assistant", "content": prose},
+        {"role": "user", "content": "Check app.py"},
+        {"role": "assistant", "content": f"```python\nprint('{prose}')\n```"},
+    ]
+
+    row = make_row({"messages": messages}, tokenizer, 500, tail_weight=0.25)
+
+    end = tokenizer.encode(prose, add_special_tokens=False)
+    in_prose = len(end) + 1
+    assert row.weights[:in_prose] == (1.0,) * HEAD + (0.25,) * (in_prose - HEAD)
+    assert set(row.weights[in_prose:]) == {1.0}
+    assert row.weight == sum(row.weights)
+    assert len(row.weights) == len(row.supervised)
 
 
 @given(

@@ -59,6 +59,9 @@ class TrainConfig(_Strict):
     """Rows a step, over all ranks."""
     accumulate: int = Field(default=1, ge=1)
     """Parts a batch is computed in, one after another, to save memory; the result is the same."""
+    tail_weight: float = Field(default=1.0, gt=0, le=1)
+    """What a token of an answer in prose counts after its first 16. A text is learned whole from fewer
+    repetitions than it takes to learn which of many to begin, so below 1 more is learned of all else."""
     max_tokens: int = Field(default=2048, ge=16)
     """Rows with more tokens than this are refused."""
     seed: int = 23

@@ -54,7 +54,7 @@ class Engine(Protocol):
         ...
 
     def step(self, number: int, batch: Sequence[int], rate: float) -> tuple[float, float]:
-        """Take a step along the mean gradient of the batch's supervised tokens, clipped.
+        """Take a step along the weighted mean gradient of the batch's supervised tokens, clipped.
 
         Args:
             number: the step, counted from one; it seeds the dropout.
@@ -62,12 +62,13 @@ class Engine(Protocol):
             rate: the learning rate.
 
         Returns:
-            The summed loss before the step, in nats, and the norm of the mean gradient before clipping.
+            The weighted sum of losses before the step, in nats, and the norm of the mean gradient before
+            clipping.
         """
         ...
 
     def loss(self, rows: Sequence[int]) -> float:
-        """Return the summed loss of rows' supervised tokens, in nats, without dropout, of this rank alone."""
+        """Return the weighted sum of rows' losses, in nats, without dropout, of this rank alone."""
         ...
 
     def weights(self) -> dict[str, mx.array]:

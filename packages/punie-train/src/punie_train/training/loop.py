@@ -68,7 +68,12 @@ def train(config: TrainConfig, *, base: Path, data: Path, out: Path, progress: P
         return
     mx.set_cache_limit(CACHE_BYTES)
     loaded = load_base(base)
-    rows = read_rows(data / "train.jsonl", loaded.tokenizer, config.max_tokens)
+    rows = read_rows(
+        data / "train.jsonl",
+        loaded.tokenizer,
+        config.max_tokens,
+        tail_weight=config.tail_weight,
+    )
     valid = read_rows(data / "valid.jsonl", loaded.tokenizer, config.max_tokens)
     digest = _run_digest(config, base, data)
     with ExitStack() as stack:
@@ -189,7 +194,7 @@ class _Training:
         rate = learning_rate(step, self.steps, self.config)
         loss, norm = self.engine.step(step, batch, rate)
         supervised = sum(len(self.rows[row].supervised) for row in batch)
-        mean = loss / supervised
+        mean = loss / sum(self.rows[row].weight for row in batch)
         if not math.isfinite(mean):
             raise TrainingError(
                 f"the loss became {mean} at step {step}; lower learning_rate, set clip_norm "

@@ -32,12 +32,13 @@ def output_weight(model: Any) -> mx.array:
 
 @mx.custom_function
 def _loss_and_gradient(
-    hidden: mx.array, weight: mx.array, targets: mx.array
+    hidden: mx.array, weight: mx.array, targets: mx.array, counts: mx.array
 ) -> tuple[mx.array, mx.array]:
     losses, gradients = [], []
     power = exp if ON_CPU else mx.exp
     for start in range(0, hidden.shape[0], CHUNK):
-        part, target = hidden[start : start + CHUNK], targets[start : start + CHUNK]
+        chunk = slice(start, start + CHUNK)
+        part, target, count = hidden[chunk], targets[chunk], counts[chunk]
         if gradients:  # one chunk after the other, so that one chunk's logits are held
             part = mx.depends(part, gradients[-1])
         wanted = weight[target]
@@ -46,27 +47,30 @@ def _loss_and_gradient(
         weights = power(logits - highest)
         total = mx.sum(weights, axis=-1, keepdims=True)
         right = mx.sum((part * wanted).astype(mx.float32), axis=-1)
-        losses.append(mx.sum(mx.log(total[:, 0]) + highest[:, 0] - right))
+        losses.append(mx.sum(count * (mx.log(total[:, 0]) + highest[:, 0] - right)))
         # In float32 and from the same `weights`: no second exponential, no one-hot matrix.
         expected = (weights.astype(weight.dtype) @ weight) * mx.reciprocal(total)
-        gradients.append(expected - wanted)
+        gradients.append(count[:, None] * (expected - wanted))
     return sum(losses[1:], losses[0]), mx.concatenate(gradients)
 
 
 @_loss_and_gradient.vjp
-def _loss_vjp(primals: Any, cotangents: Any, outputs: Any) -> tuple[mx.array, mx.array, mx.array]:
-    hidden, weight, targets = primals
+def _loss_vjp(primals: Any, cotangents: Any, outputs: Any) -> tuple[mx.array, ...]:
+    hidden, *constants = primals
     gradient = (cotangents[0] * outputs[1]).astype(hidden.dtype)
-    return gradient, mx.zeros_like(weight), mx.zeros_like(targets)
+    return gradient, *(mx.zeros_like(each) for each in constants)
 
 
-def summed_loss(hidden: mx.array, weight: mx.array, targets: mx.array) -> mx.array:
-    """Return the summed cross entropy of targets given hidden states; `weight` is taken as constant.
+def summed_loss(
+    hidden: mx.array, weight: mx.array, targets: mx.array, counts: mx.array
+) -> mx.array:
+    """Return the weighted sum of the cross entropies of targets; only hidden states get a gradient.
 
     Args:
         hidden: (positions, width), the normalised outputs of the last layer.
         weight: (vocabulary, width), the output layer.
         targets: (positions,) token ids.
+        counts: (positions,) what each counts, in float32.
     """
-    result = _loss_and_gradient(hidden, mx.stop_gradient(weight), targets)
+    result = _loss_and_gradient(hidden, mx.stop_gradient(weight), targets, counts)
     return cast("tuple[mx.array, mx.array]", result)[0]

@@ -50,8 +50,8 @@ class MlxEngine:
         """Take a step along the mean gradient of the batch's supervised tokens, clipped."""
         with self._streams.active():
             loss, gradient = self._job.ranks.sum(self._sums(number, batch))
-            supervised = sum(len(self._job.rows[row].supervised) for row in batch)
-            return float(loss.item()), self._update(gradient, supervised, rate)
+            weight = sum(self._job.rows[row].weight for row in batch)
+            return float(loss.item()), self._update(gradient, weight, rate)
 
     def _sums(self, step: int, batch: Sequence[int]) -> tuple[mx.array, Any]:
         """Return the summed loss of this rank's rows of a batch, and its gradient."""
@@ -87,12 +87,12 @@ class MlxEngine:
             mx.eval(states)
         return states
 
-    def _update(self, gradient: Any, supervised: int, rate: float) -> float:
+    def _update(self, gradient: Any, weight: float, rate: float) -> float:
         """Move the weights along the mean gradient, clipped; return its norm."""
         squares = flat(self._streams.each_leaf(lambda value: mx.sum(value * value), gradient))
         mx.eval(squares)
-        norm = math.sqrt(sum(number(value) for value in squares.values())) / supervised
-        factor = clipping(norm, self._config.clip_norm) / supervised
+        norm = math.sqrt(sum(number(value) for value in squares.values())) / weight
+        factor = clipping(norm, self._config.clip_norm) / weight
         mean = self._streams.each_leaf(lambda value: value * factor, gradient)
         self._optimizer.learning_rate = rate
         self._optimizer.update(self._model, mean)

@@ -66,11 +66,13 @@ class Shard:
             the end.
         positions: flat indices into rows x length whose output predicts a supervised token.
         targets: those tokens.
+        weights: what each counts.
     """
 
     hidden: mx.array
     positions: mx.array
     targets: mx.array
+    weights: mx.array
 
 
 class Network:
@@ -138,18 +140,26 @@ class Network:
         hidden = np.zeros((len(rows), length, self.width), np.float32)
         positions: list[int] = []
         targets: list[int] = []
+        weights: list[float] = []
         for index, (row, part) in enumerate(zip(rows, below, strict=True)):
             hidden[index, : len(part)] = part
             positions += [index * length + at - 1 - start for at in row.supervised]
             targets += [row.tokens[at] for at in row.supervised]
+            weights += row.weights
         shared, _ = self._shared_below()
-        return Shard(mx.array(hidden).astype(shared.dtype), mx.array(positions), mx.array(targets))
+        return Shard(
+            mx.array(hidden).astype(shared.dtype),
+            mx.array(positions),
+            mx.array(targets),
+            mx.array(weights),
+        )
 
     def loss(self, shard: Shard, states: States) -> mx.array:
         """Return the summed loss of a shard's supervised tokens, given the states of the shared ones."""
         hidden = self._run_rows(self.trained, states, shard.hidden)
         chosen = hidden.reshape(-1, hidden.shape[-1])[shard.positions]
-        return summed_loss(self.model.model.norm(chosen), self.weight, shard.targets)
+        normed = self.model.model.norm(chosen)
+        return summed_loss(normed, self.weight, shard.targets, shard.weights)
 
     def _run_shared(self, layers: Sequence[Any], hidden: mx.array) -> tuple[mx.array, States]:
         if not self.shared:

@@ -18,6 +18,11 @@ from typing import Any
 from punie_train.artefacts import read_jsonl
 from punie_train.errors import DataError
 
+HEAD = 16
+"""Tokens of an answer in prose that tell what it is about; what follows is known once they are."""
+CODE = "```python"
+"""What an answer that acts has in it."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -27,21 +32,35 @@ class Row:
         name: the record's id.
         tokens: ids of the whole conversation.
         supervised: positions of the tokens to be learned, ascending; position 0 is never one.
+        weights: what each of these counts in the mean; one where nothing is said.
     """
 
     name: str
     tokens: tuple[int, ...]
     supervised: tuple[int, ...]
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Let each supervised token count once where nothing else is said."""
+        if not self.weights:
+            object.__setattr__(self, "weights", (1.0,) * len(self.supervised))
+
+    @property
+    def weight(self) -> float:
+        """What the row counts in a batch's mean."""
+        return sum(self.weights)
 
 
-def read_rows(path: Path, tokenizer: Any, max_tokens: int) -> list[Row]:
-    """Return the rows of a JSON Lines file of records.
+def read_rows(
+    path: Path, tokenizer: Any, max_tokens: int, *, tail_weight: float = 1.0
+) -> list[Row]:
+    """Return the rows of a JSON Lines file of records; see `make_row`.
 
     Raises:
         DataError: a record cannot be a row, or the file has none.
     """
     rows = [
-        make_row(record, tokenizer, max_tokens, where=f"{path}:{number}")
+        make_row(record, tokenizer, max_tokens, f"{path}:{number}", tail_weight=tail_weight)
         for number, record in enumerate(read_jsonl(path), start=1)
     ]
     if not rows:
@@ -50,7 +69,12 @@ def read_rows(path: Path, tokenizer: Any, max_tokens: int) -> list[Row]:
 
 
 def make_row(
-    record: Mapping[str, Any], tokenizer: Any, max_tokens: int, where: str = "record"
+    record: Mapping[str, Any],
+    tokenizer: Any,
+    max_tokens: int,
+    where: str = "record",
+    *,
+    tail_weight: float = 1.0,
 ) -> Row:
     """Return one record's row.
 
@@ -59,6 +83,7 @@ def make_row(
         tokenizer: with `apply_chat_template` and `encode`.
         max_tokens: rows longer than this are refused.
         where: file and line, for errors.
+        tail_weight: what a token of an answer in prose counts after the first HEAD of them.
 
     Raises:
         DataError: no assistant turn, a turn that tokenises differently alone and in context, or too long.
@@ -66,6 +91,7 @@ def make_row(
     messages = record.get("messages") or []
     tokens: list[int] = []
     supervised: list[int] = []
+    weights: list[float] = []
     done = ""
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
@@ -82,6 +108,8 @@ def make_row(
         tokens += tokenizer.encode(before[len(done) :], add_special_tokens=False)
         learned = tokenizer.encode(turn, add_special_tokens=False)
         supervised += range(len(tokens), len(tokens) + len(learned))
+        tail = 1.0 if CODE in message["content"] else tail_weight
+        weights += [1.0 if place < HEAD else tail for place in range(len(learned))]
         tokens += learned
         done = after[: len(after) - len(rest)]
     if not supervised:
@@ -93,7 +121,8 @@ def make_row(
         )
     if len(tokens) > max_tokens:
         raise DataError(f"{where}: {len(tokens)} tokens, more than max_tokens = {max_tokens}.")
-    return Row(str(record.get("id", where)), tuple(tokens), tuple(supervised))
+    name = str(record.get("id", where))
+    return Row(name, tuple(tokens), tuple(supervised), tuple(weights))
 
 
 def _render(tokenizer: Any, messages: Sequence[Any], *, prompt: bool) -> str:

@@ -140,6 +140,14 @@ class CpuEngine:
                 for row, output in zip(group, np.split(hidden, ends[:-1]), strict=True):
                     self._store.keep(row, output)
                 task.advance(len(group))
+        if rows:
+            self._warm_up(rows[0])
+
+    def _warm_up(self, row: int) -> None:
+        """Compile or load what steps need, and touch their memory: the first one then takes no longer."""
+        self.gradient([row])
+        one, half = np.zeros(1, np.float32), None if self._half is None else self._half[:1].copy()
+        AdamW(1, 0.0).update(one, one.copy(), half, 1.0, 0.0, self._executor, 1)
 
     def _frozen(
         self, layers: Sequence[Layer], states: Sequence[State], packed: Pack, space: Workspace
@@ -180,9 +188,9 @@ class CpuEngine:
             loss = self._job.ranks.sum_number(loss)
             gradient[...] = np.asarray(self._job.ranks.sum(mx.array(gradient)))
             squares = add_and_square([gradient], self._executor, self._cores)
-        supervised = sum(len(self._job.rows[row].supervised) for row in batch)
-        norm = math.sqrt(squares) / supervised
-        factor = clipping(norm, self._config.clip_norm) / supervised
+        weight = sum(self._job.rows[row].weight for row in batch)
+        norm = math.sqrt(squares) / weight
+        factor = clipping(norm, self._config.clip_norm) / weight
         self._optimizer.update(
             self.parameters.values, gradient, self._half, factor, rate, self._executor, self._cores
         )
@@ -283,7 +291,7 @@ class CpuEngine:
         chosen = hidden[packed.positions]
         normed, rate = np.empty(chosen.shape, space.dtype), np.empty(len(chosen), np.float32)
         normalise(chosen, self._norm, self._model.args.rms_norm_eps, normed, rate)
-        loss = loss_and_gradient(normed, self._output, packed.targets, space)
+        loss = loss_and_gradient(normed, self._output, packed.targets, packed.weights, space)
         gradient = np.zeros_like(chosen)
         normalise_backward(chosen, rate, self._norm, normed, gradient, None)
         return loss, gradient

@@ -26,40 +26,47 @@ _NO_GRADIENT = Projection(None)
 
 
 def loss_and_gradient(
-    hidden: np.ndarray, output: Projection, targets: np.ndarray, space: Workspace
+    hidden: np.ndarray,
+    output: Projection,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    space: Workspace,
 ) -> float:
-    """Return the summed loss in nats, and replace the hidden states by their gradient.
+    """Return the weighted sum of losses in nats, and replace the hidden states by their gradient.
 
     Args:
         hidden: (positions, width), the normalised outputs of the last layer, as `space` gives them.
         output: the output layer, to (positions, vocabulary).
         targets: (positions,) token ids.
+        weights: (positions,) what each counts, in float32.
         space: for the logits of a chunk.
     """
     loss = 0.0
     for at in range(0, len(hidden), CHUNK):
-        part, wanted = hidden[at : at + CHUNK], targets[at : at + CHUNK]
+        chunk = slice(at, at + CHUNK)
+        part, wanted = hidden[chunk], targets[chunk]
         mark = space.mark()
         logits = space.take(len(part), len(output.factor))
         output.forward(part, logits, space)
-        loss += _cross_entropy(bits(logits), wanted, np.float32(scale_of(space)))
+        scales = weights[chunk] * np.float32(scale_of(space))
+        loss += _cross_entropy(bits(logits), wanted, weights[chunk], scales)
         output.backward(part, logits, part, _NO_GRADIENT, space)
         space.back(mark)
     return loss
 
 
 @compiled
-def _cross_entropy(logits, targets, scale):
-    """Return the summed loss of logits, and replace them by `scale` times its gradient.
+def _cross_entropy(logits, targets, weights, scales):
+    """Return the weighted sum of losses of logits, and replace them by `scales` times each one's gradient.
 
     That of a target is minus the sum of all others: one minus a probability near one would be lost.
     """
     loss = 0.0
     for t in range(logits.shape[0]):
-        row, target = logits[t], targets[t]
+        row, target, scale = logits[t], targets[t], scales[t]
         most, right = highest(row, np.float32(-np.inf)), single(row[target])
         total = sum_of_exponentials(row, most)
-        loss += np.log(np.float64(total)) + most - right
+        loss += weights[t] * (np.log(np.float64(total)) + most - right)
         row[target] = stored(np.float32(-np.inf), row[target])
         others = sum_of_exponentials(row, most)
         scale_exponentials(row, most, scale / total)

@@ -27,12 +27,14 @@ class Pack:
         rows: where each row lies.
         positions: places whose output predicts a supervised token.
         targets: those tokens.
+        weights: what each counts.
     """
 
     tokens: np.ndarray
     rows: Rows
     positions: np.ndarray
     targets: np.ndarray
+    weights: np.ndarray
 
 
 def pack(rows: Sequence[Row], shared: int) -> Pack:
@@ -40,13 +42,16 @@ def pack(rows: Sequence[Row], shared: int) -> Pack:
     tokens: list[int] = []
     positions: list[int] = []
     targets: list[int] = []
+    weights: list[float] = []
     for row in rows:
         first = len(tokens)
         tokens += row.tokens[shared:]
         positions += [first + at - 1 - shared for at in row.supervised]
         targets += [row.tokens[at] for at in row.supervised]
+        weights += row.weights
     own = Rows([len(row.tokens) - shared for row in rows], shared)
-    return Pack(np.array(tokens), own, np.array(positions), np.array(targets))
+    counted = np.array(weights, np.float32)
+    return Pack(np.array(tokens), own, np.array(positions), np.array(targets), counted)
 
 
 def share(costs: Sequence[float], before: Sequence[float]) -> list[list[int]]:
