@@ -49,8 +49,7 @@ def test_the_tail_of_an_answer_in_prose_may_count_less_and_code_counts_whole(tok
 
     row = make_row({"messages": messages}, tokenizer, 500, tail_weight=0.25)
 
-    end = tokenizer.encode(prose, add_special_tokens=False)
-    in_prose = len(end) + 1
+    in_prose = len(tokenizer.encode(prose, add_special_tokens=False)) + 1  # and the end token
     assert row.weights[:in_prose] == (1.0,) * HEAD + (0.25,) * (in_prose - HEAD)
     assert set(row.weights[in_prose:]) == {1.0}
     assert row.weight == sum(row.weights)

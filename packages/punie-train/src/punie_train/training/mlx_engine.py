@@ -47,7 +47,7 @@ class MlxEngine:
             self._activations.compute(rows, self._streams, progress)
 
     def step(self, number: int, batch: Sequence[int], rate: float) -> tuple[float, float]:
-        """Take a step along the mean gradient of the batch's supervised tokens, clipped."""
+        """Take a step along the weighted mean gradient of the batch's supervised tokens, clipped."""
         with self._streams.active():
             loss, gradient = self._job.ranks.sum(self._sums(number, batch))
             weight = sum(self._job.rows[row].weight for row in batch)
@@ -111,7 +111,7 @@ class MlxEngine:
             ]
 
     def loss(self, rows: Sequence[int]) -> float:
-        """Return the summed loss of rows' supervised tokens, of this rank alone."""
+        """Return the weighted sum of rows' losses, of this rank alone."""
         self._model.eval()
         loss, size = 0.0, self._config.batch_size * 2
         order = sorted(rows, key=lambda row: self._lengths[row])

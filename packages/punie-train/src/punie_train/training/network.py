@@ -155,7 +155,7 @@ class Network:
         )
 
     def loss(self, shard: Shard, states: States) -> mx.array:
-        """Return the summed loss of a shard's supervised tokens, given the states of the shared ones."""
+        """Return the weighted sum of a shard's losses, given the states of the shared tokens."""
         hidden = self._run_rows(self.trained, states, shard.hidden)
         chosen = hidden.reshape(-1, hidden.shape[-1])[shard.positions]
         normed = self.model.model.norm(chosen)

@@ -21,7 +21,7 @@ from punie_train.errors import DataError
 HEAD = 16
 """Tokens of an answer in prose that tell what it is about; what follows is known once they are."""
 CODE = "```python"
-"""What an answer that acts has in it."""
+"""What an answer that acts has in it: records are written by a contract whose calls are fenced."""
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ class CpuEngine:
     # --- the trained layers ---------------------------------------------------------------------
 
     def step(self, number: int, batch: Sequence[int], rate: float) -> tuple[float, float]:
-        """Take a step along the mean gradient of the batch's supervised tokens, clipped."""
+        """Take a step along the weighted mean gradient of the batch's supervised tokens, clipped."""
         del number  # there is no dropout
         loss, gradient, squares = self.gradient(self._job.ranks.mine(batch))
         if self._job.ranks.size > 1:
@@ -198,7 +198,7 @@ class CpuEngine:
         return loss, norm
 
     def gradient(self, rows: Sequence[int]) -> tuple[float, np.ndarray, float]:
-        """Return rows' summed loss, its flat gradient and the sum of its squares, until the next call."""
+        """Return rows' weighted loss, its flat gradient and the sum of its squares, until the next call."""
         shared = SharedTokens(self._trained, self._below, self._cores)
         lots = self._lots(rows)
 
@@ -297,7 +297,7 @@ class CpuEngine:
         return loss, gradient
 
     def loss(self, rows: Sequence[int]) -> float:
-        """Return the summed loss of rows' supervised tokens, of this rank alone."""
+        """Return the weighted sum of rows' losses, of this rank alone."""
         shared = SharedTokens(self._trained, self._below, self._cores)
         lots = self._lots(rows)
 

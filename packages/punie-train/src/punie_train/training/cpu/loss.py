@@ -44,31 +44,32 @@ def loss_and_gradient(
     loss = 0.0
     for at in range(0, len(hidden), CHUNK):
         chunk = slice(at, at + CHUNK)
-        part, wanted = hidden[chunk], targets[chunk]
+        part = hidden[chunk]
         mark = space.mark()
         logits = space.take(len(part), len(output.factor))
         output.forward(part, logits, space)
-        scales = weights[chunk] * np.float32(scale_of(space))
-        loss += _cross_entropy(bits(logits), wanted, weights[chunk], scales)
+        scale = np.float32(scale_of(space))
+        loss += _cross_entropy(bits(logits), targets[chunk], weights[chunk], scale)
         output.backward(part, logits, part, _NO_GRADIENT, space)
         space.back(mark)
     return loss
 
 
 @compiled
-def _cross_entropy(logits, targets, weights, scales):
-    """Return the weighted sum of losses of logits, and replace them by `scales` times each one's gradient.
+def _cross_entropy(logits, targets, weights, scale):
+    """Return the weighted sum of losses of logits, and replace them by `scale` times its gradient.
 
     That of a target is minus the sum of all others: one minus a probability near one would be lost.
     """
     loss = 0.0
     for t in range(logits.shape[0]):
-        row, target, scale = logits[t], targets[t], scales[t]
+        row, target, weight = logits[t], targets[t], weights[t]
         most, right = highest(row, np.float32(-np.inf)), single(row[target])
         total = sum_of_exponentials(row, most)
-        loss += weights[t] * (np.log(np.float64(total)) + most - right)
+        loss += weight * (np.log(np.float64(total)) + most - right)
         row[target] = stored(np.float32(-np.inf), row[target])
         others = sum_of_exponentials(row, most)
-        scale_exponentials(row, most, scale / total)
-        row[target] = stored(-others * scale / total, row[target])
+        factor = weight * scale
+        scale_exponentials(row, most, factor / total)
+        row[target] = stored(-others * factor / total, row[target])
     return loss
