@@ -91,16 +91,41 @@ async def test_a_stopped_worker_ends_at_the_time_limit() -> None:
         assert await works_again(sandbox)
 
 
-async def test_a_dead_checker_is_replaced() -> None:
+def checking(sandbox: Sandbox) -> int:
+    """The worker of the sandbox's checker."""
+    worker = sandbox._workers.checker(sandbox.functions)._worker
+    assert worker is not None
+    assert worker.pid is not None
+    return worker.pid
+
+
+async def test_a_checker_that_died_meanwhile_is_replaced_and_the_code_is_not_blamed() -> None:
     """behaviour: crash.checker-dies."""
     async with Sandbox(ExternalFunctions([])) as sandbox:
         await sandbox.check("1")
-        worker = sandbox._workers.checker(sandbox.functions)._worker
-        assert worker is not None
-        assert worker.pid is not None
-        os.kill(worker.pid, signal.SIGKILL)
-        assert await sandbox.check("nope") != ()
-        assert [d.code for d in await sandbox.check("nope2")] == ["unresolved-reference"]
+        os.kill(checking(sandbox), signal.SIGKILL)
+        assert [d.code for d in await sandbox.check("nope")] == ["unresolved-reference"]
+
+
+async def test_code_that_a_checker_died_on_is_checked_anew_when_it_comes_again() -> None:
+    """behaviour: crash.checker-dies-again."""
+    slow = "def f():\n    " + "x = " * 20_000 + "1"
+    async with Sandbox(ExternalFunctions([])) as sandbox:
+        await sandbox.check("1")
+        await sandbox._workers.checker(sandbox.functions).close()
+
+        loop = asyncio.get_running_loop()
+
+        def shoot() -> None:
+            """Kill the new worker as soon as there is one."""
+            if sandbox._workers.checker(sandbox.functions).warm:
+                os.kill(checking(sandbox), signal.SIGKILL)
+            else:
+                loop.call_soon(shoot)
+
+        loop.call_soon(shoot)
+        assert [d.code for d in await sandbox.check(slow)] == ["check-crashed"]
+        assert [d.code for d in await sandbox.check(slow)] != ["check-crashed"]
 
 
 async def test_a_cancelled_check_leaves_the_checker_fit_for_the_next() -> None:

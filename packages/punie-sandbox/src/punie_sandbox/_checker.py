@@ -39,6 +39,7 @@ _GATE = "punie_gate"
 _LIMITS: Any = {"max_feed_duration_secs": 5.0, "max_memory": 512 << 20, "max_suspensions": 10**9}
 _CACHE_SIZE = 256
 _UNSUPPORTED = "unsupported-syntax"
+_CRASHED = "check-crashed"
 
 
 async def _module(name: str) -> ExternalModule:
@@ -99,7 +100,8 @@ class Checker:
             found = await self._check(*key)
             if self._office.wanted:
                 await self.close()
-        if len(code) <= REMEMBERED:
+        crashed = any(each.code == _CRASHED for each in found)
+        if len(code) <= REMEMBERED and not crashed:
             if len(self._seen) >= _CACHE_SIZE:
                 self._seen.pop(next(iter(self._seen)))
             self._seen[key] = found
@@ -128,7 +130,7 @@ class Checker:
         prefix = "".join([f"{_GATE}()\n", AMBIENT, *(f"{name} = {_GATE}()\n" for name in names)])
         offset = prefix.count("\n")
         try:
-            await self._feed(prefix + code)
+            await self._feed_once_more(prefix + code)
         except MontyTypingError as error:
             return [_from_ty(item, offset) for item in json.loads(error.display())]
         except MontySyntaxError as error:
@@ -137,13 +139,20 @@ class Checker:
             return _from_runtime(error, code, offset)
         except MontyCrashedError:
             await self.close()
-            return [
-                Diagnostic(1, 1, "check-crashed", "the checker died on this code and was replaced")
-            ]
+            return [Diagnostic(1, 1, _CRASHED, "the checker died on this code and was replaced")]
         except BaseException:  # cancelled, say: the session is in the middle of something
             await self.close(kill=True)
             raise
         return []
+
+    async def _feed_once_more(self, code: str) -> None:
+        """Feed the code; to a new worker, if a warm one is found dead, which may have been so before."""
+        if self.warm:
+            try:
+                return await self._feed(code)
+            except MontyCrashedError:
+                await self.close()
+        return await self._feed(code)
 
     async def _feed(self, code: str) -> None:
         session = await self._open()
