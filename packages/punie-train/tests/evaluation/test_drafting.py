@@ -17,7 +17,13 @@ from punie_agent.constrain._words import Words
 from punie_agent.models import Message
 from punie_train.evaluation.batching import BatchedModel
 from punie_train.evaluation.decoding import STUCK_TOKENS, Batch, Reply
-from punie_train.evaluation.drafting import FIRST_TOKENS, Drafts, begin
+from punie_train.evaluation.drafting import (
+    FIRST_TOKENS,
+    JOINED_TOKENS,
+    PROMPT_TOKENS,
+    Drafts,
+    begin,
+)
 from punie_train.mlx import mx
 from punie_train.models.loading import LoadedModel, load_for_inference
 
@@ -96,12 +102,21 @@ def test_a_wrong_draft_changes_nothing(write: Callable[..., Reply]) -> None:
 
 
 def test_a_right_draft_needs_no_decoding(write: Callable[..., Reply], loaded: LoadedModel) -> None:
-    """The prompt, then the draft in passes of many tokens; not one pass for a single token."""
+    """A short prompt and the draft in passes of many tokens; not one pass for a single token."""
     right = write().written
     assert len(right) == LIMIT
     counted = Counted(loaded.model)
     assert write(right, model=counted).written == right
-    assert counted.lengths == [len(PROMPT) - 1, 1 + FIRST_TOKENS, LIMIT - FIRST_TOKENS]
+    assert counted.lengths == [len(PROMPT) + FIRST_TOKENS, LIMIT - FIRST_TOKENS]
+
+
+def test_the_end_of_a_long_prompt_comes_with_the_first_tokens(loaded: LoadedModel) -> None:
+    prompt = [number % VOCABULARY for number in range(300)]
+    counted = Counted(loaded.model)
+    reply = Reply(prompt, LIMIT, frozenset())
+    begin(counted, make_prompt_cache(loaded.model), prompt, reply)
+    assert counted.lengths == [PROMPT_TOKENS, 300 - JOINED_TOKENS - PROMPT_TOKENS, JOINED_TOKENS]
+    assert len(reply.written) == 1
 
 
 def test_a_right_draft_ends_where_the_model_ends(write: Callable[..., Reply]) -> None:
