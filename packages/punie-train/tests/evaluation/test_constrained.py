@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from punie_agent.constrain import Constraint, TokenTexts, logits_processor
+from punie_agent.constrain import Constraint, Deviation, TokenTexts, logits_processor
 from punie_agent.constrain._copying import Told
 from punie_agent.constrain._rules import Rules, Tool
 from punie_agent.constrain._words import Words
@@ -65,6 +66,31 @@ async def test_a_served_model_is_kept_to_the_constraint_of_its_request(tiny_mode
         await model.aclose()
     assert held.startswith(PATHS)
     assert free == again
+
+
+IN_A_TEXT = Constraint(RULES, begun='```python\nnote = "')
+
+
+async def test_a_model_asked_again_says_something_else_here_and_served(tiny_model: Path) -> None:
+    """What was said before is left at the first place where something else is as likely as asked for."""
+    served = ServedModel(registry.artefact(tiny_model))
+    try:
+        with BatchedModel(tiny_model, max_tokens=8) as model:
+            first = await model.reply(MESSAGES, constraint=IN_A_TEXT)
+            assert IN_A_TEXT.cursor().in_text
+            before = (IN_A_TEXT.begun + first.text,)
+            again = {
+                likely: replace(IN_A_TEXT, deviation=Deviation(before, likely))
+                for likely in (0.0, 1.0)
+            }
+            other = (await model.reply(MESSAGES, constraint=again[0.0])).text
+            same = (await model.reply(MESSAGES, constraint=again[1.0])).text
+        over_there = await served.reply(MESSAGES, max_tokens=8, constraint=again[0.0])
+    finally:
+        await served.aclose()
+    assert same == first.text
+    assert other != first.text
+    assert over_there.text == other
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ from punie_agent.errors import ConfigError
 from punie_agent.loop import TurnLimits, TurnResult, run_turn
 from punie_agent.models import Message
 from punie_agent.permissions import Mode
+from punie_agent.rehearsal import rehearsed
 from punie_agent.workbench import open_workbench
 
 if TYPE_CHECKING:
-    from punie_agent.contract import Contract
     from punie_agent.models import ChatModel
+    from punie_agent.workbench import Workbench
 
 __all__ = ["held", "mode_of", "run"]
 
@@ -47,7 +48,7 @@ async def _ask(prompt: str, folder: Path, options: argparse.Namespace) -> int:
             interruptible() as cancel,
         ):
             result = await run_turn(
-                model=held(model, bench.contract, folder, options),
+                model=held(model, bench, options),
                 contract=bench.contract,
                 sandbox=bench.sandbox,
                 messages=[Message("user", prompt)],
@@ -65,11 +66,13 @@ async def _ask(prompt: str, folder: Path, options: argparse.Namespace) -> int:
     return _exit_code(result)
 
 
-def held(
-    model: ChatModel, contract: Contract, folder: Path, options: argparse.Namespace
-) -> ChatModel:
-    """The model, kept to the contract and the project's paths unless that is not wanted."""
-    return constrained_if_trained(model, contract, folder) if options.constrain else model
+def held(model: ChatModel, bench: Workbench, options: argparse.Namespace) -> ChatModel:
+    """The model, kept to the contract and the project's paths and rehearsed, as far as that is wanted."""
+    if not options.constrain:
+        return model
+    host = bench.toolbox.host
+    kept = constrained_if_trained(model, bench.contract, host.roots[0])
+    return rehearsed(kept, bench.contract, host) if options.rehearse else kept
 
 
 def mode_of(options: argparse.Namespace) -> Mode:

@@ -42,7 +42,7 @@ async def _chat(folder: Path, options: argparse.Namespace) -> int:
         async with open_workbench(
             folder, model, asker=TerminalAsker(display), mode=mode_of(options)
         ) as bench:
-            kept = held(model, bench.contract, folder, options)
+            kept = held(model, bench, options)
             chat = Chat(kept, bench, display, folder, TurnLimits(requests=options.max_requests))
             print(
                 f"Punie with {model.name} in {folder}. /help lists commands.",

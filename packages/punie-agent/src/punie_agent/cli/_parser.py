@@ -93,6 +93,12 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
         help="let a model made here write any path and any field (others always may)",
     )
     parser.add_argument(
+        "--no-rehearse",
+        dest="rehearse",
+        action="store_false",
+        help="make the first edit that a model made here thinks of, and try none on a copy before",
+    )
+    parser.add_argument(
         "--max-requests",
         type=_positive,
         default=20,

@@ -13,6 +13,8 @@ stays possible where there is no such file. What it does not understand, it allo
 """
 
 from punie_agent.constrain._constraint import REQUEST_FIELD, Constraint, Preference
+from punie_agent.constrain._deviation import Deviation
+from punie_agent.constrain._mentions import listing
 from punie_agent.constrain._model import Constrainable, constrained, constrained_if_trained
 from punie_agent.constrain._reply import ReplyCursor
 from punie_agent.constrain._tokens import TokenFilter, TokenTexts, logits_processor
@@ -21,11 +23,13 @@ __all__ = [
     "REQUEST_FIELD",
     "Constrainable",
     "Constraint",
+    "Deviation",
     "Preference",
     "ReplyCursor",
     "TokenFilter",
     "TokenTexts",
     "constrained",
     "constrained_if_trained",
+    "listing",
     "logits_processor",
 ]

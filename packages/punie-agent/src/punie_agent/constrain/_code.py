@@ -110,6 +110,11 @@ class CodeCursor(Branching):
         return bool(self._must)
 
     @property
+    def in_text(self) -> bool:
+        """True within a literal that may hold anything."""
+        return self._literal is not None and self._literal.words is None
+
+    @property
     def outside_text(self) -> bool:
         """True where code is written, neither a literal's text nor a comment."""
         return self._literal is None and not self._comment

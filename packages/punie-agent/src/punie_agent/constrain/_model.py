@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from punie_agent.constrain._constraint import Constraint, Preference
+from punie_agent.constrain._deviation import Deviation
 
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
@@ -75,6 +77,7 @@ class _Constrained:
 
     name: str
     context_limit: int | None
+    takes_deviation = True
 
     def __init__(
         self, model: Constrainable, contract: Contract, root: Path | None, prefer: Preference
@@ -94,9 +97,12 @@ class _Constrained:
         on_text: Callable[[str], None] | None = None,
         on_thought: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
+        deviation: Deviation | None = None,
     ) -> ModelReply:
-        """Answer; see `ChatModel.reply`."""
+        """Answer; see `ChatModel.reply`. With a deviation, otherwise than before."""
         constraint = Constraint.of(self._contract, messages, self._root, prefer=self._prefer)
+        if deviation is not None:
+            constraint = replace(constraint, deviation=deviation)
         return await self._model.reply(
             messages,
             on_text=on_text,

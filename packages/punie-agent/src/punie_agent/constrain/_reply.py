@@ -41,6 +41,11 @@ class ReplyCursor(Branching):
         return self._code is not None and self._code.trapped
 
     @property
+    def in_text(self) -> bool:
+        """True within a literal of the program that may hold anything."""
+        return self._code is not None and self._code.in_text
+
+    @property
     def strays(self) -> int:
         """How often the program's literals said words that nobody had said."""
         return 0 if self._code is None else self._code.strays

@@ -85,6 +85,8 @@ class TokenFilter:
         self._texts = texts
         self._cursor: ReplyCursor | None = constraint.cursor()
         self._tried: dict[int, ReplyCursor | None] = {}
+        self._deviation = constraint.deviation
+        self._said = constraint.begun
         self.refused = 0
         """How many tokens the model preferred and did not get."""
 
@@ -117,10 +119,18 @@ class TokenFilter:
 
     def take(self, token: int) -> None:
         """Go on by a token. After one that was not allowed, everything is."""
-        if self._cursor is None or not self._texts[token]:
+        text = self._texts[token]
+        if self._cursor is None or not text:
             return
+        self._said += text
         self._cursor = self._tried[token] if self.allows(token) else None
         self._tried = {}
+
+    def repeats(self, token: int) -> bool:
+        """Tell whether a token of a literal says again what an earlier reply said."""
+        if self._deviation is None or self._cursor is None or not self._cursor.in_text:
+            return False
+        return self._deviation.repeated_by(self._said + (self._texts[token] or ""))
 
     def best(self, ranked: Iterable[int]) -> int | None:
         """The first of some tokens that may come next."""
@@ -131,18 +141,24 @@ class TokenFilter:
         return None
 
     def nearly(self, best: int, ranked: Iterable[int], score: Callable[[int], float]) -> int:
-        """The first of some tokens that is in no doubt and nearly as likely as the best one; else that.
+        """The first token that is in no doubt, repeats nothing, and is nearly as likely as the best one.
 
         Args:
-            best: the likeliest allowed token, which is in doubt.
+            best: the likeliest allowed token, which is in doubt or repeats an earlier reply.
             ranked: tokens from the likeliest down.
             score: a token's logit.
+
+        Returns:
+            Such a token; the best one where there is none.
         """
-        enough = score(best) - math.log(self.doubt(best))
+        likely = 1 / self.doubt(best)
+        if self._deviation is not None and self.repeats(best):
+            likely = min(likely, self._deviation.likely)
+        enough = score(best) + (math.log(likely) if likely else -math.inf)
         for token in ranked:
             if score(token) < enough:
                 break
-            if self.allows(token) and self.doubt(token) == 1.0:
+            if self.allows(token) and self.doubt(token) == 1.0 and not self.repeats(token):
                 return token
         return best
 
@@ -178,7 +194,8 @@ def logits_processor(
         begun = True
         likeliest: Any = mx.argmax(logits, axis=-1).item()
         if follow.allows(likeliest) and (
-            follow.free or (greedy and follow.doubt(likeliest) == 1.0)
+            follow.free
+            or (greedy and follow.doubt(likeliest) == 1.0 and not follow.repeats(likeliest))
         ):
             return logits
         first = _ranked(logits, None)
@@ -189,7 +206,7 @@ def logits_processor(
         best = follow.best(first)
         if best is None:
             best = follow.best(_ranked(logits, follow.worth_asking()))
-        elif follow.doubt(best) > 1.0:
+        elif follow.doubt(best) > 1.0 or follow.repeats(best):
             flat = logits.reshape(-1)
             best = follow.nearly(best, first, lambda token: flat[token].item())
         return logits if best is None else _only(logits, [best])

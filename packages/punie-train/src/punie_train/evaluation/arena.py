@@ -26,6 +26,7 @@ from punie_agent.contract import Contract, standard_functions
 from punie_agent.errors import AgentError
 from punie_agent.loop import TurnLimits, TurnResult, run_turn
 from punie_agent.models import Message
+from punie_agent.rehearsal import rehearsed
 from punie_sandbox import Limits, RunResult, Sandbox, SandboxError
 from punie_tools import Completed, LocalHost, Toolbox, ToolsError, load_plugins
 from punie_train.errors import EvaluationError
@@ -104,6 +105,7 @@ class Arena:
         turn_limits: bounds of one turn.
         turn_seconds: wall-clock bound of one turn.
         constrained: whether replies are kept to the contract and the paths at hand.
+        rehearsed: whether edits of constrained replies are tried on a copy before one is made.
     """
 
     suite: Suite
@@ -114,6 +116,7 @@ class Arena:
     turn_limits: TurnLimits = field(default_factory=TurnLimits)
     turn_seconds: float = 600.0
     constrained: bool = False
+    rehearsed: bool = False
     _memory: dict[tuple[str, ...], Completed] = field(default_factory=dict)
     _truths: dict[str, Truth] = field(default_factory=dict)
     _copies: int = 0
@@ -202,7 +205,10 @@ class Arena:
         return Turn(stop_reason="error", problem=problem, seconds=time.monotonic() - started)
 
     def _held(self, model: ChatModel, contract: Contract, host: LocalHost) -> ChatModel:
-        return constrained(model, contract, host.roots[0]) if self.constrained else model
+        if not self.constrained:
+            return model
+        held = constrained(model, contract, host.roots[0])
+        return rehearsed(held, contract, host, host_at=self.host) if self.rehearsed else held
 
     async def command(self, root: Path, argv: Sequence[str]) -> Completed:
         """Run Python with arguments in a copy of a workspace: its tests, or a probe."""

@@ -32,6 +32,11 @@ class ValidateConfig(BaseModel):
         description="keep what models write to the contract and to the paths of the conversation and the "
         "workspace, as `punie` does for models made here; `acp` does so for those and for no others",
     )
+    rehearsed: bool = Field(
+        True,
+        description="try edits of constrained replies on a copy of the workspace before one is made, as "
+        "`punie` does for models made here",
+    )
     batch: int = Field(
         16, ge=1, description="turns played at once, their replies generated together"
     )

@@ -1,13 +1,11 @@
 """Places: fresh copies of workspaces, and what a turn changed in them.
 
-Covered: copying, comparing, and the names that a Python file defines. Not covered: running anything.
+Covered: copying and comparing. Not covered: running anything.
 """
 
 from __future__ import annotations
 
-import ast
 import fnmatch
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,7 +19,6 @@ _IGNORED = shutil.ignore_patterns(
 _LITTER = frozenset(
     {"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".ty_cache", ".git"}
 )
-_SUPPRESSION = re.compile(r"#\s*(?:type:\s*ignore|ty:\s*ignore|noqa|pyright:)|@?\bno_type_check\b")
 
 
 def fresh_copy(workspaces: Path, name: str, into: Path) -> Path:
@@ -57,45 +54,3 @@ def beyond(paths: Iterable[str], patterns: Iterable[str]) -> list[str]:
     """Return the paths that no glob pattern allows."""
     allowed = list(patterns)
     return [path for path in paths if not any(fnmatch.fnmatch(path, glob) for glob in allowed)]
-
-
-def lost_names(before: str, after: str) -> list[str]:
-    """Return the functions, classes, methods and parameters of a program that another one lacks.
-
-    A program that is not Python lacks everything; suppressing checks counts as a loss.
-    """
-    try:
-        new = _names(ast.parse(after))
-    except (SyntaxError, ValueError):
-        return ["valid Python"]
-    lost = sorted(_names(ast.parse(before)) - new)
-    if len(_SUPPRESSION.findall(after)) > len(_SUPPRESSION.findall(before)):
-        lost.append("honest types (a check was switched off)")
-    if _evasions(after) > _evasions(before):
-        lost.append("honest types (Any or cast was added)")
-    return lost
-
-
-def _names(tree: ast.Module) -> set[str]:
-    names: set[str] = set()
-
-    def visit(node: ast.AST, prefix: str) -> None:
-        for child in ast.iter_child_nodes(node):
-            inner = prefix
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                inner = f"{prefix}{child.name}."
-                names.add(inner.rstrip("."))
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                every = [*child.args.posonlyargs, *child.args.args, *child.args.kwonlyargs]
-                names.update(f"{inner}{argument.arg}" for argument in every)
-            visit(child, inner)
-
-    visit(tree, "")
-    return names
-
-
-def _evasions(code: str) -> int:
-    return sum(
-        isinstance(node, ast.Name) and node.id in {"Any", "cast"}
-        for node in ast.walk(ast.parse(code))
-    )

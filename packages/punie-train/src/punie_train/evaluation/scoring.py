@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from punie_agent.rehearsal import lost_names
 from punie_train.evaluation.answers import AnswerJudge, degenerate
 from punie_train.evaluation.calls import EXTRA_CALLS, describe, missing_steps, unwanted_calls
 from punie_train.evaluation.claims import false_claims
 from punie_train.evaluation.facts import Fact, Output, Truth, says_everything
-from punie_train.evaluation.places import beyond, changes, lost_names
+from punie_train.evaluation.places import beyond, changes
 from punie_train.evaluation.turn import Turn, fields_read
 
 if TYPE_CHECKING:

@@ -176,6 +176,7 @@ def _arena(
         ),
         turn_seconds=config.turn_seconds,
         constrained=config.constrained,
+        rehearsed=config.rehearsed,
     )
 
 

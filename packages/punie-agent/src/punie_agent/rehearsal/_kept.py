@@ -1,0 +1,56 @@
+"""What an edit took away from a Python file: a check is silenced soonest by removing what it is about."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+__all__ = ["lost_names"]
+
+_SUPPRESSION = re.compile(r"#\s*(?:type:\s*ignore|ty:\s*ignore|noqa|pyright:)|@?\bno_type_check\b")
+
+
+def lost_names(before: str, after: str) -> list[str]:
+    """The functions, classes, methods and parameters of a program that another one lacks.
+
+    A program that is not Python lacks everything; suppressing checks counts as a loss.
+
+    Args:
+        before: a Python program.
+        after: what became of it.
+    """
+    try:
+        new = _names(ast.parse(after))
+    except (SyntaxError, ValueError):
+        return ["valid Python"]
+    lost = sorted(_names(ast.parse(before)) - new)
+    if len(_SUPPRESSION.findall(after)) > len(_SUPPRESSION.findall(before)):
+        lost.append("honest types (a check was switched off)")
+    if _evasions(after) > _evasions(before):
+        lost.append("honest types (Any or cast was added)")
+    return lost
+
+
+def _names(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+
+    def visit(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            inner = prefix
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inner = f"{prefix}{child.name}."
+                names.add(inner.rstrip("."))
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                every = [*child.args.posonlyargs, *child.args.args, *child.args.kwonlyargs]
+                names.update(f"{inner}{argument.arg}" for argument in every)
+            visit(child, inner)
+
+    visit(tree, "")
+    return names
+
+
+def _evasions(code: str) -> int:
+    return sum(
+        isinstance(node, ast.Name) and node.id in {"Any", "cast"}
+        for node in ast.walk(ast.parse(code))
+    )

@@ -1,0 +1,190 @@
+"""A chat model whose edits are tried on a copy of the workspace before one of them is acted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from punie_agent.constrain import Deviation
+from punie_agent.errors import ModelError
+from punie_agent.models import Message, ModelReply, Usage
+from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of
+from punie_tools import LocalHost
+
+if TYPE_CHECKING:
+    from punie_agent.contract import Contract
+    from punie_agent.models import ChatModel
+    from punie_tools import Host
+
+__all__ = ["ATTEMPTS", "Varying", "rehearsed"]
+
+ATTEMPTS = 5
+"""How many replies are tried for one, the first included."""
+_LIKELY = (0.2, 0.05, 0.01)
+"""How likely another token must be, beside the likeliest, for a reply to part from those before; in turn."""
+
+
+@runtime_checkable
+class Varying(Protocol):
+    """A chat model that can be asked for another reply than those before."""
+
+    name: str
+    context_limit: int | None
+    takes_deviation: bool
+
+    async def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        on_text: Callable[[str], None] | None = None,
+        on_thought: Callable[[str], None] | None = None,
+        max_tokens: int | None = None,
+        deviation: Deviation | None = None,
+    ) -> ModelReply:
+        """Answer the conversation, otherwise than before; see `ChatModel.reply`."""
+        ...
+
+
+def rehearsed(
+    model: ChatModel,
+    contract: Contract,
+    host: Host,
+    *,
+    host_at: Callable[[Path], Host] = LocalHost,
+    attempts: int = ATTEMPTS,
+) -> ChatModel:
+    """A model that answers like this one, but whose edits are tried before one of them is acted on.
+
+    Where a reply writes files and checks them, its program runs on a copy of the workspace. If it fails
+    there, or the check finds something, the model is asked for another reply; the first that is clean is
+    the answer, or else the best of all. A model that cannot be asked so is left as it is.
+
+    Nothing of the workspace's code runs in a rehearsal, and nothing outside the copy is written: programs
+    that run commands or tests are answered as they are.
+
+    Args:
+        model: who answers, `constrained`.
+        contract: how it is spoken to.
+        host: the workspace's host.
+        host_at: makes the host of a copy's folder.
+        attempts: the most replies that are tried for one, the first included.
+    """
+    able = isinstance(model, Varying) and model.takes_deviation
+    if not able or attempts < 2 or contract.call_format != "fenced":
+        return model
+    return _Rehearsed(model, contract, host, host_at, attempts)
+
+
+class _Rehearsed:
+    """Tries replies; everything else is the model's own."""
+
+    name: str
+    context_limit: int | None
+
+    def __init__(
+        self,
+        model: Varying,
+        contract: Contract,
+        host: Host,
+        host_at: Callable[[Path], Host],
+        attempts: int,
+    ) -> None:
+        self._model = model
+        self._contract = contract
+        self._host = host
+        self._host_at = host_at
+        self._attempts = attempts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    async def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        on_text: Callable[[str], None] | None = None,
+        on_thought: Callable[[str], None] | None = None,
+        max_tokens: int | None = None,
+    ) -> ModelReply:
+        """Answer; see `ChatModel.reply`. What is said before a program is reported as it comes."""
+        shown = _UntilCode(on_text)
+        first = await self._model.reply(
+            messages, on_text=shown.feed, on_thought=on_thought, max_tokens=max_tokens
+        )
+        found = await self._outcome(first, messages)
+        if found is None or found.good:
+            shown.finish(first.text)
+            return first
+        best, outcome, tried = await self._search(first, found, messages, max_tokens)
+        if on_thought is not None:
+            end = "the last one passes its check" if outcome.good else "none passes its check"
+            on_thought(f"Tried {len(tried)} versions of this edit on a copy: {end}.\n")
+        shown.finish(best.text)
+        return replace(best, usage=_as_one([reply.usage for reply in tried]))
+
+    async def _search(
+        self, first: ModelReply, outcome: Outcome, messages: Sequence[Message], limit: int | None
+    ) -> tuple[ModelReply, Outcome, list[ModelReply]]:
+        """The best of some replies, what it would lead to, and all of them."""
+        best, tried = first, [first]
+        for likely in _LIKELY:
+            while len(tried) < self._attempts:
+                deviation = Deviation(tuple(reply.text for reply in tried), likely)
+                try:
+                    other = await self._model.reply(messages, max_tokens=limit, deviation=deviation)
+                except ModelError:  # what there is must do
+                    return best, outcome, tried
+                repeated = any(other.text == reply.text for reply in tried)
+                tried.append(other)
+                if repeated:
+                    break
+                found = await self._outcome(other, messages)
+                if found is not None and found < outcome:
+                    best, outcome = other, found
+                if outcome.good:
+                    return best, outcome, tried
+        return best, outcome, tried
+
+    async def _outcome(self, reply: ModelReply, messages: Sequence[Message]) -> Outcome | None:
+        """What the reply's program would lead to; None where that cannot be tried."""
+        code = self._contract.parse(reply.text).code
+        if code is None:
+            return None
+        said = [self._contract.parse(each.content) for each in messages if each.role == "assistant"]
+        earlier = [each.code for each in said if each.code is not None]
+        if not can_be_tried(code, self._contract.functions.names, earlier):
+            return None
+        return await outcome_of(code, self._contract, self._host, self._host_at)
+
+
+class _UntilCode:
+    """Passes a reply on up to its first fence; the rest may become another."""
+
+    def __init__(self, on_text: Callable[[str], None] | None) -> None:
+        self._on_text = on_text
+        self._text = ""
+        self._passed = 0
+
+    def feed(self, piece: str) -> None:
+        """Take a piece of the first reply."""
+        self._text += piece
+        fence = self._text.find("``")
+        sure = fence if fence >= 0 else len(self._text.rstrip("`"))
+        self._pass_on(self._text, sure)
+
+    def finish(self, text: str) -> None:
+        """Pass on what is left of the reply that was chosen."""
+        self._pass_on(text, len(text))
+
+    def _pass_on(self, text: str, end: int) -> None:
+        if self._on_text is not None and end > self._passed:
+            self._on_text(text[self._passed : end])
+        self._passed = max(self._passed, end)
+
+
+def _as_one(usages: Sequence[Usage]) -> Usage:
+    """All tokens, and the requests of the first reply: the others take no step of the turn."""
+    total = sum(usages, start=Usage())
+    return Usage(total.input_tokens, total.output_tokens, usages[0].requests)

@@ -1,0 +1,136 @@
+"""What a program that edits would lead to, found by running it on a copy of the workspace."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from punie_agent.rehearsal._kept import lost_names
+from punie_agent.rehearsal._scratch import Scratch, scratch_of
+
+if TYPE_CHECKING:
+    from punie_agent.contract import Contract
+    from punie_sandbox import RunResult
+    from punie_tools import Host
+
+__all__ = ["Outcome", "can_be_tried", "outcome_of"]
+
+_CHECKS: Mapping[str, str] = {"typecheck": "errors", "ruff_check": "violations"}
+"""The checks that run none of the workspace's code, and where their results list what they found."""
+_TRIED = frozenset({"read_file", "write_file", "cst_find_pattern", "cst_rename", "cst_add_import"})
+_WRITES = frozenset({"write_file", "cst_rename", "cst_add_import"})
+
+
+@dataclass(frozen=True, order=True)
+class Outcome:
+    """What came of a program; the smaller, the better.
+
+    Attributes:
+        failed: it did not run to its end, or took something away that it had no business to.
+        findings: what its last check found; 0 when it checked nothing.
+        idle: it changed nothing.
+    """
+
+    failed: bool
+    findings: int
+    idle: bool
+
+    @property
+    def good(self) -> bool:
+        """It ran, changed something, and what it checked is clean."""
+        return self == Outcome(failed=False, findings=0, idle=False)
+
+
+def can_be_tried(code: str, tools: Iterable[str], earlier: Iterable[str] = ()) -> bool:
+    """Tell whether a program writes, checks what it wrote, and can do both on a copy.
+
+    Args:
+        code: the program.
+        tools: the names of all functions it may call.
+        earlier: programs that ran before; what depends on their variables cannot be tried alone.
+    """
+    try:
+        names = _names(ast.parse(code))
+        before = [_names(ast.parse(each)) for each in earlier]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    called = names.read & set(tools)
+    checks = bool(called & _WRITES and called & _CHECKS.keys())
+    alone = not any((names.read - names.bound) & each.bound for each in before)
+    return checks and alone and called <= _TRIED | _CHECKS.keys()
+
+
+async def outcome_of(
+    code: str, contract: Contract, host: Host, host_at: Callable[[Path], Host]
+) -> Outcome | None:
+    """Run a program on a copy of a workspace; None where that cannot be done, or a check cannot be made.
+
+    Args:
+        code: a program that `can_be_tried`.
+        contract: how the model is spoken to; its functions say which tools there are.
+        host: the workspace's host.
+        host_at: makes the host of a copy.
+    """
+    from punie_agent.contract import standard_functions
+    from punie_sandbox import Sandbox, SandboxError
+    from punie_tools import Toolbox, ToolsError
+
+    tools = [name for name in contract.functions.names if name in _TRIED | _CHECKS.keys()]
+    try:
+        async with scratch_of(host, host_at) as scratch:
+            if scratch is None:
+                return None
+            async with Sandbox(standard_functions(Toolbox(scratch), tools)) as sandbox:
+                result = await sandbox.run(code)
+            return await _judged(result, scratch)
+    except (
+        OSError,
+        SandboxError,
+        ToolsError,
+    ):  # a disk that is full, files that are gone meanwhile
+        return None
+
+
+async def _judged(result: RunResult, scratch: Scratch) -> Outcome | None:
+    checks = [call for call in result.calls if call.name in _CHECKS]
+    findings = _findings(checks[-1].name, checks[-1].result) if checks else 0
+    if findings is None:
+        return None
+    changed = await scratch.changed()
+    lost = any(_lost(path, *texts) for path, texts in changed.items())
+    return Outcome(failed=not result.ok or lost, findings=findings, idle=not changed)
+
+
+def _lost(path: str, before: str, after: str) -> bool:
+    """True when a Python file that was right, as far as syntax goes, lost something."""
+    if not path.endswith(".py"):
+        return False
+    try:
+        return bool(lost_names(before, after))
+    except (SyntaxError, ValueError):  # it was no Python before either
+        return False
+
+
+def _findings(check: str, result: Any) -> int | None:
+    """How much a check found; None where it gave no answer, as where the tool is not installed."""
+    if not isinstance(result, Mapping):
+        return None
+    found = len(result.get(_CHECKS[check]) or ())
+    return found if found or result.get("success") else None
+
+
+@dataclass(frozen=True)
+class _Names:
+    bound: frozenset[str]
+    read: frozenset[str]
+
+
+def _names(tree: ast.Module) -> _Names:
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+    return _Names(frozenset(bound), frozenset(read - vars(builtins).keys()))

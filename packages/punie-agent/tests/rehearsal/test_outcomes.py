@@ -1,0 +1,213 @@
+"""What a program would lead to is found on a copy, with the real sandbox and the real type checker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from punie_agent.contract import Contract, standard_functions
+from punie_agent.rehearsal import Outcome, can_be_tried, lost_names, outcome_of
+from punie_agent.rehearsal import _scratch as scratch
+from punie_tools import Completed, LocalHost, Toolbox, ToolMissingError
+
+TOOLS = ["typecheck", "ruff_check", "read_file", "write_file", "run_command"]
+CHECKED = 'result = typecheck("app.py")\nprint(result.status)\n'
+GOOD = Outcome(failed=False, findings=0, idle=False)
+
+
+def edit(old: str, new: str) -> str:
+    """Return a program that replaces a text in app.py and checks the file."""
+    return (
+        'source = read_file("app.py")\n'
+        f"source = source.replace({old!r}, {new!r})\n"
+        f'write_file("app.py", source)\n{CHECKED}'
+    )
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Return what is in the files of a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "app.py").write_text("def count(name: str) -> str:\n    return len(name)\n")
+    return folder
+
+
+@pytest.fixture
+def contract(host: LocalHost) -> Contract:
+    return Contract(standard_functions(Toolbox(host), TOOLS))
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        (edit("-> str", "-> int"), GOOD),
+        (edit("-> str", "-> bytes"), Outcome(failed=False, findings=1, idle=False)),
+        (edit("-> str", "-> str"), Outcome(failed=False, findings=1, idle=True)),
+        (edit("len(name)", "len(name"), Outcome(failed=True, findings=2, idle=False)),
+        (
+            edit("return len(name)", "return len(name)  # type: ignore"),
+            Outcome(failed=True, findings=0, idle=False),
+        ),
+        ('write_file("app.py", "x = 1\\n")\n' + CHECKED, Outcome(True, 0, False)),
+        (
+            'write_file("app.py", read_file("none.py"))\n' + CHECKED,
+            Outcome(failed=True, findings=0, idle=True),
+        ),
+        ('write_file("app.py", 1)\n' + CHECKED, Outcome(failed=True, findings=0, idle=True)),
+        (
+            'write_file("new.py", "import os\\n")\nprint(ruff_check("new.py").status)\n',
+            Outcome(failed=False, findings=1, idle=False),
+        ),
+    ],
+    ids=["right", "wrong", "idle", "torn", "silenced", "emptied", "error", "refused", "linted"],
+)
+async def test_an_edit_is_judged_by_its_check_and_by_what_it_took_away(
+    contract: Contract, host: LocalHost, project: Path, code: str, outcome: Outcome
+) -> None:
+    before = contents(project)
+    assert await outcome_of(code, contract, host, LocalHost) == outcome
+    assert contents(project) == before
+
+
+def test_what_runs_finds_less_and_does_something_is_better() -> None:
+    ranked = [
+        GOOD,
+        Outcome(failed=False, findings=0, idle=True),
+        Outcome(failed=False, findings=2, idle=False),
+        Outcome(failed=True, findings=0, idle=False),
+    ]
+    assert all(better < worse for better, worse in pairwise(ranked))
+    assert [each.good for each in ranked] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("code", "earlier", "tried"),
+    [
+        (edit("a", "b"), [], True),
+        (edit("a", "b"), ["source = read_file('app.py')"], True),
+        (CHECKED, [], False),
+        ('write_file("a.py", "x = 1")', [], False),
+        ('write_file("a.py", "x")\ntypecheck("a.py")\nrun_command("rm -r .")', [], False),
+        ('run = run_command\nwrite_file("a.py", "x")\ntypecheck("a.py")', [], False),
+        ('write_file("a.py", text)\ntypecheck("a.py")', ["text = read_file('b.py')"], False),
+        ('write_file("a.py", ', [], False),
+    ],
+    ids=["edit", "own name", "no write", "no check", "command", "alias", "variable", "no Python"],
+)
+def test_only_a_program_that_writes_and_checks_and_no_more_is_tried(
+    code: str, earlier: list[str], tried: bool
+) -> None:
+    assert can_be_tried(code, TOOLS, earlier) is tried
+
+
+class Editor(LocalHost):
+    """A host that holds a text which is not saved, as an editor does."""
+
+    async def read_text(self, path: str | Path) -> str:
+        """Give the text on the screen for app.py."""
+        assert Path(path).is_relative_to(self.roots[0])
+        return "def count(name: str) -> list:\n    return len(name)\n"
+
+
+async def test_what_an_editor_has_not_saved_is_read(contract: Contract, project: Path) -> None:
+    code = edit("-> list", "-> int")
+    assert await outcome_of(code, contract, Editor(project), LocalHost) == GOOD
+    assert await outcome_of(code, contract, LocalHost(project), LocalHost) == Outcome(
+        failed=False, findings=1, idle=True
+    )
+
+
+async def test_a_link_that_leads_out_is_not_followed(
+    contract: Contract, host: LocalHost, project: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside.py"
+    outside.write_text("x = 1\n")
+    (project / "link.py").symlink_to(outside)
+    code = 'print(read_file("link.py"))\nwrite_file("link.py", "x = 2\\n")\n' + CHECKED
+    found = await outcome_of(code, contract, host, LocalHost)
+    assert found is not None
+    assert found.failed
+    assert outside.read_text() == "x = 1\n"
+
+
+async def test_the_environment_is_there_for_the_checker_and_cannot_be_written(
+    contract: Contract, host: LocalHost, project: Path
+) -> None:
+    packages = project / ".venv" / "lib" / "python3.13" / "site-packages"
+    packages.mkdir(parents=True)
+    (project / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.13.0\n")
+    (packages / "dep.py").write_text("NUMBER: int = 1\n")
+    code = 'write_file("app.py", "from dep import NUMBER\\n")\n' + CHECKED
+    kept = 'def count(name: str) -> int:\\n    return NUMBER\\n"'
+    code = code.replace('NUMBER\\n"', f"NUMBER\\n{kept}")
+    assert await outcome_of(code, contract, host, LocalHost) == GOOD
+    bad = 'write_file(".venv/lib/python3.13/site-packages/dep.py", "")\n' + CHECKED
+    found = await outcome_of(bad, contract, host, LocalHost)
+    assert found is not None
+    assert found.failed
+    assert (packages / "dep.py").read_text() == "NUMBER: int = 1\n"
+
+
+async def test_a_checker_that_the_workspace_brings_along_is_not_run(
+    contract: Contract, host: LocalHost, project: Path
+) -> None:
+    programs = project / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (project / ".venv" / "lib" / "python3.13" / "site-packages").mkdir(parents=True)
+    (project / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (programs / "ty").write_text(f"#!/bin/sh\ntouch {project}/was-run\n")
+    (programs / "ty").chmod(0o755)
+    assert await outcome_of(edit("-> str", "-> int"), contract, host, LocalHost) == GOOD
+    assert not (project / "was-run").exists()
+
+
+async def test_a_workspace_that_is_too_large_is_not_copied(
+    contract: Contract, host: LocalHost, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "LARGEST_COPY", 100)
+    assert await outcome_of(edit("-> str", "-> int"), contract, host, LocalHost) is not None
+    (project / "data.txt").write_text("x" * 100)
+    assert await outcome_of(edit("-> str", "-> int"), contract, host, LocalHost) is None
+
+
+class Bare(LocalHost):
+    """A host of a machine without any tools."""
+
+    async def run(self, argv: Sequence[str], **settings: object) -> Completed:
+        """Fail as where nothing is installed."""
+        raise ToolMissingError(f"{argv[0]} is not installed")
+
+
+async def test_nothing_is_told_where_the_checker_is_missing(
+    contract: Contract, host: LocalHost
+) -> None:
+    assert await outcome_of(edit("-> str", "-> int"), contract, host, Bare) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "lost"),
+    [
+        ("def f(a: int, b: int) -> int:\n    return a\n", []),
+        ("def f(a: int) -> int:\n    return a\n", ["f.b"]),
+        ("x = 1\n", ["f", "f.a", "f.b"]),
+        ("def f(a, b) -> int:\n    return (\n", ["valid Python"]),
+        (
+            "from typing import Any\ndef f(a: Any, b: int) -> int:\n    return a\n",
+            ["honest types (Any or cast was added)"],
+        ),
+        (
+            "def f(a: int, b: int) -> int:\n    return a  # ty: ignore\n",
+            ["honest types (a check was switched off)"],
+        ),
+    ],
+)
+def test_what_an_edit_took_away_is_named(after: str, lost: list[str]) -> None:
+    assert lost_names("def f(a, b) -> int:\n    return a\n", after) == lost

@@ -1,0 +1,161 @@
+"""A model is asked for another edit until one goes well, and the person sees only that one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from punie_agent.constrain import Deviation
+from punie_agent.contract import Contract
+from punie_agent.errors import ModelError
+from punie_agent.events import Event, ThoughtDelta
+from punie_agent.loop import run_turn
+from punie_agent.models import Message, ModelReply, Usage
+from punie_agent.permissions import PermissionDecision, PermissionRequest
+from punie_agent.rehearsal import ATTEMPTS, rehearsed
+from punie_agent.testing import Line, ScriptedModel
+from punie_agent.workbench import open_workbench
+from punie_tools import LocalHost
+
+ASKED = [Message("user", "Fix app.py")]
+
+
+def reply(new: str, prose: str = "") -> str:
+    """Return a reply that replaces the text in app.py and checks the file."""
+    return (
+        f"{prose}```python\n"
+        f'write_file("app.py", read_file("app.py").replace(\'"three"\', {new!r}))\n'
+        'print(typecheck("app.py").status)\n'
+        "```"
+    )
+
+
+class Varying(ScriptedModel):
+    """A scripted model that can be asked for another reply, and remembers how it was asked."""
+
+    takes_deviation = True
+
+    def __init__(self, script: Sequence[Line]) -> None:
+        super().__init__(script)
+        self.asked: list[Deviation | None] = []
+
+    async def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        on_text: Callable[[str], None] | None = None,
+        on_thought: Callable[[str], None] | None = None,
+        max_tokens: int | None = None,
+        deviation: Deviation | None = None,
+    ) -> ModelReply:
+        """Give the next answer of the script."""
+        self.asked.append(deviation)
+        return await super().reply(
+            messages, on_text=on_text, on_thought=on_thought, max_tokens=max_tokens
+        )
+
+
+async def test_the_first_edit_that_its_check_likes_is_the_answer(
+    contract: Contract, host: LocalHost, project: Path
+) -> None:
+    model = Varying(
+        [reply("'four'", "Sure.\n\n"), reply("[]", "Sure.\n\n"), reply("3", "Sure.\n\n")]
+    )
+    said: list[str] = []
+    thoughts: list[str] = []
+    kept = rehearsed(model, contract, host)
+    found = await kept.reply(ASKED, on_text=said.append, on_thought=thoughts.append)
+    assert found.text == reply("3", "Sure.\n\n")
+    assert "".join(said) == found.text
+    assert thoughts == ["Tried 3 versions of this edit on a copy: the last one passes its check.\n"]
+    assert [None if each is None else each.replies for each in model.asked] == [
+        None,
+        (reply("'four'", "Sure.\n\n"),),
+        (reply("'four'", "Sure.\n\n"), reply("[]", "Sure.\n\n")),
+    ]
+    assert (project / "app.py").read_text() == 'count: int = "three"\n'
+
+
+async def test_all_its_tokens_count_and_one_request(contract: Contract, host: LocalHost) -> None:
+    script = [ModelReply(reply(new), Usage(100, 10, 1)) for new in ("'four'", "3")]
+    found = await rehearsed(Varying(script), contract, host).reply(ASKED)
+    assert found.usage == Usage(200, 20, 1)
+
+
+@pytest.mark.parametrize(
+    "first", [reply("3"), "It is a type error.", "```python\nprint(typecheck().status)\n```"]
+)
+async def test_what_needs_no_other_edit_is_passed_on(
+    contract: Contract, host: LocalHost, first: str
+) -> None:
+    model = Varying([first])
+    said: list[str] = []
+    found = await rehearsed(model, contract, host).reply(ASKED, on_text=said.append)
+    assert (found.text, "".join(said), model.asked) == (first, first, [None])
+
+
+async def test_where_none_goes_well_the_best_is_the_answer(
+    contract: Contract, host: LocalHost
+) -> None:
+    """The second one has no error of syntax; of equals, the earlier is kept."""
+    edits = ["'four'[", "'four'", "'five'", "'six'", "'seven'"]
+    model = Varying([reply(edit) for edit in edits])
+    thoughts: list[str] = []
+    found = await rehearsed(model, contract, host).reply(ASKED, on_thought=thoughts.append)
+    assert found.text == reply("'four'")
+    assert len(model.asked) == ATTEMPTS
+    assert thoughts == ["Tried 5 versions of this edit on a copy: none passes its check.\n"]
+
+
+async def test_a_reply_that_comes_again_asks_for_less_likely_ones(
+    contract: Contract, host: LocalHost
+) -> None:
+    model = Varying([reply("'four'"), reply("'four'"), reply("'five'"), reply("3")])
+    found = await rehearsed(model, contract, host).reply(ASKED)
+    likely = [each.likely for each in model.asked if each is not None]
+    assert found.text == reply("3")
+    assert likely[0] > likely[1] == likely[2]
+
+
+async def test_a_model_that_fails_while_it_is_asked_again_has_answered_already(
+    contract: Contract, host: LocalHost
+) -> None:
+    model = Varying([reply("'four'"), ModelError("gone")])
+    assert (await rehearsed(model, contract, host).reply(ASKED)).text == reply("'four'")
+
+
+def test_other_models_are_left_as_they_are(contract: Contract, host: LocalHost) -> None:
+    plain, varying = ScriptedModel(["yes"]), Varying(["yes"])
+    assert rehearsed(plain, contract, host) is plain
+    assert rehearsed(varying, contract, host, attempts=1) is varying
+    assert rehearsed(varying, contract, host).name == varying.name
+
+
+async def test_a_person_is_asked_about_the_edit_that_went_well_and_no_other(project: Path) -> None:
+    asked: list[PermissionRequest] = []
+
+    async def person(request: PermissionRequest) -> PermissionDecision:
+        asked.append(request)
+        return PermissionDecision("allow_once")
+
+    model = Varying([reply("'four'"), reply("3"), "Fixed."])
+    events: list[Event] = []
+    async with open_workbench(project, model, asker=person) as bench:
+        result = await run_turn(
+            model=rehearsed(model, bench.contract, bench.toolbox.host),
+            contract=bench.contract,
+            sandbox=bench.sandbox,
+            messages=ASKED,
+            on_event=events.append,
+            permissions=bench.permissions,
+        )
+    shown = "".join(each.diff or "" for each in asked).splitlines()
+    assert [line for line in shown if line[:1] in "+-"][2:] == [
+        '-count: int = "three"',
+        "+count: int = 3",
+    ]
+    assert [run.stdout for run in result.runs] == ["clean\n"]
+    assert (project / "app.py").read_text() == "count: int = 3\n"
+    assert sum(isinstance(event, ThoughtDelta) for event in events) == 1
