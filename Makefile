@@ -41,7 +41,7 @@ help:
 	@echo
 	@echo "Variables:"
 	@echo "  MODEL=$(MODEL)          smollm2, tiny-moe, qwen3-coder-30b, or a path to an mlx-lm model folder"
-	@echo "  DATA=$(DATA)                  a data variant of the phase file: exact"
+	@echo "  DATA=$(DATA)                  a data variant of the phase file: full, exact"
 	@echo "  RANKS=2, HOSTS=hosts.json, BACKEND=ring|mpi|nccl   train over several processes or machines"
 	@echo "  ACCELERATOR=$(ACCELERATOR)       auto, cpu, cuda13 or metal"
 	@echo "  PYTHON=$(PYTHON)         the Python (>= 3.11) that makes the environment"
@@ -49,6 +49,7 @@ help:
 	@echo "Examples:"
 	@echo "  make phase23                       a 135M model, taught on this machine's CPU"
 	@echo "  make phase23 MODEL=tiny-moe        the whole chain on a toy mixture of experts, in a minute"
+	@echo "  make phase23 DATA=full             twice the drills: half as long again, and more right"
 	@echo "  make phase23 DATA=exact            the 757 examples of the phase to the row, no drills"
 
 setup:
