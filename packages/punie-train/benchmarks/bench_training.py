@@ -1,10 +1,11 @@
 """Training throughput beside `mlx_lm.lora`, as shipped and with MKL, and beside the machine's own limit.
 
-The same model (SmolLM2-135M), rows, batch, layers, rank, steps and learning rate; every figure counts all
-tokens of the rows, as mlx-lm computes them, and all time between the first and the last step, the frozen
-layers' first pass included. As shipped means without a preloaded BLAS; there a single step is measured.
+The same model (SmolLM2-135M), rows, batch, layers, rank, steps and learning rate, the batch being phase
+23's; every figure counts all tokens of the rows, as mlx-lm computes them, and all time between the first
+and the last step, the frozen layers' first pass included. As shipped means without a preloaded BLAS; there
+a single step is measured.
 
-    python bench_training.py --json OUT [--rows 32] [--epochs 3]
+    python bench_training.py --json OUT [--rows 48] [--epochs 3]
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-BATCH, LAYERS, RANK, RATE = 4, 8, 8, 2e-4
+BATCH, LAYERS, RANK, RATE = 12, 8, 8, 2e-4
 SYSTEM = (
     "You are Punie, a Python coding agent. To act, write one ```python block; its output comes back.\n"
     "typecheck(path) -> TypeCheckResult(success, error_count, errors[file, line, column, code, message])\n"
@@ -37,7 +38,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--rows", type=int, default=32)
+    parser.add_argument("--rows", type=int, default=48)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--worker", choices=["punie", "mlx-lm"])
     parser.add_argument("--steps", type=int, default=0)
