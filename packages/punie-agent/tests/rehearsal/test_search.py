@@ -96,6 +96,15 @@ async def test_what_needs_no_other_edit_is_passed_on(
     assert (found.text, "".join(said), model.asked) == (first, first, [None])
 
 
+async def test_a_program_that_ran_already_is_not_tried_again(
+    contract: Contract, host: LocalHost
+) -> None:
+    model = Varying([reply("'four'")])
+    talk = [*ASKED, Message("assistant", reply("'four'")), Message("user", "findings")]
+    assert (await rehearsed(model, contract, host).reply(talk)).text == reply("'four'")
+    assert model.asked == [None]
+
+
 async def test_where_none_goes_well_the_best_is_the_answer(
     contract: Contract, host: LocalHost
 ) -> None:

@@ -154,8 +154,8 @@ class _Rehearsed:
             return None
         said = [self._contract.parse(each.content) for each in messages if each.role == "assistant"]
         earlier = [each.code for each in said if each.code is not None]
-        if not can_be_tried(code, self._contract.functions.names, earlier):
-            return None
+        if code in earlier or not can_be_tried(code, self._contract.functions.names, earlier):
+            return None  # what ran already has been tried
         return await outcome_of(code, self._contract, self._host, self._host_at)
 
 
