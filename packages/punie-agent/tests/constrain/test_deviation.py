@@ -99,7 +99,10 @@ def test_it_travels_with_the_constraint() -> None:
         st.text(),
         st.dictionaries(st.sampled_from(["replies", "likely"]), st.none() | st.floats()),
         st.fixed_dictionaries(
-            {"replies": st.lists(st.none() | st.text()), "likely": st.floats() | st.text()}
+            {
+                "replies": st.lists(st.none() | st.text(st.characters(exclude_categories=()))),
+                "likely": st.floats() | st.text(),
+            }
         ),
     )
 )
@@ -115,3 +118,5 @@ def test_what_a_client_sends_is_a_deviation_or_refused(data: Any) -> None:
 def test_the_refusal_says_what_is_wanted() -> None:
     with pytest.raises(ValueError, match=r"`replies`.*`likely`, from 0 to 1"):
         Deviation.from_json({"replies": ["a"], "likely": 2})
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        Deviation.from_json({"replies": ["\ud800"], "likely": 0.5})

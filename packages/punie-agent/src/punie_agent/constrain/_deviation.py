@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from punie_agent.constrain._rules import as_bytes
@@ -29,9 +30,13 @@ class Deviation:
     replies: tuple[str, ...]
     likely: float
 
+    @cached_property
+    def _said(self) -> tuple[str, ...]:
+        return tuple(map(as_bytes, self.replies))
+
     def repeated_by(self, text: str) -> bool:
         """True when a reply that begins with this text (its bytes as characters) says what was said."""
-        return any(as_bytes(reply).startswith(text) for reply in self.replies)
+        return any(reply.startswith(text) for reply in self._said)
 
     def to_json(self) -> dict[str, Any]:
         """Itself as plain JSON values."""
@@ -49,6 +54,7 @@ class Deviation:
                 replies, likely = found.get("replies"), found.get("likely")
                 texts = isinstance(replies, list) and all(isinstance(each, str) for each in replies)
                 if texts and isinstance(likely, int | float) and 0 <= likely <= 1:
+                    list(map(as_bytes, replies))  # half a surrogate pair is no text: a ValueError
                     return cls(tuple(replies), float(likely))
         raise ValueError(
             "`deviation` holds the texts `replies` and the number `likely`, from 0 to 1"
