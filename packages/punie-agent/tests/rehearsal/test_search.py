@@ -105,6 +105,19 @@ async def test_a_program_that_ran_already_is_not_tried_again(
     assert model.asked == [None]
 
 
+async def test_after_a_search_in_vain_the_turn_goes_on_without_and_the_next_one_searches_again(
+    contract: Contract, host: LocalHost
+) -> None:
+    edits = ["'four'", "'five'", "'six'", "'seven'", "'eight'"]
+    model = Varying([reply(edit) for edit in [*edits, "'nine'", "[]", "3"]])
+    kept = rehearsed(model, contract, host)
+    done = [*ASKED, Message("assistant", (await kept.reply(ASKED)).text), Message("user", "no")]
+    assert (await kept.reply(done)).text == reply("'nine'")
+    told = [*done, Message("assistant", "It does not work."), Message("user", "Try once more")]
+    assert (await kept.reply(told)).text == reply("3")
+    assert [each is not None for each in model.asked] == [*[False], *[True] * 4, False, False, True]
+
+
 async def test_where_none_goes_well_the_best_is_the_answer(
     contract: Contract, host: LocalHost
 ) -> None:

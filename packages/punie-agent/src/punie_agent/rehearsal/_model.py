@@ -96,6 +96,7 @@ class _Rehearsed:
         self._host = host
         self._host_at = host_at
         self._attempts = attempts
+        self._in_vain: tuple[Message, ...] = ()  # the conversation in which no attempt went well
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -118,6 +119,7 @@ class _Rehearsed:
             shown.finish(first.text)
             return first
         best, outcome, tried = await self._search(first, found, messages, max_tokens)
+        self._in_vain = () if outcome.good else tuple(messages)
         if on_thought is not None:
             end = "the last one passes its check" if outcome.good else "none passes its check"
             on_thought(f"Tried {len(tried)} versions of this edit on a copy: {end}.\n")
@@ -150,13 +152,24 @@ class _Rehearsed:
     async def _outcome(self, reply: ModelReply, messages: Sequence[Message]) -> Outcome | None:
         """What the reply's program would lead to; None where that cannot be tried."""
         code = self._contract.parse(reply.text).code
-        if code is None:
+        if code is None or self._is_given_up(messages):
             return None
-        said = [self._contract.parse(each.content) for each in messages if each.role == "assistant"]
-        earlier = [each.code for each in said if each.code is not None]
+        earlier = [each for each in map(self._code, messages) if each is not None]
         if code in earlier or not can_be_tried(code, self._contract.functions.names, earlier):
             return None  # what ran already has been tried
         return await outcome_of(code, self._contract, self._host, self._host_at)
+
+    def _is_given_up(self, messages: Sequence[Message]) -> bool:
+        """True while the model goes on about what it was asked when no attempt went well."""
+        known = len(self._in_vain)
+        if not known or len(messages) == known or tuple(messages[:known]) != self._in_vain:
+            return False
+        later = [each for each in messages[known:] if each.role == "assistant"]
+        return all(self._code(each) is not None for each in later)
+
+    def _code(self, message: Message) -> str | None:
+        """The program in a message of the model's."""
+        return self._contract.parse(message.content).code if message.role == "assistant" else None
 
 
 class _UntilCode:
