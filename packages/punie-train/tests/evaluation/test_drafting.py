@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlx_lm.models.cache import make_prompt_cache
 
-from punie_agent.constrain import Constraint, TokenTexts, logits_processor
+from punie_agent.constrain import Constraint, Deviation, TokenTexts, logits_processor
 from punie_agent.constrain._rules import Rules, Tool
 from punie_agent.constrain._words import Words
 from punie_agent.models import Message
@@ -177,7 +177,7 @@ async def test_the_next_model_is_given_what_the_last_one_answered(tiny_model: Pa
     with BatchedModel(tiny_model, max_tokens=12, drafts=drafts) as first:
         said = await first.reply(messages)
         prompt = first.render(messages)
-    kept = drafts.of(prompt)
+    kept = drafts.of(Reply(prompt, 12, frozenset()))
     with BatchedModel(tiny_model, max_tokens=12, drafts=drafts) as second:
         again = await second.reply(messages)
 
@@ -185,10 +185,17 @@ async def test_the_next_model_is_given_what_the_last_one_answered(tiny_model: Pa
     assert again == said
 
 
-def test_drafts_can_be_hidden() -> None:
+def test_a_draft_is_of_the_same_conversation_and_of_the_same_request_for_another_reply() -> None:
     drafts = Drafts()
-    drafts.remember([1, 2], [3])
+    again = Deviation(("no",), 0.2)
+
+    def reply(prompt: list[int], deviation: Deviation | None = None, *written: int) -> Reply:
+        return Reply(prompt, LIMIT, frozenset(), None, deviation, list(written))
+
+    for each in (reply([1, 2], None, 3), reply([1, 2], again, 4), reply([1], again, 5)):
+        drafts.remember(each)
+    asked = [reply([1, 2]), reply([1, 2], again), reply([1], again), reply([1]), reply([2])]
+    assert [drafts.of(each) for each in asked] == [[3], [4], [5], [], []]
     with drafts.hidden():
-        drafts.remember([1], [4])
-        assert drafts.of([1, 2]) == []
-    assert (drafts.of([1, 2]), drafts.of([1]), drafts.of([2])) == ([3], [4], [])
+        assert [drafts.of(each) for each in asked] == [[], [], [], [], []]
+    assert drafts.of(asked[0]) == [3]

@@ -154,7 +154,8 @@ class BatchedModel:
         ends = frozenset(self.loaded.tokenizer.eos_token_ids)
         if constraint is None or self._texts is None:
             return Reply(tokens, limit, ends)
-        return Reply(tokens, limit, ends, logits_processor(constraint, self._texts))
+        keep = logits_processor(constraint, self._texts)
+        return Reply(tokens, limit, ends, keep, constraint.deviation)
 
     @cached_property
     def _texts(self) -> TokenTexts | None:
@@ -211,7 +212,7 @@ class BatchedModel:
         cache, rest = prefixes.fetch_nearest_cache("", reply.prompt)
         if cache is None or not rest:
             cache, rest = make_prompt_cache(self.loaded.model), reply.prompt
-        begin(self.loaded.model, cache, rest, reply, self._drafts.of(reply.prompt))
+        begin(self.loaded.model, cache, rest, reply, self._drafts.of(reply))
         return cache
 
     def _hand_back(
@@ -222,7 +223,7 @@ class BatchedModel:
         waiting: dict[Reply, Future[Reply]],
     ) -> None:
         """Give a reply that ended to who asked for it, and keep its cache for the next turn."""
-        self._drafts.remember(reply.prompt, reply.written)
+        self._drafts.remember(reply)
         prefixes.insert_cache("", reply.seen, cache)
         waiting.pop(reply).set_result(reply)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from punie_agent.constrain import Deviation
 from punie_train.mlx import mx
 
 STUCK_TOKENS = 96
@@ -38,6 +39,7 @@ class Reply:
         limit: the most tokens it may have.
         ends: the tokens that end it; they are no part of it.
         keep: a processor of logits that keeps it to a constraint, or None.
+        deviation: what the constraint has it not repeat, where another reply is asked for.
         written: its tokens so far.
         finish: why it ended: by itself, or too long; None while it goes on.
     """
@@ -46,6 +48,7 @@ class Reply:
     limit: int
     ends: frozenset[int]
     keep: Callable[[Any, Any], Any] | None = None
+    deviation: Deviation | None = None
     written: list[int] = field(default_factory=list)
     finish: Literal["stop", "length"] | None = None
 

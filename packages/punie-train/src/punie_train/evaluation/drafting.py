@@ -15,6 +15,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from punie_agent.constrain import Deviation
 from punie_train.evaluation.decoding import Reply
 from punie_train.mlx import mx
 
@@ -28,19 +29,20 @@ FIRST_TOKENS, MORE_TOKENS = 16, 64
 
 
 class Drafts:
-    """The last reply to each conversation, whoever gave it."""
+    """The last reply to each conversation, and to each request for another one, whoever gave it."""
 
     def __init__(self) -> None:
-        self._replies: dict[tuple[int, ...], list[int]] = {}
+        self._replies: dict[tuple[tuple[int, ...], Deviation | None], list[int]] = {}
         self._hidden = False
 
-    def remember(self, prompt: Sequence[int], written: Sequence[int]) -> None:
+    def remember(self, reply: Reply) -> None:
         """Keep a reply for the next model that is asked the same."""
-        self._replies[tuple(prompt)] = list(written)
+        self._replies[tuple(reply.prompt), reply.deviation] = list(reply.written)
 
-    def of(self, prompt: Sequence[int]) -> list[int]:
-        """Return the last reply to a conversation; empty where there was none."""
-        return [] if self._hidden else self._replies.get(tuple(prompt), [])
+    def of(self, reply: Reply) -> list[int]:
+        """Return what was written where this reply will be; empty where nothing was."""
+        key = (tuple(reply.prompt), reply.deviation)
+        return [] if self._hidden else self._replies.get(key, [])
 
     @contextmanager
     def hidden(self) -> Generator[None]:
