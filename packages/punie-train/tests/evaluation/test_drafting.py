@@ -194,8 +194,9 @@ def test_a_draft_is_of_the_same_conversation_and_of_the_same_request_for_another
 
     for each in (reply([1, 2], None, 3), reply([1, 2], again, 4), reply([1], again, 5)):
         drafts.remember(each)
-    asked = [reply([1, 2]), reply([1, 2], again), reply([1], again), reply([1]), reply([2])]
-    assert [drafts.of(each) for each in asked] == [[3], [4], [5], [], []]
+    other = Deviation(("no", "nor"), 0.2)
+    asked = [reply([1, 2]), reply([1, 2], again), reply([1, 2], other), reply([1]), reply([2])]
+    assert [drafts.of(each) for each in asked] == [[3], [4], [4], [5], []]
     with drafts.hidden():
         assert [drafts.of(each) for each in asked] == [[], [], [], [], []]
     assert drafts.of(asked[0]) == [3]

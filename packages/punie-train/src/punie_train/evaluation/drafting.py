@@ -33,16 +33,23 @@ class Drafts:
 
     def __init__(self) -> None:
         self._replies: dict[tuple[tuple[int, ...], Deviation | None], list[int]] = {}
+        self._latest: dict[tuple[int, ...], list[int]] = {}
         self._hidden = False
 
     def remember(self, reply: Reply) -> None:
         """Keep a reply for the next model that is asked the same."""
-        self._replies[tuple(reply.prompt), reply.deviation] = list(reply.written)
+        prompt = tuple(reply.prompt)
+        self._replies[prompt, reply.deviation] = self._latest[prompt] = list(reply.written)
 
     def of(self, reply: Reply) -> list[int]:
-        """Return what was written where this reply will be; empty where nothing was."""
-        key = (tuple(reply.prompt), reply.deviation)
-        return [] if self._hidden else self._replies.get(key, [])
+        """Return what was written where this reply will be, or was last written in its place.
+
+        The latter is how another reply begins, up to where it parts from those before. Empty where nothing was.
+        """
+        if self._hidden:
+            return []
+        prompt = tuple(reply.prompt)
+        return self._replies.get((prompt, reply.deviation), self._latest.get(prompt, []))
 
     @contextmanager
     def hidden(self) -> Generator[None]:
