@@ -44,7 +44,8 @@ class Drafts:
     def of(self, reply: Reply) -> list[int]:
         """Return what was written where this reply will be, or was last written in its place.
 
-        The latter is how another reply begins, up to where it parts from those before. Empty where nothing was.
+        The latter is how another reply begins, up to where it parts from those before. Empty where nothing
+        was written.
         """
         if self._hidden:
             return []
