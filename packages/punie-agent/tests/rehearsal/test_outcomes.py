@@ -139,8 +139,9 @@ async def test_a_link_that_leads_out_is_not_followed(
 
 
 async def test_the_environment_is_there_for_the_checker_and_cannot_be_written(
-    contract: Contract, host: LocalHost, project: Path
+    contract: Contract, host: LocalHost, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # ty would look there and not in the project
     packages = project / ".venv" / "lib" / "python3.13" / "site-packages"
     packages.mkdir(parents=True)
     (project / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.13.0\n")
