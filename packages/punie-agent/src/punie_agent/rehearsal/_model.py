@@ -138,9 +138,8 @@ class _Rehearsed:
                     other = await self._model.reply(messages, max_tokens=limit, deviation=deviation)
                 except ModelError:  # what there is must do
                     return best, outcome, tried
-                repeated = any(other.text == reply.text for reply in tried)
                 tried.append(other)
-                if repeated:
+                if other.text in deviation.replies:
                     break
                 found = await self._outcome(other, messages)
                 if found is not None and found < outcome:

@@ -21,8 +21,8 @@ __all__ = ["Outcome", "can_be_tried", "outcome_of"]
 
 _CHECKS: Mapping[str, str] = {"typecheck": "errors", "ruff_check": "violations"}
 """The checks that run none of the workspace's code, and where their results list what they found."""
-_TRIED = frozenset({"read_file", "write_file", "cst_find_pattern", "cst_rename", "cst_add_import"})
 _WRITES = frozenset({"write_file", "cst_rename", "cst_add_import"})
+_TRIED = _WRITES | _CHECKS.keys() | {"read_file", "cst_find_pattern"}
 
 
 @dataclass(frozen=True, order=True)
@@ -61,7 +61,7 @@ def can_be_tried(code: str, tools: Iterable[str], earlier: Iterable[str] = ()) -
     called = names.read & set(tools)
     checks = bool(called & _WRITES and called & _CHECKS.keys())
     alone = not any((names.read - names.bound) & each.bound for each in before)
-    return checks and alone and called <= _TRIED | _CHECKS.keys()
+    return checks and alone and called <= _TRIED
 
 
 async def outcome_of(
@@ -79,7 +79,7 @@ async def outcome_of(
     from punie_sandbox import Sandbox, SandboxError
     from punie_tools import Toolbox, ToolsError
 
-    tools = [name for name in contract.functions.names if name in _TRIED | _CHECKS.keys()]
+    tools = [name for name in contract.functions.names if name in _TRIED]
     try:
         async with scratch_of(host, host_at) as scratch:
             if scratch is None:
@@ -87,11 +87,8 @@ async def outcome_of(
             async with Sandbox(standard_functions(Toolbox(scratch), tools)) as sandbox:
                 result = await sandbox.run(code)
             return await _judged(result, scratch)
-    except (
-        OSError,
-        SandboxError,
-        ToolsError,
-    ):  # a disk that is full, files that are gone meanwhile
+    except (OSError, SandboxError, ToolsError):
+        # A disk that is full, files that are gone meanwhile: the reply is then answered as it is.
         return None
 
 
