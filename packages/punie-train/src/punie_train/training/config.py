@@ -62,6 +62,9 @@ class TrainConfig(_Strict):
     tail_weight: float = Field(default=1.0, gt=0, le=1)
     """What a token of an answer in prose counts after its first 16. A text is learned whole from fewer
     repetitions than it takes to learn which of many to begin, so below 1 more is learned of all else."""
+    whole_ends: int = Field(default=0, ge=0)
+    """How many rows keep an end that they share with others; in later ones a turn stops once it is told from
+    all that go on otherwise, because its rest is learned from the first. 0 leaves all rows whole."""
     max_tokens: int = Field(default=2048, ge=16)
     """Rows with more tokens than this are refused."""
     seed: int = 23

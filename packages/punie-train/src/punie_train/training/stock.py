@@ -36,8 +36,8 @@ def train_with_mlx_lm(
     """Train an adapter with mlx-lm's own loop and write its folder, whole or not at all.
 
     Args:
-        config: how; `accumulate`, `keep`, `patience`, `cache_mb`, `streams`, `tail_weight` and
-            `clip_norm` have no counterpart there and are not used.
+        config: how; `accumulate`, `keep`, `patience`, `cache_mb`, `streams`, `tail_weight`,
+            `whole_ends` and `clip_norm` have no counterpart there and are not used.
         base: the base model's folder.
         data: a folder with `train.jsonl` and `valid.jsonl`.
         out: the adapter folder to make.
