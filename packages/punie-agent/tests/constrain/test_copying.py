@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from punie_agent.constrain import Constraint, ReplyCursor, TokenFilter, TokenTexts
 from punie_agent.constrain._copying import Told, classes_in
 from punie_agent.constrain._rules import Rules, Tool, as_bytes
-from punie_agent.constrain._tokens import NEARLY
+from punie_agent.constrain._tokens import BROKEN, NEARLY
 from punie_agent.constrain._words import Words
 from punie_agent.contract import Contract, standard_functions
 from punie_agent.models import Message
@@ -90,6 +90,27 @@ def test_what_is_replaced_stands_in_a_text_that_was_shown() -> None:
     assert strays('text = text.replace("limit = 10\\n15') == 0  # not followed beyond an escape
 
 
+@pytest.mark.parametrize(
+    ("quoted", "breaks"),
+    [
+        ("limit = 10", 0),
+        ("fine_cents = 2", 0),
+        ("fine_cents = 3", 1),
+        ("fine_cents = 333", 1),  # once, where it went wrong
+        ("fine_cent =", 0),  # too short so far to be sure of
+        ("ducks on the roof", 0),  # nothing that was shown
+    ],
+)
+def test_a_text_that_is_surely_quoted_breaks_where_it_goes_on_otherwise(
+    quoted: str, breaks: int
+) -> None:
+    cursor = ReplyCursor(RULES)
+
+    assert cursor.advance(f'```python\ntext = text.replace("{quoted}')
+
+    assert cursor.breaks == breaks
+
+
 SHOWN = """./orders.py
 class Order:
     '''What one customer wants.'''
@@ -156,7 +177,20 @@ def test_a_copy_of_what_was_said_never_goes_astray(text: str, data: st.DataObjec
     assert strays(f'run("{literal}")', rules) == 0
 
 
-PIECES = [*map(chr, range(128)), "```python\n", 'run("', "grep ", "mid", "th", "night", None]
+PIECES = [
+    *map(chr, range(128)),
+    *(
+        "```python\n",
+        'run("',
+        "grep ",
+        "mid",
+        "th",
+        "night",
+        'text.replace("',
+        "fine_cents = ",
+        None,
+    ),
+]
 TEXTS = TokenTexts(dict(enumerate(PIECES)), [PIECES.index(None)])
 BEFORE = ("```python\n", 'run("', "grep ", "m")
 
@@ -176,6 +210,18 @@ def test_a_token_that_copies_is_taken_where_it_is_nearly_as_likely() -> None:
     assert follow.nearly(number("th"), scores, scores.__getitem__) == number("i")
     unlikely = {number("th"): 5.0, number("i"): 1.0}  # e^4 is more than NEARLY
     assert follow.nearly(number("th"), unlikely, unlikely.__getitem__) == number("th")
+
+
+def test_what_breaks_a_quoted_text_has_to_be_far_likelier_than_what_goes_on_with_it() -> None:
+    follow = TokenFilter(Constraint(RULES), TEXTS)
+    for piece in ("```python\n", 'text.replace("', "fine_cents = "):
+        assert follow.allows(number(piece))
+        follow.take(number(piece))
+    scores = {number("th"): 15.0, number("2"): 2.0}  # e^13 is less than BROKEN
+
+    assert follow.best(scores) == number("th")
+    assert [follow.doubt(number(piece)) for piece in ("th", "2")] == [BROKEN, 1.0]
+    assert follow.nearly(number("th"), scores, scores.__getitem__) == number("2")
 
 
 @pytest.fixture

@@ -166,6 +166,7 @@ class Run:
 
     def _facts(self) -> Iterator[tuple[str, Any]]:
         # The base model first: where its weights cannot be had, that is said before anything is hashed.
+        from punie_train.evaluation.suite import suite_files
         from punie_train.models import resolve_base
 
         workspaces = self.root / "data/workspaces"
@@ -184,7 +185,8 @@ class Run:
             {f.name: digest_folder(f) for f in folders if f.name.startswith(SUITE_WORKSPACES)},
         )
         concepts = self.root / "data/suites" / CONCEPTS
-        judged_by = [*self.suite_paths, *([concepts] if concepts.exists() else [])]
+        asked = [file for path in self.suite_paths for file in suite_files(path)]
+        judged_by = [*asked, *([concepts] if concepts.exists() else [])]
         yield "suites", {path.stem: digest_file(path) for path in judged_by}
 
     def lock(self, name: str) -> dict[str, Any]:

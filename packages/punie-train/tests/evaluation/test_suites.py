@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from punie_train.data.likeness import suite_prompts
 from punie_train.errors import EvaluationError
 from punie_train.evaluation import load_suite, suite_schema
 from punie_train.evaluation.play import open_suite
@@ -108,6 +109,50 @@ def test_a_fault_is_named(tmp_path: Path, old: str, new: str, message: str) -> N
 def test_a_fault_in_a_kind_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(EvaluationError, match=message):
         load_suite(written(tmp_path, SUITE + KINDS.replace(old, new)))
+
+
+REWORDED = """
+format = 1
+name = "reworded"
+title = "Mine, in other words"
+rewords = "mine.toml"
+
+[prompts]
+A2 = "What does NEWS.md say?"
+"""
+
+
+def test_a_suite_may_ask_the_queries_of_another_in_other_words(tmp_path: Path) -> None:
+    mine = written(tmp_path, SUITE + KINDS)
+    path = tmp_path / "reworded.toml"
+    path.write_text(REWORDED, encoding="utf-8")
+
+    loaded = open_suite(path)
+
+    asked = load_suite(mine).queries[1].model_copy(update={"prompt": "What does NEWS.md say?"})
+    assert (loaded.suite.name, loaded.suite.queries) == ("reworded", [asked])
+    assert suite_prompts([path]) == ["What does NEWS.md say?"]
+    before = loaded.digest()
+    written(tmp_path, SUITE + KINDS + "# changed")
+    assert loaded.digest() != before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("A2 =", "A3 =", "mine.toml has no query A3"),
+        ("mine.toml", "yours.toml", "yours.toml: there is no such suite"),
+        ("[prompts]\nA2", "prompts", "`prompts` is a table"),
+        ("A2 = ", "A2 = 2 #", "prompt: Input should be a valid string"),
+    ],
+)
+def test_a_fault_in_a_rewording_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    written(tmp_path, SUITE + KINDS)
+    path = tmp_path / "reworded.toml"
+    path.write_text(REWORDED.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(EvaluationError, match=message):
+        load_suite(path)
 
 
 def test_a_missing_suite_says_what_to_give(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ ASKED = 4
 
 def row(name: str, turn: list[int]) -> Row:
     tokens = (*(1 for _ in range(ASKED)), *turn)
-    return Row(name, tokens, tuple(range(ASKED, len(tokens))))
+    return Row(name, tokens, tuple(range(ASKED, len(tokens))), acts=True)
 
 
 def test_after_enough_whole_rows_one_stops_once_its_end_is_told_from_every_other() -> None:
@@ -22,7 +24,7 @@ def test_after_enough_whole_rows_one_stops_once_its_end_is_told_from_every_other
     rows = [row(f"first-{path}", [path, *first_error]) for path in range(300, 303)]
     rows += [row(f"all-{path}", [path, *all_errors]) for path in range(400, 403)]
 
-    cut = stop_at_known_ends(rows, whole=2)
+    cut = stop_at_known_ends(rows, programs=2, answers=0)
 
     told = 7 + MARGIN  # six tokens are shared, the seventh tells
     assert cut == [
@@ -38,16 +40,28 @@ def test_after_enough_whole_rows_one_stops_once_its_end_is_told_from_every_other
 def test_an_end_that_few_rows_share_stays() -> None:
     rows = [row(str(path), [path, *range(100, 140)]) for path in range(300, 303)]
 
-    assert stop_at_known_ends(rows, whole=3) == rows
+    assert stop_at_known_ends(rows, programs=3, answers=1) == rows
+
+
+def test_answers_in_prose_have_a_limit_of_their_own_and_none_leaves_them_whole() -> None:
+    answers = [replace(row(str(path), [*range(100, 140)]), acts=False) for path in range(4)]
+
+    assert stop_at_known_ends(answers, programs=1, answers=0) == answers
+    assert [len(one.supervised) for one in stop_at_known_ends(answers, programs=0, answers=3)] == [
+        40,
+        40,
+        40,
+        16,
+    ]
 
 
 def test_only_the_last_turn_is_cut() -> None:
     first, last = list(range(100, 130)), list(range(200, 240))
     tokens = (1, 1, *first, 2, 2, *last)
     both = (*range(2, 32), *range(34, 74))
-    rows = [Row(str(number), tokens, both) for number in range(3)]
+    rows = [Row(str(number), tokens, both, acts=True) for number in range(3)]
 
-    cut = stop_at_known_ends(rows, whole=2)
+    cut = stop_at_known_ends(rows, programs=2, answers=0)
 
     assert cut[:2] == rows[:2]
     assert cut[2].tokens == tokens[: 34 + 16]
@@ -59,7 +73,7 @@ def test_what_a_cut_would_hardly_spare_is_left() -> None:
 
     rows = [row(str(number), turn) for number in range(4)]
 
-    assert stop_at_known_ends(rows, whole=1) == rows
+    assert stop_at_known_ends(rows, programs=1, answers=1) == rows
 
 
 @given(
@@ -71,7 +85,7 @@ def test_a_row_is_a_beginning_of_what_it_was_and_each_end_is_learned_whole_somew
 ) -> None:
     rows = [row(str(number), turn) for number, turn in enumerate(turns * 2)]
 
-    cut = stop_at_known_ends(rows, whole)
+    cut = stop_at_known_ends(rows, programs=whole, answers=0)
 
     assert [one.name for one in cut] == [one.name for one in rows]
     for before, after in zip(rows, cut, strict=True):

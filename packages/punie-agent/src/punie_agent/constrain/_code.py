@@ -44,6 +44,7 @@ class CodeCursor(Branching):
     Attributes:
         strays: how often its literals said words that nobody had said; see `Copying.strays`.
         misfits: how often they departed from what was shown or named; see `Copying.misfits`.
+        breaks: how often a text that they quote went wrong in the middle; see `Copying.breaks`.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class CodeCursor(Branching):
         "_texts",
         "_word",
         "_words",
+        "breaks",
         "misfits",
         "strays",
     )
@@ -92,7 +94,7 @@ class CodeCursor(Branching):
         self._blank = True  # nothing but space on this line so far
         self._indent = 0
         self._margin: int | None = None  # the first line's indentation
-        self.strays = self.misfits = 0
+        self.strays = self.misfits = self.breaks = 0
 
     @property
     def at_line_start(self) -> bool:
@@ -389,10 +391,11 @@ class CodeCursor(Branching):
             self._literal.copying = Copying(self._rules.told, quotes=quotes)
 
     def _in_literal(self, char: str, literal: Literal) -> bool:
-        strays, misfits = literal.strays, literal.misfits
+        strays, misfits, breaks = literal.strays, literal.misfits, literal.breaks
         step = literal.step(char)
         self.strays += literal.strays - strays
         self.misfits += literal.misfits - misfits
+        self.breaks += literal.breaks - breaks
         self._last = char
         if step is Step.TAKEN or step is Step.WRONG:
             return step is Step.TAKEN

@@ -20,6 +20,8 @@ _CLASS = re.compile(r"^class (\w+)\b[^\n]*:\n((?:[ \t]+[^\n]*(?:\n|\Z)|\n)+)", r
 _MEMBER = re.compile(r"^    (?:(?:async )?def )?(\w+)(?=[:(])", re.MULTILINE)
 _NAME_AT_END = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\Z")
 _LONGEST_KEPT = 2000
+_SURELY_QUOTED = 12
+"""Characters of a shown text after which it is no chance that they stand there."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,19 @@ class Copying(Branching):
     Attributes:
         strays: characters of words that nobody said, and ends of words that are longer.
         misfits: characters of a quoted text that was not shown, of an attribute that a shown class lacks.
+        breaks: quoted texts that went wrong in the middle: what was shown would go on otherwise.
     """
 
-    __slots__ = ("_attributes", "_fragment", "_quotes", "_text", "_told", "misfits", "strays")
+    __slots__ = (
+        "_attributes",
+        "_fragment",
+        "_quotes",
+        "_text",
+        "_told",
+        "breaks",
+        "misfits",
+        "strays",
+    )
 
     def __init__(self, told: Told, *, quotes: bool = False) -> None:
         self._told = told
@@ -87,8 +99,7 @@ class Copying(Branching):
         self._text = ""
         self._fragment = ""  # of a word
         self._attributes: Words | None = None  # what it may be, after `name.`
-        self.strays = 0
-        self.misfits = 0
+        self.strays = self.misfits = self.breaks = 0
 
     def take(self, char: str) -> None:
         """One more character of the literal, a backslash for an escape sequence."""
@@ -99,7 +110,7 @@ class Copying(Branching):
         if len(self._text) < _LONGEST_KEPT:
             self._text += char
         if self._quotes:
-            self.misfits += not self._told.shows(self._text)
+            self._quote()
         elif char.isalnum() or char >= "\x80" or (char == "_" and self._attributes is not None):
             self._fragment += char
             if self._attributes is not None:
@@ -109,6 +120,13 @@ class Copying(Branching):
         else:
             self.end()
             self._attributes = self._members() if char == "." else None
+
+    def _quote(self) -> None:
+        """Compare a text that is quoted so far with what was shown."""
+        if not self._told.shows(self._text):
+            self.misfits += 1
+            before = self._text[:-1]
+            self.breaks += len(before) >= _SURELY_QUOTED and self._told.shows(before)
 
     def end(self) -> None:
         """The literal's end, or that of a word in it."""

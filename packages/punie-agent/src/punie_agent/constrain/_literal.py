@@ -89,6 +89,11 @@ class Literal(Branching):
         """How often it departed from what was shown or named; see `Copying.misfits`."""
         return self._renamed if self.copying is None else self.copying.misfits
 
+    @property
+    def breaks(self) -> int:
+        """How often a text that it quotes went wrong in the middle; see `Copying.breaks`."""
+        return 0 if self.copying is None else self.copying.breaks
+
     def step(self, char: str) -> Step:
         """Take one character."""
         if self.words is not None:

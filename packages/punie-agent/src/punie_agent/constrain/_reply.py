@@ -56,6 +56,11 @@ class ReplyCursor(Branching):
         return 0 if self._code is None else self._code.misfits
 
     @property
+    def breaks(self) -> int:
+        """How often a text that they quote went wrong in the middle."""
+        return 0 if self._code is None else self._code.breaks
+
+    @property
     def may_end(self) -> bool:
         """True when a reply may end here: not within a literal, a bracket or a fence."""
         if self._code is None:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["TokenFilter", "TokenTexts", "logits_processor"]
 
 _ASKED_FIRST = 48
-NEARLY, FAR = 20.0, 1000.0
+NEARLY, FAR, BROKEN = 20.0, 1000.0, 1e6
 """A token so many times as likely as another is still exchanged for it, where only that one copies: words
-that nobody said, and departures from what was shown."""
+that nobody said, departures from what was shown, and those in the middle of a text that was quoted so far."""
 
 
 class TokenTexts:
@@ -113,6 +113,8 @@ class TokenFilter:
         here, ahead = self._cursor, self._tried.get(token)
         if here is None or ahead is None:
             return 1.0
+        if ahead.breaks > here.breaks:
+            return BROKEN
         if ahead.misfits > here.misfits:
             return FAR
         return NEARLY if ahead.strays > here.strays else 1.0

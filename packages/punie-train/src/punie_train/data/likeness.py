@@ -97,6 +97,7 @@ def suite_prompts(suites: Iterable[Path]) -> list[str]:
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise DataError(f"{suite}: cannot be read as a suite: {error}.") from None
         prompts += [query["prompt"] for query in table.get("queries", [])]
+        prompts += table.get("prompts", {}).values()  # of a suite that rewords another
     return prompts
 
 

@@ -19,7 +19,7 @@ from punie_train.evaluation.calls import describe
 from punie_train.evaluation.flags import chosen_tool, expected_tool, red_flags
 from punie_train.evaluation.scores import CheckScore, QueryScore, RunRecord, SuiteScore, suite_score
 from punie_train.evaluation.scoring import Check, passed, score
-from punie_train.evaluation.suite import Query, Suite, load_suite
+from punie_train.evaluation.suite import Query, Suite, load_suite, suite_files
 from punie_train.evaluation.turn import Turn
 
 if TYPE_CHECKING:
@@ -57,10 +57,11 @@ class LoadedSuite:
     judge: AnswerJudge | None
 
     def digest(self) -> str:
-        """Return the SHA-256 of the suite's file, and that of its concept bank after a plus sign."""
-        digest = digest_file(self.path)
-        bank = self.suite.concepts
-        return digest if bank is None else f"{digest}+{digest_file(self.path.parent / bank)}"
+        """Return the SHA-256 of the suite's file, and after plus signs those of the files it names."""
+        files = suite_files(self.path)
+        if self.suite.concepts is not None:
+            files.append(self.path.parent / self.suite.concepts)
+        return "+".join(map(digest_file, files))
 
 
 def open_suite(path: Path) -> LoadedSuite:

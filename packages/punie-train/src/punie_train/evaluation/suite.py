@@ -163,6 +163,11 @@ class Suite(_Strict):
     concepts: str | None = Field(
         None, description="file of the concept bank, relative to the suite's own folder"
     )
+    rewords: str | None = Field(
+        None,
+        description="file of another suite, beside this one, whose queries are asked in other words: "
+        "all but their prompts is taken from there, and `[prompts]` has a prompt by id",
+    )
     prelude: str = Field("", description="put before every truth program of the suite")
     categories: list[Category] = Field(min_length=1)
     queries: list[Query] = Field(min_length=1)
@@ -200,11 +205,10 @@ def load_suite(path: Path) -> Suite:
         EvaluationError: the file is missing, is not TOML or breaks the format; the message names each key.
     """
     try:
-        with path.open("rb") as handle:
-            return Suite.model_validate(expand_kinds(tomllib.load(handle)))
-    except FileNotFoundError:
+        return Suite.model_validate(expand_kinds(_read(path)))
+    except FileNotFoundError as error:
         raise EvaluationError(
-            f"{path}: there is no such suite; give the path of a TOML file."
+            f"{error.filename}: there is no such suite; give the path of a TOML file."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EvaluationError(f"{path}: not valid TOML ({error}).") from None
@@ -212,6 +216,33 @@ def load_suite(path: Path) -> Suite:
         raise EvaluationError(explain(path, error)) from None
     except ValueError as error:
         raise EvaluationError(f"{path}: {error}.") from None
+
+
+def suite_files(path: Path) -> list[Path]:
+    """Return the files that say what a suite asks: its own, and that of the suite it rewords.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not TOML.
+    """
+    data = tomllib.loads(path.read_bytes().decode())
+    return [path, path.parent / str(data["rewords"])] if "rewords" in data else [path]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A suite's data, with what it takes from the suite that it rewords."""
+    data, *others = [tomllib.loads(file.read_bytes().decode()) for file in suite_files(path)]
+    if not others:
+        return data
+    base = others[0]
+    prompts = data.pop("prompts", {})
+    if not isinstance(prompts, dict):
+        raise ValueError("`prompts` is a table of prompts by id")  # noqa: TRY004 - a fault of the file
+    known = {query.get("id"): query for query in base.get("queries", [])}
+    if unknown := sorted(set(prompts) - set(known)):
+        raise ValueError(f"{data['rewords']} has no query {', '.join(unknown)}")
+    queries = [known[name] | {"prompt": prompt} for name, prompt in prompts.items()]
+    return base | data | {"queries": queries}
 
 
 def expand_kinds(data: dict[str, Any]) -> dict[str, Any]:

@@ -33,12 +33,14 @@ class Row:
         tokens: ids of the whole conversation.
         supervised: positions of the tokens to be learned, ascending; position 0 is never one.
         weights: what each of these counts in the mean; one where nothing is said.
+        acts: whether its last turn is a program; an answer in prose otherwise.
     """
 
     name: str
     tokens: tuple[int, ...]
     supervised: tuple[int, ...]
     weights: tuple[float, ...] = ()
+    acts: bool = False
 
     def __post_init__(self) -> None:
         """Let each supervised token count once where nothing else is said."""
@@ -122,7 +124,8 @@ def make_row(
     if len(tokens) > max_tokens:
         raise DataError(f"{where}: {len(tokens)} tokens, more than max_tokens = {max_tokens}.")
     name = str(record.get("id", where))
-    return Row(name, tuple(tokens), tuple(supervised), tuple(weights))
+    acts = CODE in messages[-1]["content"]
+    return Row(name, tuple(tokens), tuple(supervised), tuple(weights), acts)
 
 
 def _render(tokenizer: Any, messages: Sequence[Any], *, prompt: bool) -> str:
