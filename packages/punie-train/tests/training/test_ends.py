@@ -24,7 +24,7 @@ def test_after_enough_whole_rows_one_stops_once_its_end_is_told_from_every_other
     rows = [row(f"first-{path}", [path, *first_error]) for path in range(300, 303)]
     rows += [row(f"all-{path}", [path, *all_errors]) for path in range(400, 403)]
 
-    cut = stop_at_known_ends(rows, programs=2, answers=0)
+    cut = stop_at_known_ends(rows, whole=2)
 
     told = 7 + MARGIN  # six tokens are shared, the seventh tells
     assert cut == [
@@ -40,19 +40,13 @@ def test_after_enough_whole_rows_one_stops_once_its_end_is_told_from_every_other
 def test_an_end_that_few_rows_share_stays() -> None:
     rows = [row(str(path), [path, *range(100, 140)]) for path in range(300, 303)]
 
-    assert stop_at_known_ends(rows, programs=3, answers=1) == rows
+    assert stop_at_known_ends(rows, whole=3) == rows
 
 
-def test_answers_in_prose_have_a_limit_of_their_own_and_none_leaves_them_whole() -> None:
-    answers = [replace(row(str(path), [*range(100, 140)]), acts=False) for path in range(4)]
+def test_answers_in_prose_stay_whole() -> None:
+    answers = [replace(row(str(number), [*range(100, 140)]), acts=False) for number in range(4)]
 
-    assert stop_at_known_ends(answers, programs=1, answers=0) == answers
-    assert [len(one.supervised) for one in stop_at_known_ends(answers, programs=0, answers=3)] == [
-        40,
-        40,
-        40,
-        16,
-    ]
+    assert stop_at_known_ends(answers, whole=1) == answers
 
 
 def test_only_the_last_turn_is_cut() -> None:
@@ -61,7 +55,7 @@ def test_only_the_last_turn_is_cut() -> None:
     both = (*range(2, 32), *range(34, 74))
     rows = [Row(str(number), tokens, both, acts=True) for number in range(3)]
 
-    cut = stop_at_known_ends(rows, programs=2, answers=0)
+    cut = stop_at_known_ends(rows, whole=2)
 
     assert cut[:2] == rows[:2]
     assert cut[2].tokens == tokens[: 34 + 16]
@@ -73,7 +67,7 @@ def test_what_a_cut_would_hardly_spare_is_left() -> None:
 
     rows = [row(str(number), turn) for number in range(4)]
 
-    assert stop_at_known_ends(rows, programs=1, answers=1) == rows
+    assert stop_at_known_ends(rows, whole=1) == rows
 
 
 @given(
@@ -85,7 +79,7 @@ def test_a_row_is_a_beginning_of_what_it_was_and_each_end_is_learned_whole_somew
 ) -> None:
     rows = [row(str(number), turn) for number, turn in enumerate(turns * 2)]
 
-    cut = stop_at_known_ends(rows, programs=whole, answers=0)
+    cut = stop_at_known_ends(rows, whole)
 
     assert [one.name for one in cut] == [one.name for one in rows]
     for before, after in zip(rows, cut, strict=True):

@@ -65,8 +65,6 @@ class TrainConfig(_Strict):
     whole_ends: int = Field(default=0, ge=0)
     """How many rows keep the end of a program that they share with others; in later ones it stops once it is
     told from all that go on otherwise, because its rest is learned from the first. 0 leaves all whole."""
-    whole_answers: int = Field(default=0, ge=0)
-    """The same for answers in prose."""
     max_tokens: int = Field(default=2048, ge=16)
     """Rows with more tokens than this are refused."""
     seed: int = 23

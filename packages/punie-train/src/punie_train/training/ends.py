@@ -23,27 +23,26 @@ SPARED = 8
 """Tokens that a cut has to spare; the token that ends a turn is not taken from a row for less."""
 
 
-def stop_at_known_ends(rows: Sequence[Row], *, programs: int, answers: int) -> list[Row]:
-    """Return the rows, each cut where its end is known from as many rows before it.
+def stop_at_known_ends(rows: Sequence[Row], whole: int) -> list[Row]:
+    """Return the rows, each whose last turn is a program cut where its end is known from `whole` others.
 
-    An end is what a last turn shares, to its last token, with more than that many others; it is known from
-    the first place on after which no row goes on otherwise.
+    An end is what such a turn shares, to its last token, with more than `whole` others; it is known from the
+    first place on after which no row goes on otherwise. Answers in prose stay whole: where they end is hard
+    enough to learn (LOG.md: from three whole ones each, they went round in circles).
 
     Args:
         rows: in the order of the data, which decides which of them stay whole.
-        programs: how many rows keep the end of a program that they share; 0 leaves all programs whole.
-        answers: the same for answers in prose.
+        whole: how many rows keep an end that they share.
     """
-    limits = [(programs if row.acts else answers) or len(rows) for row in rows]
-    turns = [_last_turn(row) for row in rows]
-    ends = _shared_ends(turns, limits)
+    turns = [_last_turn(row) if row.acts else "" for row in rows]
+    ends = _shared_ends(turns, whole)
     kept = {end: _told_after(end, turns) for end in set(ends)}
     seen: Counter[str] = Counter()
     cut = []
-    for row, turn, end, limit in zip(rows, turns, ends, limits, strict=True):
+    for row, turn, end in zip(rows, turns, ends, strict=True):
         seen[end] += 1
         spared = len(end) - max(kept[end] + MARGIN, HEAD - (len(turn) - len(end)))
-        cut.append(_shortened(row, spared) if spared >= SPARED and seen[end] > limit else row)
+        cut.append(_shortened(row, spared) if spared >= SPARED and seen[end] > whole else row)
     return cut
 
 
@@ -55,14 +54,14 @@ def _last_turn(row: Row) -> str:
     return "".join(chr(row.tokens[place] + 0x1_0000) for place in row.supervised[start:])
 
 
-def _shared_ends(turns: Sequence[str], limits: Sequence[int]) -> list[str]:
-    """For each turn the longest end that more turns have than its limit; empty where there is none."""
+def _shared_ends(turns: Sequence[str], whole: int) -> list[str]:
+    """For each turn the longest end that more than `whole` turns have; empty where there is none."""
     counts: Counter[str] = Counter()
     for turn in turns:
         counts.update(turn[at:] for at in range(len(turn)))
     return [
-        next((turn[at:] for at in range(len(turn)) if counts[turn[at:]] > limit), "")
-        for turn, limit in zip(turns, limits, strict=True)
+        next((turn[at:] for at in range(len(turn)) if counts[turn[at:]] > whole), "")
+        for turn in turns
     ]
 
 

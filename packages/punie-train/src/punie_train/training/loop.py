@@ -75,7 +75,8 @@ def train(config: TrainConfig, *, base: Path, data: Path, out: Path, progress: P
         config.max_tokens,
         tail_weight=config.tail_weight,
     )
-    rows = stop_at_known_ends(rows, programs=config.whole_ends, answers=config.whole_answers)
+    if config.whole_ends:
+        rows = stop_at_known_ends(rows, config.whole_ends)
     valid = read_rows(data / "valid.jsonl", loaded.tokenizer, config.max_tokens)
     digest = _run_digest(config, base, data)
     with ExitStack() as stack:

@@ -37,7 +37,7 @@ def train_with_mlx_lm(
 
     Args:
         config: how; `accumulate`, `keep`, `patience`, `cache_mb`, `streams`, `tail_weight`,
-            `whole_ends`, `whole_answers` and `clip_norm` have no counterpart there and are not used.
+            `whole_ends` and `clip_norm` have no counterpart there and are not used.
         base: the base model's folder.
         data: a folder with `train.jsonl` and `valid.jsonl`.
         out: the adapter folder to make.
