@@ -33,14 +33,14 @@ def strays(code: str, rules: Rules = RULES) -> int:
     """How often a program's literals go astray."""
     cursor = ReplyCursor(rules)
     assert cursor.advance(f"```python\n{code}"), code
-    return cursor.strays + cursor.misfits
+    return cursor.departures.strays + cursor.departures.misfits
 
 
 def misfits(code: str, rules: Rules) -> int:
     """How often a program departs from what was shown."""
     cursor = ReplyCursor(rules)
     assert cursor.advance(f"```python\n{code}"), code
-    return cursor.misfits
+    return cursor.departures.misfits
 
 
 def astray_at(code: str, rules: Rules = RULES) -> str:
@@ -108,7 +108,7 @@ def test_a_text_that_is_surely_quoted_breaks_where_it_goes_on_otherwise(
 
     assert cursor.advance(f'```python\ntext = text.replace("{quoted}')
 
-    assert cursor.breaks == breaks
+    assert cursor.departures.breaks == breaks
 
 
 SHOWN = """./orders.py

@@ -11,7 +11,7 @@ import builtins
 import keyword
 
 from punie_agent.constrain._branching import Branching
-from punie_agent.constrain._copying import Copying
+from punie_agent.constrain._copying import Copying, Departures
 from punie_agent.constrain._frame import CLOSING, Frame, Kinds
 from punie_agent.constrain._literal import PREFIXES, Literal, Step
 from punie_agent.constrain._mentions import mentioned
@@ -40,17 +40,13 @@ class CodeCursor(Branching):
     Args:
         rules: what constrains it.
         seen: names that earlier programs used; their meaning is not known.
-
-    Attributes:
-        strays: how often its literals said words that nobody had said; see `Copying.strays`.
-        misfits: how often they departed from what was shown or named; see `Copying.misfits`.
-        breaks: how often a text that they quote went wrong in the middle; see `Copying.breaks`.
     """
 
     __slots__ = (
         "_attribute",
         "_blank",
         "_comment",
+        "_departed",
         "_glued",
         "_indent",
         "_kinds",
@@ -68,9 +64,6 @@ class CodeCursor(Branching):
         "_texts",
         "_word",
         "_words",
-        "breaks",
-        "misfits",
-        "strays",
     )
 
     def __init__(self, rules: Rules, seen: frozenset[str] = frozenset()) -> None:
@@ -94,7 +87,13 @@ class CodeCursor(Branching):
         self._blank = True  # nothing but space on this line so far
         self._indent = 0
         self._margin: int | None = None  # the first line's indentation
-        self.strays = self.misfits = self.breaks = 0
+        self._departed = Departures()  # the literals before this one
+
+    @property
+    def departures(self) -> Departures:
+        """Where its literals departed from what they are likely to copy."""
+        here = self._literal
+        return self._departed if here is None else self._departed.plus(here.departures)
 
     @property
     def at_line_start(self) -> bool:
@@ -391,14 +390,11 @@ class CodeCursor(Branching):
             self._literal.copying = Copying(self._rules.told, quotes=quotes)
 
     def _in_literal(self, char: str, literal: Literal) -> bool:
-        strays, misfits, breaks = literal.strays, literal.misfits, literal.breaks
         step = literal.step(char)
-        self.strays += literal.strays - strays
-        self.misfits += literal.misfits - misfits
-        self.breaks += literal.breaks - breaks
         self._last = char
         if step is Step.TAKEN or step is Step.WRONG:
             return step is Step.TAKEN
+        self._departed = self.departures
         self._literal = self._kinds = None
         if step is Step.FIELD:
             self._stack.append(Frame("f", self._scope.names, literal=literal))

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._words import Words
 
-__all__ = ["Copying", "Told", "classes_in"]
+__all__ = ["Copying", "Departures", "Told", "classes_in"]
 
 _CLASS = re.compile(r"^class (\w+)\b[^\n]*:\n((?:[ \t]+[^\n]*(?:\n|\Z)|\n)+)", re.MULTILINE)
 _MEMBER = re.compile(r"^    (?:(?:async )?def )?(\w+)(?=[:(])", re.MULTILINE)
@@ -69,28 +69,42 @@ def classes_in(texts: Iterable[str]) -> dict[str, Words]:
     return {name: Words(members) for name, members in found.items() if members}
 
 
+class Departures(NamedTuple):
+    """How often literals departed from what they are likely to copy.
+
+    Attributes:
+        strays: characters of words that nobody said, and ends of words that are longer.
+        misfits: characters of a quoted text that was not shown, of an attribute that a shown class lacks,
+            of a path that was named before.
+        breaks: quoted texts that went wrong in the middle: what was shown would go on otherwise.
+    """
+
+    strays: int = 0
+    misfits: int = 0
+    breaks: int = 0
+
+    def plus(self, other: Departures) -> Departures:
+        """These and others."""
+        return Departures(*(one + more for one, more in zip(self, other, strict=True)))
+
+
 class Copying(Branching):
     """Follows one literal and counts where it departs from what it is likely to copy.
 
     Args:
         told: what that is.
         quotes: whether it is likely to be a piece of a text that was shown, as what is replaced in one is.
-
-    Attributes:
-        strays: characters of words that nobody said, and ends of words that are longer.
-        misfits: characters of a quoted text that was not shown, of an attribute that a shown class lacks.
-        breaks: quoted texts that went wrong in the middle: what was shown would go on otherwise.
     """
 
     __slots__ = (
         "_attributes",
+        "_breaks",
         "_fragment",
+        "_misfits",
         "_quotes",
+        "_strays",
         "_text",
         "_told",
-        "breaks",
-        "misfits",
-        "strays",
     )
 
     def __init__(self, told: Told, *, quotes: bool = False) -> None:
@@ -99,7 +113,12 @@ class Copying(Branching):
         self._text = ""
         self._fragment = ""  # of a word
         self._attributes: Words | None = None  # what it may be, after `name.`
-        self.strays = self.misfits = self.breaks = 0
+        self._strays = self._misfits = self._breaks = 0
+
+    @property
+    def departures(self) -> Departures:
+        """Where it departed so far."""
+        return Departures(self._strays, self._misfits, self._breaks)
 
     def take(self, char: str) -> None:
         """One more character of the literal, a backslash for an escape sequence."""
@@ -114,9 +133,9 @@ class Copying(Branching):
         elif char.isalnum() or char >= "\x80" or (char == "_" and self._attributes is not None):
             self._fragment += char
             if self._attributes is not None:
-                self.misfits += not self._attributes.begins(self._fragment)
+                self._misfits += not self._attributes.begins(self._fragment)
             else:
-                self.strays += not self._told.words.begins(self._fragment)
+                self._strays += not self._told.words.begins(self._fragment)
         else:
             self.end()
             self._attributes = self._members() if char == "." else None
@@ -124,17 +143,17 @@ class Copying(Branching):
     def _quote(self) -> None:
         """Compare a text that is quoted so far with what was shown."""
         if not self._told.shows(self._text):
-            self.misfits += 1
+            self._misfits += 1
             before = self._text[:-1]
-            self.breaks += len(before) >= _SURELY_QUOTED and self._told.shows(before)
+            self._breaks += len(before) >= _SURELY_QUOTED and self._told.shows(before)
 
     def end(self) -> None:
         """The literal's end, or that of a word in it."""
         if self._fragment and not self._quotes:
             if self._attributes is not None:
-                self.misfits += self._fragment not in self._attributes
+                self._misfits += self._fragment not in self._attributes
             else:
-                self.strays += self._fragment not in self._told.words
+                self._strays += self._fragment not in self._told.words
         self._fragment = ""
 
     def _members(self) -> Words | None:

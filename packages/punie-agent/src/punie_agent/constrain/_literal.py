@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from punie_agent.constrain._branching import Branching
-from punie_agent.constrain._copying import Copying
+from punie_agent.constrain._copying import Copying, Departures
 from punie_agent.constrain._words import Words
 
 __all__ = ["PREFIXES", "Literal", "Step"]
@@ -80,19 +80,11 @@ class Literal(Branching):
         self._renamed = 0
 
     @property
-    def strays(self) -> int:
-        """How often it said words that nobody had said; see `Copying.strays`."""
-        return 0 if self.copying is None else self.copying.strays
-
-    @property
-    def misfits(self) -> int:
-        """How often it departed from what was shown or named; see `Copying.misfits`."""
-        return self._renamed if self.copying is None else self.copying.misfits
-
-    @property
-    def breaks(self) -> int:
-        """How often a text that it quotes went wrong in the middle; see `Copying.breaks`."""
-        return 0 if self.copying is None else self.copying.breaks
+    def departures(self) -> Departures:
+        """Where it departed from what it is likely to copy."""
+        return (
+            Departures(misfits=self._renamed) if self.copying is None else self.copying.departures
+        )
 
     def step(self, char: str) -> Step:
         """Take one character."""

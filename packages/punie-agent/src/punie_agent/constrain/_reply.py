@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._code import CodeCursor
+from punie_agent.constrain._copying import Departures
 from punie_agent.constrain._rules import Rules, as_bytes
 
 __all__ = ["ReplyCursor"]
@@ -46,19 +47,9 @@ class ReplyCursor(Branching):
         return self._code is not None and self._code.in_text
 
     @property
-    def strays(self) -> int:
-        """How often the program's literals said words that nobody had said."""
-        return 0 if self._code is None else self._code.strays
-
-    @property
-    def misfits(self) -> int:
-        """How often they departed from a text, a class or paths that were shown or named."""
-        return 0 if self._code is None else self._code.misfits
-
-    @property
-    def breaks(self) -> int:
-        """How often a text that they quote went wrong in the middle."""
-        return 0 if self._code is None else self._code.breaks
+    def departures(self) -> Departures:
+        """Where the program's literals departed from what they are likely to copy."""
+        return Departures() if self._code is None else self._code.departures
 
     @property
     def may_end(self) -> bool:

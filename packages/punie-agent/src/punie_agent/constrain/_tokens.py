@@ -110,9 +110,10 @@ class TokenFilter:
 
     def doubt(self, token: int) -> float:
         """How many times as likely as one that copies an allowed token must be; 1 for no doubt."""
-        here, ahead = self._cursor, self._tried.get(token)
-        if here is None or ahead is None:
+        cursor, after = self._cursor, self._tried.get(token)
+        if cursor is None or after is None:
             return 1.0
+        here, ahead = cursor.departures, after.departures
         if ahead.breaks > here.breaks:
             return BROKEN
         if ahead.misfits > here.misfits:
