@@ -111,6 +111,15 @@ def test_a_text_that_is_surely_quoted_breaks_where_it_goes_on_otherwise(
     assert cursor.departures.breaks == breaks
 
 
+def test_what_an_edit_replaced_is_no_longer_there_for_the_next_one() -> None:
+    first = 'text = text.replace("limit = 10", "ducks = 15")\ntext = text.replace("'
+
+    assert strays(first + "fine_cents = 2") == 0
+    assert strays(first + "ducks = 15") == 0
+    assert astray_at(first + "limit = 10") == first + "l"
+    assert strays('text.replace("limit = 10", "ducks\\n15")\ntext.replace("limit = 10') == 0  # escaped
+
+
 SHOWN = """./orders.py
 class Order:
     '''What one customer wants.'''

@@ -47,6 +47,7 @@ class CodeCursor(Branching):
         "_blank",
         "_comment",
         "_departed",
+        "_edits",
         "_glued",
         "_indent",
         "_kinds",
@@ -72,6 +73,7 @@ class CodeCursor(Branching):
         self._stack: list[Frame] = []
         self._literal: Literal | None = None
         self._texts: tuple[str, ...] = ()  # the literals of this program
+        self._edits: tuple[tuple[str, str], ...] = ()  # what it replaced, and by what
         self._word = ""  # the word that is being written
         self._words: Words | frozenset[str] | None = None  # what it may be
         self._role = ""  # what it is: "name", "attribute", "argument"
@@ -386,8 +388,10 @@ class CodeCursor(Branching):
         self._literal = Literal(quote, prefix, words, selects=selects)
         if top is not None and top.named and words is not None:
             self._literal.unnamed = words.without(top.named)
-        if self._rules.told is not None and words is None and "f" not in prefix:
-            self._literal.copying = Copying(self._rules.told, quotes=quotes)
+        told = self._rules.told
+        if told is not None and words is None and "f" not in prefix:
+            told = told.after(self._edits) if quotes else told
+            self._literal.copying = Copying(told, quotes=quotes)
 
     def _in_literal(self, char: str, literal: Literal) -> bool:
         step = literal.step(char)
@@ -403,10 +407,19 @@ class CodeCursor(Branching):
         top = self._top
         if top is not None and top.paths:
             top.named |= {literal.text}
+        if top is not None and top.replaces:
+            self._note_edit(top, literal.text)
         if literal.words is None and literal.text not in self._texts:
             self._texts = (*self._texts, literal.text)
         self._take("value", '"')
         return self.step(char) if step is Step.ENDED_BEFORE else True
+
+    def _note_edit(self, top: Frame, text: str) -> None:
+        """Remember what is replaced and by what: a later edit finds the text as this one leaves it."""
+        if top.index == 0:
+            top.replaced = text
+        elif top.index == 1 and top.replaced and "\\" not in top.replaced + text:
+            self._edits = (*self._edits, (top.replaced, text))
 
 
 def _value_of(frame: Frame) -> Kinds:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from punie_agent.constrain._branching import Branching
@@ -41,6 +41,13 @@ class Told:
     def shows(self, piece: str) -> bool:
         """True when a piece stands in one of the texts."""
         return any(piece in text for text in self.texts)
+
+    def after(self, edits: Iterable[tuple[str, str]]) -> Told:
+        """The same, with what some edits replaced no longer there: pairs of old and new text."""
+        texts = self.texts
+        for old, new in edits:
+            texts = tuple(text.replace(old, new) for text in texts)
+        return replace(self, texts=texts)
 
     def to_json(self) -> dict[str, Any]:
         """Itself as plain JSON values."""

@@ -7,6 +7,7 @@ never trained in.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ class Tokenizer:
     """The tokenizer of a base model folder."""
 
     def __init__(self, folder: Path) -> None:
+        # Only tokenizers are used of it; that PyTorch is missing is no news (mlx-lm says the same).
+        os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
         from transformers import AutoTokenizer
 
         try:
