@@ -47,7 +47,6 @@ class CodeCursor(Branching):
         "_blank",
         "_comment",
         "_departed",
-        "_edits",
         "_glued",
         "_indent",
         "_kinds",
@@ -58,6 +57,7 @@ class CodeCursor(Branching):
         "_named",
         "_prefix",
         "_prev",
+        "_replaced",
         "_role",
         "_rules",
         "_scope",
@@ -73,7 +73,7 @@ class CodeCursor(Branching):
         self._stack: list[Frame] = []
         self._literal: Literal | None = None
         self._texts: tuple[str, ...] = ()  # the literals of this program
-        self._edits: tuple[tuple[str, str], ...] = ()  # what it replaced, and by what
+        self._replaced: tuple[str, ...] = ()  # texts that it replaced
         self._word = ""  # the word that is being written
         self._words: Words | frozenset[str] | None = None  # what it may be
         self._role = ""  # what it is: "name", "attribute", "argument"
@@ -390,7 +390,7 @@ class CodeCursor(Branching):
             self._literal.unnamed = words.without(top.named)
         told = self._rules.told
         if told is not None and words is None and "f" not in prefix:
-            told = told.after(self._edits) if quotes else told
+            told = told.without(self._replaced) if quotes else told
             self._literal.copying = Copying(told, quotes=quotes)
 
     def _in_literal(self, char: str, literal: Literal) -> bool:
@@ -407,19 +407,12 @@ class CodeCursor(Branching):
         top = self._top
         if top is not None and top.paths:
             top.named |= {literal.text}
-        if top is not None and top.replaces:
-            self._note_edit(top, literal.text)
+        if top is not None and top.replaces and not top.index and "\\" not in literal.text:
+            self._replaced = (*self._replaced, literal.text or "\0")
         if literal.words is None and literal.text not in self._texts:
             self._texts = (*self._texts, literal.text)
         self._take("value", '"')
         return self.step(char) if step is Step.ENDED_BEFORE else True
-
-    def _note_edit(self, top: Frame, text: str) -> None:
-        """Remember what is replaced and by what: a later edit finds the text as this one leaves it."""
-        if top.index == 0:
-            top.replaced = text
-        elif top.index == 1 and top.replaced and "\\" not in top.replaced + text:
-            self._edits = (*self._edits, (top.replaced, text))
 
 
 def _value_of(frame: Frame) -> Kinds:

@@ -20,7 +20,7 @@ _CLASS = re.compile(r"^class (\w+)\b[^\n]*:\n((?:[ \t]+[^\n]*(?:\n|\Z)|\n)+)", r
 _MEMBER = re.compile(r"^    (?:(?:async )?def )?(\w+)(?=[:(])", re.MULTILINE)
 _NAME_AT_END = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\Z")
 _LONGEST_KEPT = 2000
-_SURELY_QUOTED = 12
+_SURELY_QUOTED = 8
 """Characters of a shown text after which it is no chance that they stand there."""
 
 
@@ -42,11 +42,11 @@ class Told:
         """True when a piece stands in one of the texts."""
         return any(piece in text for text in self.texts)
 
-    def after(self, edits: Iterable[tuple[str, str]]) -> Told:
-        """The same, with what some edits replaced no longer there: pairs of old and new text."""
+    def without(self, replaced: Iterable[str]) -> Told:
+        """The same, with some texts no longer there: they have been replaced, and need that no more."""
         texts = self.texts
-        for old, new in edits:
-            texts = tuple(text.replace(old, new) for text in texts)
+        for gone in replaced:
+            texts = tuple(text.replace(gone, "\0") for text in texts)
         return replace(self, texts=texts)
 
     def to_json(self) -> dict[str, Any]:

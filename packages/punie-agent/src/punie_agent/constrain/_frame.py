@@ -34,7 +34,6 @@ class Frame(Branching):
         paths: whether the literals in it name paths (`for path in ["…"]`).
         named: the paths that it names so far.
         replaces: whether it holds the arguments of a string's `replace`.
-        replaced: the first of these.
         index: how many arguments are complete.
         keyword: the name of the current argument, when it is given by name.
         used: names of arguments given by name.
@@ -59,7 +58,6 @@ class Frame(Branching):
         "one_value",
         "paths",
         "rebinds",
-        "replaced",
         "replaces",
         "sliced",
         "starred",
@@ -91,7 +89,6 @@ class Frame(Branching):
         self.paths = paths
         self.named: frozenset[str] = frozenset()
         self.replaces = False
-        self.replaced = ""
         self.index = 0
         self.keyword: str | None = None
         self.used: frozenset[str] = frozenset()
