@@ -407,8 +407,9 @@ class CodeCursor(Branching):
         top = self._top
         if top is not None and top.paths:
             top.named |= {literal.text}
-        if top is not None and top.replaces and not top.index and "\\" not in literal.text:
-            self._replaced = (*self._replaced, literal.text or "\0")
+        replaced = top is not None and top.replaces and not top.index
+        if replaced and literal.text and "\\" not in literal.text:
+            self._replaced = (*self._replaced, literal.text)
         if literal.words is None and literal.text not in self._texts:
             self._texts = (*self._texts, literal.text)
         self._take("value", '"')

@@ -206,12 +206,6 @@ def load_suite(path: Path) -> Suite:
     """
     try:
         return Suite.model_validate(expand_kinds(_read(path)))
-    except FileNotFoundError as error:
-        raise EvaluationError(
-            f"{error.filename}: there is no such suite; give the path of a TOML file."
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"{path}: not valid TOML ({error}).") from None
     except ValidationError as error:
         raise EvaluationError(explain(path, error)) from None
     except ValueError as error:
@@ -222,23 +216,39 @@ def suite_files(path: Path) -> list[Path]:
     """Return the files that say what a suite asks: its own, and that of the suite it rewords.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not TOML.
+        EvaluationError: the file is missing or is not TOML.
     """
-    data = tomllib.loads(path.read_bytes().decode())
-    return [path, path.parent / str(data["rewords"])] if "rewords" in data else [path]
+    base = _reworded(_toml(path), path)
+    return [path] if base is None else [path, base]
+
+
+def _reworded(data: dict[str, Any], path: Path) -> Path | None:
+    return path.parent / str(data["rewords"]) if "rewords" in data else None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        raise EvaluationError(
+            f"{path}: there is no such suite; give the path of a TOML file."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise EvaluationError(f"{path}: not valid TOML ({error}).") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
     """A suite's data, with what it takes from the suite that it rewords."""
-    data, *others = [tomllib.loads(file.read_bytes().decode()) for file in suite_files(path)]
-    if not others:
+    data = _toml(path)
+    other = _reworded(data, path)
+    if other is None:
         return data
-    base = others[0]
+    base = _toml(other)
     prompts = data.pop("prompts", {})
     if not isinstance(prompts, dict):
         raise ValueError("`prompts` is a table of prompts by id")  # noqa: TRY004 - a fault of the file
-    known = {query.get("id"): query for query in base.get("queries", [])}
+    asked = [query for query in base.get("queries", []) if isinstance(query, dict)]
+    known = {query.get("id"): query for query in asked}
     if unknown := sorted(set(prompts) - set(known)):
         raise ValueError(f"{data['rewords']} has no query {', '.join(unknown)}")
     queries = [known[name] | {"prompt": prompt} for name, prompt in prompts.items()]

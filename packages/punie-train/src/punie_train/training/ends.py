@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from os.path import commonprefix
 
 from punie_train.training.rows import HEAD, Row
 
@@ -55,14 +56,20 @@ def _last_turn(row: Row) -> str:
 
 
 def _shared_ends(turns: Sequence[str], whole: int) -> list[str]:
-    """For each turn the longest end that more than `whole` turns have; empty where there is none."""
-    counts: Counter[str] = Counter()
-    for turn in turns:
-        counts.update(turn[at:] for at in range(len(turn)))
-    return [
-        next((turn[at:] for at in range(len(turn)) if counts[turn[at:]] > whole), "")
-        for turn in turns
-    ]
+    """For each turn the longest end that more than `whole` turns have; empty where there is none.
+
+    Sorted from their ends, turns that share one stand side by side, and neighbours share what the first and
+    the last of them do.
+    """
+    backward = sorted((turn[::-1], number) for number, turn in enumerate(turns))
+    longest = [0] * len(turns)
+    for at in range(len(turns) - whole):
+        group = backward[at : at + whole + 1]
+        ends = [group[0][0], group[-1][0]]
+        shared = len(commonprefix(ends))  # noqa: RUF071 - characters are meant
+        for _, number in group:
+            longest[number] = max(longest[number], shared)
+    return [turn[len(turn) - length :] for turn, length in zip(turns, longest, strict=True)]
 
 
 def _told_after(end: str, turns: Sequence[str]) -> int:

@@ -94,7 +94,7 @@ def make_row(
     tokens: list[int] = []
     supervised: list[int] = []
     weights: list[float] = []
-    done = ""
+    done, acts = "", False
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
@@ -110,7 +110,8 @@ def make_row(
         tokens += tokenizer.encode(before[len(done) :], add_special_tokens=False)
         learned = tokenizer.encode(turn, add_special_tokens=False)
         supervised += range(len(tokens), len(tokens) + len(learned))
-        tail = 1.0 if CODE in message["content"] else tail_weight
+        acts = CODE in message["content"]
+        tail = 1.0 if acts else tail_weight
         weights += [1.0 if place < HEAD else tail for place in range(len(learned))]
         tokens += learned
         done = after[: len(after) - len(rest)]
@@ -124,7 +125,6 @@ def make_row(
     if len(tokens) > max_tokens:
         raise DataError(f"{where}: {len(tokens)} tokens, more than max_tokens = {max_tokens}.")
     name = str(record.get("id", where))
-    acts = CODE in messages[-1]["content"]
     return Row(name, tuple(tokens), tuple(supervised), tuple(weights), acts)
 
 
