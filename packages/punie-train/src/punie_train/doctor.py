@@ -27,7 +27,7 @@ class Diagnosis:
         device: the device MLX computes on.
         blas: name of the BLAS in use, with why.
         gflops: float32 matrix products, 10⁹ operations a second, best of several.
-        half: whether training on the CPU takes its products in float16, each in less than half the time.
+        precision: what training on the CPU takes its products in, because they are fastest in that here.
         cores: processor cores this process may use.
         memory_bytes: physical memory.
         free_disk_bytes: space left in the current folder.
@@ -40,7 +40,7 @@ class Diagnosis:
     device: str
     blas: str
     gflops: float
-    half: bool
+    precision: str
     cores: int
     memory_bytes: int
     free_disk_bytes: int
@@ -50,7 +50,7 @@ class Diagnosis:
     def lines(self) -> list[str]:
         """Return the diagnosis as lines for people."""
         memory, disk = self.memory_bytes / 2**30, self.free_disk_bytes / 2**30
-        half = "; training multiplies in float16 (AVX512-FP16)" if self.half else ""
+        half = "" if self.precision == "float32" else f"; training multiplies in {self.precision}"
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         return [
             f"machine   {self.machine}, {self.cores} cores, {memory:.0f} GiB memory, {disk:.0f} GiB free",
@@ -66,7 +66,7 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Measure this machine; takes about a second."""
     from punie_train.mlx import BLAS, ON_CPU, mx
-    from punie_train.training.cpu.products import half_is_fast
+    from punie_train.training.cpu.products import fastest
 
     gflops = measure_gflops()
     advice = []
@@ -80,7 +80,7 @@ def diagnose() -> Diagnosis:
         device=str(mx.default_device()),
         blas=f"{BLAS.name} ({BLAS.path or BLAS.note})",
         gflops=gflops,
-        half=ON_CPU and half_is_fast(),
+        precision=fastest() if ON_CPU else "float32",
         cores=usable_cores(),
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         free_disk_bytes=shutil.disk_usage(".").free,

@@ -23,7 +23,7 @@ from punie_train.training.adapters import make_trainable
 from punie_train.training.cpu.coverage import obstacle
 from punie_train.training.cpu.engine import CpuEngine
 from punie_train.training.cpu.packing import TOKENS, in_packs, share
-from punie_train.training.cpu.products import available
+from punie_train.training.cpu.products import available, has_bfloat16
 from punie_train.training.distributed import Ranks
 from punie_train.training.engine import Job
 from punie_train.training.rows import Row
@@ -115,13 +115,23 @@ def test_a_training_of_either_engine_ends_at_the_same_weights(
         assert number(mx.mean(mx.abs(value - weights["mlx"][name]))) < 2e-5, name
 
 
+HALVES = [
+    "float16",
+    pytest.param(
+        "bfloat16",
+        marks=pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with AVX512-BF16"),
+    ),
+]
+
+
+@pytest.mark.parametrize("half", HALVES)
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_products_in_float16_give_almost_the_same_loss_and_gradient(
-    method: str, tiny_llama: Path
+def test_products_in_a_half_format_give_almost_the_same_loss_and_gradient(
+    method: str, half: str, tiny_llama: Path
 ) -> None:
     rows = make_rows(3, 9, [7, 3, 31, 2, 12])
     found = {}
-    for precision in ("float32", "float16"):
+    for precision in ("float32", half):
         job = make_job(tiny_llama, rows, 9, method=method, precision=precision)
         mx.random.seed(1)
         engine = CpuEngine(job)
@@ -134,7 +144,7 @@ def test_products_in_float16_give_almost_the_same_loss_and_gradient(
         found[engine.name] = (loss, gradient.copy())
         engine.close()
 
-    assert list(found) == ["cpu", "cpu, float16 products"]
+    assert list(found) == ["cpu", f"cpu, {half} products"]
     (loss, gradient), (loss_half, gradient_half) = found.values()
     assert loss_half == pytest.approx(loss, rel=2e-3)
     assert loss_half != loss
@@ -143,11 +153,12 @@ def test_products_in_float16_give_almost_the_same_loss_and_gradient(
     assert np.linalg.norm(gradient_half) == pytest.approx(np.linalg.norm(gradient), rel=0.01)
 
 
-def test_a_training_with_products_in_float16_learns_as_well(
-    tiny_llama: Path, records: Path, tmp_path: Path, progress: Progress
+@pytest.mark.parametrize("half", HALVES)
+def test_a_training_with_products_in_a_half_format_learns_as_well(
+    half: str, tiny_llama: Path, records: Path, tmp_path: Path, progress: Progress
 ) -> None:
     losses = {}
-    for precision in ("float32", "float16"):
+    for precision in ("float32", half):
         config = TrainConfig.model_validate(
             {"method": "full", "num_layers": 2, "iterations": 12, "precision": precision}
         )
@@ -156,8 +167,8 @@ def test_a_training_with_products_in_float16_learns_as_well(
         summary = json.loads((out / "training.json").read_text())
         losses[summary["engine"]] = summary["validation_loss"]
 
-    assert list(losses) == ["cpu", "cpu, float16 products"]
-    assert losses["cpu, float16 products"] == pytest.approx(losses["cpu"], rel=0.01)
+    assert list(losses) == ["cpu", f"cpu, {half} products"]
+    assert losses[f"cpu, {half} products"] == pytest.approx(losses["cpu"], rel=0.01)
 
 
 def test_the_engine_is_chosen_by_what_it_covers(tiny_llama: Path, tiny_moe: Path) -> None:

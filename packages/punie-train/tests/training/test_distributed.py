@@ -11,7 +11,7 @@ from punie_train.errors import TrainingError
 from punie_train.mlx import load_arrays, mx, number
 from punie_train.progress import Progress
 from punie_train.training import TrainConfig, train
-from punie_train.training.cpu.products import available
+from punie_train.training.cpu.products import available, has_bfloat16
 
 CONFIG = TrainConfig(
     iterations=4, num_layers=2, batch_size=4, evaluate_every=2, keep="last", streams=1
@@ -23,18 +23,24 @@ CONFIG = TrainConfig(
     [
         ("mlx", "auto", 1e-4),
         ("auto", "float32", 1e-4),
-        # Rows lie in other packs, so sums in float16 are rounded in another order.
+        # Rows lie in other packs, so sums in half formats are rounded in another order.
         pytest.param(
             "auto",
             "float16",
             1e-3,
             marks=pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)"),
         ),
+        pytest.param(
+            "auto",
+            "bfloat16",
+            2e-3,
+            marks=pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with AVX512-BF16"),
+        ),
     ],
 )
 def test_two_ranks_train_the_weights_of_one_process(
     engine: Literal["mlx", "auto"],
-    precision: Literal["auto", "float32", "float16"],
+    precision: Literal["auto", "float32", "float16", "bfloat16"],
     tolerance: float,
     tiny_llama: Path,
     records: Path,

@@ -14,7 +14,7 @@ import pytest
 from punie_train.mlx import load_arrays, mx
 from punie_train.progress import Progress
 from punie_train.training import TrainConfig, train
-from punie_train.training.cpu.products import available
+from punie_train.training.cpu.products import available, has_bfloat16
 
 CONFIG = {
     "iterations": 8,
@@ -58,6 +58,11 @@ train(TrainConfig(**json.loads(config)), base=Path(base), data=Path(data), out=P
             "full",
             "float16",
             marks=pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)"),
+        ),
+        pytest.param(
+            "full",
+            "bfloat16",
+            marks=pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with AVX512-BF16"),
         ),
     ],
 )

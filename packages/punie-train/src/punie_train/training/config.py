@@ -84,8 +84,9 @@ class TrainConfig(_Strict):
     """Parallel computations on CPU; 0 takes one for each core, at most four."""
     engine: Literal["auto", "cpu", "mlx"] = "auto"
     """What computes: `cpu` for Llama-like models on x86, `mlx` for everything else; `auto` chooses."""
-    precision: Literal["auto", "float32", "float16"] = "auto"
-    """What the `cpu` engine multiplies in; all else is float32. `auto` takes float16 where the CPU has it."""
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """What the `cpu` engine multiplies in; sums over tokens and steps are float32. `auto` takes what the CPU
+    multiplies fastest: float16 (AVX512-FP16), bfloat16 (AVX512-BF16) or float32."""
     track: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Also send the metrics to these (extras of the package)."""
 

@@ -201,7 +201,7 @@ class _Training:
         if not math.isfinite(mean):
             raise TrainingError(
                 f"the loss became {mean} at step {step}; lower learning_rate, set clip_norm "
-                'or, where products were in float16, precision = "float32".'
+                'or, where products were in a half format, precision = "float32".'
             )
         seconds = time.monotonic() - started
         tokens = sum(self.lengths[row] for row in batch)

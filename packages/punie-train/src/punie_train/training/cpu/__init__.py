@@ -7,6 +7,6 @@ Numba, one pass over memory each; rows are packed one after the other, so nothin
 its own rows of a batch.
 
 Covered: dense decoders of mlx-lm's `llama` type with plain rotary positions and no biases; all weights or
-low-rank adapters of the last layers, with products in float32 or float16. Everything else is trained by MLX
-(`punie_train.training.mlx_engine`), which also is what the gradients here are tested against.
+low-rank adapters of the last layers, with products in float32, float16 or bfloat16. Everything else is
+trained by MLX (`punie_train.training.mlx_engine`), which also is what the gradients here are tested against.
 """

@@ -51,7 +51,7 @@ class AdamW:
         Args:
             parameters: flat, changed in place.
             gradient: like the parameters; zero afterwards.
-            half: the parameters in float16, if they are wanted; changed too.
+            half: the parameters in a half format, if they are wanted; changed too.
             factor: what the gradient is multiplied by first.
             rate: the learning rate.
             executor: runs `parts` calls at once.

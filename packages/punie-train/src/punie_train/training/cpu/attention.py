@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from punie_train.training.cpu.elementwise import add, convert
+from punie_train.training.cpu.elementwise import add, add_product, convert
 from punie_train.training.cpu.heads import Rotation, join, soften, soften_backward, split
 from punie_train.training.cpu.products import Workspace, multiply
 
@@ -188,8 +188,8 @@ class Attention:
             space.back(back)
         if state.tokens:
             multiply(far, state.keys, self._of(queries, everywhere), add=True)
-            self._add_product(far, self._of(self._queries, everywhere), to_state.keys, space)
-            self._add_product(self._far, self._of(mixed, everywhere), to_state.values, space)
+            add_product(far, self._of(self._queries, everywhere), to_state.keys, space)
+            add_product(self._far, self._of(mixed, everywhere), to_state.values, space)
         if also is not None:
             add(also.keys, keys)
             add(also.values, values)
@@ -210,12 +210,3 @@ class Attention:
         self._rotation.turn_back(keys, self._rows.positions)
         join(keys, leaving, self._heads.query_width)
         join(values, leaving, self._heads.query_width + self._heads.key_width)
-
-    @staticmethod
-    def _add_product(a: np.ndarray, b: np.ndarray, out: np.ndarray, space: Workspace) -> None:
-        """Add the products of transposed matrices, whose sums are over all tokens, to float32 numbers."""
-        mark = space.mark()
-        product = space.take(*out.shape)
-        multiply(a, b, product, transpose_a=True)
-        add(product, out)
-        space.back(mark)

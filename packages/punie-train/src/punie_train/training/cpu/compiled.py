@@ -1,11 +1,12 @@
-"""Functions that Numba compiles, on numbers that are stored in float32 or in float16.
+"""Functions that Numba compiles, on numbers that are stored in float32, float16 or bfloat16.
 
 What lies between matrix products is one pass over memory in such a function, and leaves Python's lock alone;
 NumPy needs a pass for every operation, and converts float16 one number at a time. A function is compiled when
 it is first called with arrays of certain types, and its machine code is kept on disk.
 
-Compilers for CPUs know float16 only as something to store: functions see its bits (uint16), load them with
-`single`, compute in float32, and store with `stored`. Callers pass arrays through `bits`.
+Compilers for CPUs know both half formats only as something to store: functions see their bits (uint16 for
+float16, int16 for bfloat16), load them with `single`, compute in float32, and store with `stored`. Callers
+pass arrays through `bits`. NumPy has no bfloat16: arrays of it are arrays of its bits, of type `BFLOAT16`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,27 @@ compiled: Any = numba.njit(
 )
 
 
+BFLOAT16: np.dtype = np.dtype(np.int16)
+"""How arrays of bfloat16 are typed: the upper half of a float32's bits, as int16."""
+
+
+class BFloat(ir.Type):
+    """LLVM's type of a bfloat16, which llvmlite lacks."""
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BFloat)
+
+    def __hash__(self) -> int:
+        return hash(BFloat)
+
+
+_HALVES: dict[Any, ir.Type] = {types.uint16: ir.HalfType(), types.int16: BFloat()}
+_STORED = (types.float32, *_HALVES)
+
+
 def bits(array: np.ndarray) -> np.ndarray:
     """Return an array as compiled functions take it."""
     return array.view(np.uint16) if array.dtype == np.float16 else array
@@ -33,13 +55,13 @@ def bits(array: np.ndarray) -> np.ndarray:
 @intrinsic
 def single(_context: Any, number: Any) -> Any:
     """Return a stored number as float32."""
-    if number not in (types.uint16, types.float32):
+    if number not in _STORED:
         return None
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if signature.args[0] == types.float32:
             return arguments[0]
-        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+        return builder.fpext(builder.bitcast(arguments[0], _HALVES[number]), ir.FloatType())
 
     return types.float32(number), generate
 
@@ -47,13 +69,13 @@ def single(_context: Any, number: Any) -> Any:
 @intrinsic
 def stored(_context: Any, number: Any, like: Any) -> Any:
     """Return a float32 as it is stored where `like` comes from."""
-    if number != types.float32 or like not in (types.uint16, types.float32):
+    if number != types.float32 or like not in _STORED:
         return None
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if signature.args[1] == types.float32:
             return arguments[0]
-        return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
+        return builder.bitcast(builder.fptrunc(arguments[0], _HALVES[like]), ir.IntType(16))
 
     return like(number, like), generate
 

@@ -1,6 +1,6 @@
 """What is computed for each number or token between products: sums, conversions, normalisation, gates.
 
-Arrays are contiguous and float32 or float16, in any mixture; sums are in float32.
+Arrays are contiguous and float32 or a half format, in any mixture; sums are in float32.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from punie_train.training.cpu.compiled import bits, compiled, copy, exp, single, stored
+from punie_train.training.cpu.products import Workspace, multiply
 
 # --- sums and conversions ---------------------------------------------------------------------------------
 
@@ -34,6 +35,24 @@ def convert(x: np.ndarray, out: np.ndarray) -> np.ndarray:
 def add(x: np.ndarray, out: np.ndarray, scale: float = 1.0) -> None:
     """Add `scale` · x to `out`."""
     _add(bits(x).reshape(-1), np.float32(scale), bits(out).reshape(-1))
+
+
+def add_product(
+    a: np.ndarray, b: np.ndarray, out: np.ndarray, space: Workspace, scale: float = 1.0
+) -> None:
+    """Add `scale` · aᵀ · b, whose sums are over all tokens, to float32 numbers; stacks are allowed.
+
+    A product of float16 is made on its own first, since MKL adds none to float32.
+    """
+    if a.dtype != np.float16:
+        assert scale == 1.0
+        multiply(a, b, out, transpose_a=True, add=True)
+        return
+    mark = space.mark()
+    product = space.take(*out.shape)
+    multiply(a, b, product, transpose_a=True)
+    add(product, out, scale)
+    space.back(mark)
 
 
 def add_columns(x: np.ndarray, out: np.ndarray, first: int) -> None:

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from punie_train.doctor import usable_cores
+from punie_train.errors import TrainingError
 from punie_train.mlx import flat, mx
 from punie_train.progress import Progress
 from punie_train.training.activations import Store
 from punie_train.training.cpu.adamw import AdamW, add_and_square
 from punie_train.training.cpu.attention import Heads, Rows, State
+from punie_train.training.cpu.compiled import BFLOAT16
 from punie_train.training.cpu.elementwise import convert, normalise, normalise_backward
 from punie_train.training.cpu.heads import Rotation
 from punie_train.training.cpu.layer import Layer, Projection
@@ -30,8 +32,10 @@ from punie_train.training.cpu.loss import loss_and_gradient
 from punie_train.training.cpu.packing import Pack, in_packs, pack, share
 from punie_train.training.cpu.parameters import Parameters
 from punie_train.training.cpu.products import (
+    Precision,
     Workspace,
-    half_is_fast,
+    fastest,
+    has_bfloat16,
     use_threads,
 )
 from punie_train.training.cpu.shared import SharedTokens
@@ -41,6 +45,11 @@ from punie_train.training.loss import output_weight
 
 SEEN = 1900
 """So many tokens seen make attention as dear as a layer's products (SmolLM2-135M, two cores)."""
+_DTYPES: dict[Precision, np.dtype] = {
+    "float32": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+    "bfloat16": BFLOAT16,
+}
 MOST_CORES = 8
 """Each core has a gradient of its own, as large as what is trained."""
 
@@ -68,10 +77,14 @@ class CpuEngine:
 
     def __init__(self, job: Job) -> None:
         self._job, self._config = job, job.config
-        in_half = (
-            half_is_fast() if job.config.precision == "auto" else job.config.precision == "float16"
-        )
-        self.name = "cpu, float16 products" if in_half else "cpu"
+        precision = fastest() if job.config.precision == "auto" else job.config.precision
+        if precision == "bfloat16" and not has_bfloat16():
+            raise TrainingError(
+                'precision = "bfloat16": this CPU has no AVX512-BF16 to multiply it with; '
+                'take "auto", which chooses what is fastest here'
+            )
+        in_half = precision != "float32"
+        self.name = f"cpu, {precision} products" if in_half else "cpu"
         self._model, args = job.loaded.model, job.loaded.model.args
         cores = max(usable_cores() // local_ranks(), 1)
         self._cores = job.config.streams or min(cores, MOST_CORES)
@@ -83,8 +96,8 @@ class CpuEngine:
         size = args.head_dim or args.hidden_size // args.num_attention_heads
         self._heads = Heads(args.num_attention_heads, args.num_key_value_heads, size)
         self._rotation = Rotation(size, args.rope_theta, max(len(row.tokens) for row in job.rows))
-        self._dtype = np.dtype(np.float16 if in_half else np.float32)
-        self._half = np.empty(self.parameters.size, np.float16) if in_half else None
+        self._dtype = _DTYPES[precision]
+        self._half = np.empty(self.parameters.size, self._dtype) if in_half else None
         self._take_half()
         self._first = len(self._model.layers) - job.layers
         self._trained = [
@@ -98,7 +111,7 @@ class CpuEngine:
         self._space = Workspace(self._dtype)
         self._optimizer = AdamW(self.parameters.size, job.config.weight_decay)
         weight = np.asarray(output_weight(self._model).astype(mx.float32))
-        self._output = Projection(weight).in_half() if in_half else Projection(weight)
+        self._output = Projection(weight).in_half(self._dtype) if in_half else Projection(weight)
         self._norm = np.asarray(self._model.model.norm.weight)
         self._embeddings = np.asarray(self._model.model.embed_tokens.weight)
         self._below = np.empty((0, args.hidden_size), np.float32)
@@ -107,7 +120,7 @@ class CpuEngine:
         self._output_cost = 2 * weight.size / (3 * trained * job.layers)
 
     def _take_half(self) -> None:
-        """Let products in float16 know weights that were not made by a step."""
+        """Let products in a half format know weights that were not made by a step."""
         if self._half is not None:
             convert(self.parameters.values, self._half)
 

@@ -1,7 +1,7 @@
 """Heads of attention: apart and side by side, turned by their positions, and scores that become weights.
 
 Heads lie as (groups, tokens, heads of a group, size) when they are apart. Arrays are contiguous, in float32
-or float16 and any mixture; sums are in float32.
+or a half format and any mixture; sums are in float32.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@
 Queries, keys and values are one product, and so are gate and up: their weights lie one after the other.
 Frozen layers go forward only and keep nothing.
 
-The hidden states and their gradient are float32. All else is what the workspace gives: float32, or float16
-where products are to be in float16. Gradients are then multiplied by `SCALE` on their way, and divided by it
-where they are added up (Micikevicius et al., 2017, https://arxiv.org/abs/1710.03740), because float16 has no
-numbers below 6e-8.
+The hidden states and their gradient are float32. All else is what the workspace gives: float32, or a half
+format where products are to be in that. Gradients in float16 are multiplied by `SCALE` on their way, and
+divided by it where they are added up (Micikevicius et al., 2017, https://arxiv.org/abs/1710.03740), because
+float16 has no numbers below 6e-8; bfloat16 has those of float32.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from punie_train.training.cpu.attention import Attention, Heads, Rows, State
 from punie_train.training.cpu.elementwise import (
     add,
     add_columns,
+    add_product,
     convert,
     gate,
     gate_backward,
@@ -63,7 +64,7 @@ class Projection:
         weight: (outputs, inputs); None in a gradient where the weight is frozen.
         adapters: low-rank additions; their products are in float32.
         scale: their factor.
-        half: the weight in float16, where products are to be in float16.
+        half: the weight in a half format, where products are to be in that.
     """
 
     weight: np.ndarray | None
@@ -71,11 +72,11 @@ class Projection:
     scale: float = 1.0
     half: np.ndarray | None = None
 
-    def in_half(self, half: np.ndarray | None = None) -> Projection:
-        """Return the same with products in float16: of that array, or of the weight as it is now."""
+    def in_half(self, dtype: np.dtype, half: np.ndarray | None = None) -> Projection:
+        """Return the same with products in a half format: of that array, or of the weight as it is now."""
         assert self.weight is not None
         if half is None:
-            half = convert(self.weight, np.empty(self.weight.shape, np.float16))
+            half = convert(self.weight, np.empty(self.weight.shape, dtype))
         return replace(self, half=half)
 
     @property
@@ -107,16 +108,11 @@ class Projection:
     ) -> None:
         """Write the gradient of the inputs into `leaving`, and add that of the weights to `gradient`."""
         multiply(arriving, self.factor, leaving)
-        mark = space.mark()
-        if gradient.weight is not None and self.half is None:
-            multiply(arriving, x, gradient.weight, transpose_a=True, add=True)
-        elif gradient.weight is not None:
-            product = space.take(*gradient.weight.shape)
-            multiply(arriving, x, product, transpose_a=True)
-            add(product, gradient.weight, 1 / scale_of(space))
-        space.back(mark)
+        if gradient.weight is not None:
+            add_product(arriving, x, gradient.weight, space, 1 / scale_of(space))
         if not self.adapters:
             return
+        mark = space.mark()
         whole = _in_single(x, space)
         for adapter, to in zip(self.adapters, gradient.adapters, strict=True):
             self._adapter_backward(adapter, whole, arriving, leaving, to, space)
@@ -195,7 +191,7 @@ class Layer:
 
     Args:
         weights: its weights; they may change between a backward pass and the next forward pass, and those
-            in float16 with them.
+            in a half format with them.
         heads: the shape of its attention.
         rotation: rotary positions.
         epsilon: added to the mean square before normalisation.

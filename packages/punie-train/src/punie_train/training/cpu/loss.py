@@ -20,7 +20,7 @@ from punie_train.training.cpu.layer import Projection, scale_of
 from punie_train.training.cpu.products import Workspace
 
 CHUNK = 256
-"""Positions whose logits exist at one time on a core (25 MB in float16 for a vocabulary of 49 152)."""
+"""Positions whose logits exist at one time on a core (25 MB in a half format for a vocabulary of 49 152)."""
 
 _NO_GRADIENT = Projection(None)
 

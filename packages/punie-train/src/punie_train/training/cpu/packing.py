@@ -15,7 +15,7 @@ from punie_train.training.cpu.attention import Rows
 from punie_train.training.rows import Row
 
 TOKENS = 800
-"""Most tokens of a pack of several rows: 25 KB a token and trained layer of SmolLM2-135M in float16."""
+"""Most tokens of a pack of several rows: 25 KB a token and trained layer of SmolLM2-135M in a half format."""
 
 
 @dataclass(frozen=True)

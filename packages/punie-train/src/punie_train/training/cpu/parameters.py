@@ -65,7 +65,7 @@ class Parameters:
 
         Args:
             index: which layer.
-            half: the values in float16, where products are to be in float16.
+            half: the values in a half format, where products are to be in that.
         """
         prefix = f"model.layers.{index}."
         there = flat(self._model.model.layers[index].parameters())
@@ -88,7 +88,7 @@ class Parameters:
             whole = Projection(weight, adapters, self._scale)
             if half is None:
                 return whole
-            return whole.in_half(self._stacked(half, prefix, modules))
+            return whole.in_half(half.dtype, self._stacked(half, prefix, modules))
 
         return Weights(
             attention_norm=norm("input_layernorm"),

@@ -1,12 +1,13 @@
-"""Matrix products of MKL on NumPy arrays.
+"""Matrix products of NumPy arrays: MKL's, and ours of bfloat16.
 
 MKL is the library that `punie_train.blas` preloads. Calls release Python's lock and write into arrays that
 exist.
 
-Covered: float32 and float16 arrays whose last axis is contiguous. CPUs with AVX512-FP16 (Intel, from Sapphire
-Rapids on) multiply float16 more than twice as fast. Such products also add up in float16: their results are
-off by 0.3 percent (root mean square) where those of bfloat16, the usual format of training, are off by 0.4
-because its numbers are coarser. Not covered: other BLAS libraries.
+Covered: arrays in float32, float16 and bfloat16 whose last axis is contiguous. CPUs with AVX512-FP16 (Intel's
+from Sapphire Rapids on) multiply float16 more than twice as fast as float32, those with AVX512-BF16 (AMD's from
+Zen 4 on) bfloat16. MKL's products of float16 also add up in float16: they are off by 0.3 percent (root mean
+square). Those of bfloat16, the usual format of training, are off by 0.4: its numbers are coarser. Not covered:
+other BLAS libraries.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ import math
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from punie_train.blas import preload
 
-_CPU = Path("/proc/cpuinfo")
 _ONE = 0x3C00  # 1 in float16
 _ROWS = 101  # CblasRowMajor
 _PLAIN, _TRANSPOSED = 111, 112  # CblasNoTrans, CblasTrans
@@ -48,12 +48,23 @@ def _mkl() -> Any:
     return library
 
 
+Precision = Literal["float32", "float16", "bfloat16"]
+
+
 @cache
-def half_is_fast() -> bool:
-    """Return whether float16 products are worth their conversions here."""
-    if not available() or find_spec("numba") is None or not _CPU.exists():
-        return False
-    return "avx512_fp16" in _CPU.read_text(encoding="utf-8").split()
+def fastest(cpu: Path = Path("/proc/cpuinfo")) -> Precision:
+    """Return what products are fastest in on this CPU, conversions included."""
+    flags = cpu.read_text(encoding="utf-8").split() if cpu.exists() else []
+    if not available() or find_spec("numba") is None:
+        return "float32"
+    if "avx512_fp16" in flags:
+        return "float16"
+    return "bfloat16" if "avx512_bf16" in flags else "float32"
+
+
+def has_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool:
+    """Return whether this CPU can multiply bfloat16 (AVX512-BF16)."""
+    return cpu.exists() and "avx512_bf16" in cpu.read_text(encoding="utf-8").split()
 
 
 def use_threads(count: int) -> None:
@@ -76,17 +87,23 @@ def multiply(
     Args:
         a: (m, k), or (k, m) to be transposed; with one more axis in front, a stack of matrices.
         b: (k, n), or (n, k) to be transposed; a stack where `a` is one.
-        out: (m, n); a stack where `a` is one. All three are float32 or all are float16.
+        out: (m, n); a stack where `a` is one. All three are float32 or all are float16; where `a` and `b` are
+            bfloat16, `out` is either that or float32.
         transpose_a: take the transpose of `a`.
         transpose_b: take the transpose of `b`.
         scale: factor of the product, in float32 only.
         add: add to `out` in place of overwriting it.
     """
-    assert a.dtype == b.dtype == out.dtype
     m, n = out.shape[-2:]
     k = a.shape[-2] if transpose_a else a.shape[-1]
     if not m or not n:
         return
+    if a.dtype == np.int16:
+        assert b.dtype == a.dtype
+        assert scale == 1.0
+        _multiply_bfloat16(a, b, out, transpose_a=transpose_a, transpose_b=transpose_b, add=add)
+        return
+    assert a.dtype == b.dtype == out.dtype
     turned = (_TRANSPOSED if transpose else _PLAIN for transpose in (transpose_a, transpose_b))
     head = (_ROWS, *turned, m, n, k)
     if out.dtype == np.float16:
@@ -99,6 +116,13 @@ def multiply(
         _mkl().cblas_sgemm_batch_strided(*head, *stacks, out.shape[0])
     else:
         _mkl().cblas_sgemm(*head, scale, *_matrix(a), *_matrix(b), float(add), *_matrix(out))
+
+
+def _multiply_bfloat16(a: np.ndarray, b: np.ndarray, out: np.ndarray, **how: bool) -> None:
+    from punie_train.training.cpu import bfloat16  # needs Numba, which other products do not
+
+    for one, other, result in zip(a, b, out, strict=True) if out.ndim == 3 else ((a, b, out),):
+        bfloat16.multiply(one, other, result, **how)
 
 
 def _matrix(array: np.ndarray) -> tuple[int, int]:
