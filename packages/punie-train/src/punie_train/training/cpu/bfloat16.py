@@ -161,21 +161,21 @@ _right_columns, _right_rows = _laying_columns(COLUMNS), _laying_rows(COLUMNS)
 
 @intrinsic
 def _tile(
-    _context: Any, left: Any, right: Any, pairs: Any, out: Any, stride: Any, like: Any
+    _context: Any, left: Any, right: Any, pairs: Any, out: Any, stride: Any, add: Any, like: Any
 ) -> Any:
-    """Write the (ROWS, COLUMNS) product of two panels of at least one pair.
+    """Write or add the (ROWS, COLUMNS) product of two panels of at least one pair.
 
     Panels and where the product begins are given by address, the distance of its rows in bytes; its numbers
-    are stored as `like` is.
+    are stored as `like` is, and added only where that is float32.
     """
     if like not in (types.float32, types.int16):
         return None
-    del left, right, pairs, out, stride
-    return types.void(*[types.intp] * 5, like), _generate_tile
+    del left, right, pairs, out, stride, add
+    return types.void(*[types.intp] * 5, types.boolean, like), _generate_tile
 
 
 def _generate_tile(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    left, right, pairs, out, stride, _ = arguments
+    left, right, pairs, out, stride, add, _ = arguments
     address, word, real = ir.IntType(64), ir.IntType(32), ir.FloatType()
     words, sums_type = ir.VectorType(word, _LANES), ir.VectorType(real, _LANES)
     numbers = ir.VectorType(BFloat(), 2 * _LANES)
@@ -221,12 +221,26 @@ def _generate_tile(context: Any, builder: Any, signature: Any, arguments: Any) -
     builder.position_at_end(done)
     rounded = signature.args[-1] == types.int16
     halves = ir.VectorType(BFloat(), _LANES)
-    for index, result in enumerate(results):
-        row, vector = divmod(index, vectors)
-        offset = builder.mul(stride, number(row))
-        offset = builder.add(offset, number(vector * _LANES * (2 if rounded else 4)))
-        value = builder.fptrunc(result, halves) if rounded else result
-        builder.store(value, place(out, offset, value.type), align=2)
+
+    def write(*, adding: bool) -> None:
+        for index, result in enumerate(results):
+            row, vector = divmod(index, vectors)
+            offset = builder.mul(stride, number(row))
+            offset = builder.add(offset, number(vector * _LANES * (2 if rounded else 4)))
+            value = builder.fptrunc(result, halves) if rounded else result
+            to = place(out, offset, value.type)
+            if adding:
+                value = builder.fadd(value, builder.load(to, align=2))
+            builder.store(value, to, align=2)
+
+    if rounded:
+        write(adding=False)
+    else:
+        with builder.if_else(add) as (then, otherwise):
+            with then:
+                write(adding=True)
+            with otherwise:
+                write(adding=False)
     return context.get_dummy_value()
 
 
@@ -248,11 +262,13 @@ def _product(a, b, out, turned, add, room):
                 _right_columns(b, column, width, start, end, right)
             for row in range(0, m, ROWS):
                 at, rows = left.ctypes.data + row * pairs * 4, min(ROWS, m - row)
-                if whole and rows == ROWS and width == COLUMNS:
+                if rows == ROWS and width == COLUMNS and (whole or out.itemsize == 4):
                     to = out.ctypes.data + (row * n + column) * out.itemsize
-                    _tile(at, right.ctypes.data, pairs, to, n * out.itemsize, out[0, 0])
+                    stride = n * out.itemsize
+                    _tile(at, right.ctypes.data, pairs, to, stride, not whole, out[0, 0])
                     continue
-                _tile(at, right.ctypes.data, pairs, tile.ctypes.data, COLUMNS * 4, np.float32(0))
+                to, stride = tile.ctypes.data, tile.itemsize * COLUMNS
+                _tile(at, right.ctypes.data, pairs, to, stride, False, tile[0])
                 for r in range(rows):
                     sums = tile[r * COLUMNS : r * COLUMNS + width]
                     _put(sums, not whole, out[row + r, column : column + width])

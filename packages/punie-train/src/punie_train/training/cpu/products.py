@@ -3,11 +3,11 @@
 MKL is the library that `punie_train.blas` preloads. Calls release Python's lock and write into arrays that
 exist.
 
-Covered: arrays in float32, float16 and bfloat16 whose last axis is contiguous. CPUs with AVX512-FP16 (Intel's
-from Sapphire Rapids on) multiply float16 more than twice as fast as float32, those with AVX512-BF16 (AMD's from
-Zen 4 on) bfloat16. MKL's products of float16 also add up in float16: they are off by 0.3 percent (root mean
-square). Those of bfloat16, the usual format of training, are off by 0.4: its numbers are coarser. Not covered:
-other BLAS libraries.
+Covered: arrays in float32, float16 and bfloat16 whose last axis is contiguous. Intel's CPUs from Sapphire
+Rapids on (AVX512-FP16) multiply float16 more than twice as fast as float32, AMD's from Zen 4 on (AVX512-BF16)
+bfloat16. MKL's products of float16 also add up in float16: they are off by 0.3 percent (root mean square).
+Those of bfloat16, the usual format of training, are off by 0.4: its numbers are coarser. Not covered: other
+BLAS libraries.
 """
 
 from __future__ import annotations
