@@ -297,10 +297,9 @@ class Session:
         kit: Kit | None = None,
     ) -> schema.StopReason:
         from punie_agent import traces
-        from punie_agent.constrain import constrained_if_trained
         from punie_agent.loop import run_turn
         from punie_agent.models import Message
-        from punie_agent.rehearsal import rehearsed
+        from punie_agent.rehearsal import kept_and_rehearsed
 
         workspace = await self._workspace.get(cancel)
         own = kit is None
@@ -321,10 +320,9 @@ class Session:
         workspace.ask = person.ask
         workspace.permissions.session_rules = set(self.history.rules)
         said = Message("user", text, prompt.images)
-        kept = constrained_if_trained(model, kit.contract, workspace.host.roots[0])
         turn = asyncio.create_task(
             run_turn(
-                model=rehearsed(kept, kit.contract, workspace.host),
+                model=kept_and_rehearsed(model, kit.contract, workspace.host),
                 contract=kit.contract,
                 sandbox=kit.sandbox,
                 messages=[*self.history.messages, said],

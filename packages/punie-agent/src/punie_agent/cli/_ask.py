@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from punie_agent import models, traces
 from punie_agent.cli._display import JsonDisplay, TextDisplay
 from punie_agent.cli._terminal import TerminalAsker, interruptible
-from punie_agent.constrain import constrained_if_trained
 from punie_agent.errors import ConfigError
 from punie_agent.loop import TurnLimits, TurnResult, run_turn
 from punie_agent.models import Message
 from punie_agent.permissions import Mode
-from punie_agent.rehearsal import rehearsed
+from punie_agent.rehearsal import kept_and_rehearsed
 from punie_agent.workbench import open_workbench
 
 if TYPE_CHECKING:
@@ -71,8 +70,7 @@ def held(model: ChatModel, bench: Workbench, options: argparse.Namespace) -> Cha
     if not options.constrain:
         return model
     host = bench.toolbox.host
-    kept = constrained_if_trained(model, bench.contract, host.roots[0])
-    return rehearsed(kept, bench.contract, host) if options.rehearse else kept
+    return kept_and_rehearsed(model, bench.contract, host, rehearse=options.rehearse)
 
 
 def mode_of(options: argparse.Namespace) -> Mode:

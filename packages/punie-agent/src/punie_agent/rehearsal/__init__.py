@@ -7,7 +7,15 @@ sees, and is asked to allow, the one that went well.
 """
 
 from punie_agent.rehearsal._kept import lost_names
-from punie_agent.rehearsal._model import ATTEMPTS, rehearsed
+from punie_agent.rehearsal._model import ATTEMPTS, kept_and_rehearsed, rehearsed
 from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of
 
-__all__ = ["ATTEMPTS", "Outcome", "can_be_tried", "lost_names", "outcome_of", "rehearsed"]
+__all__ = [
+    "ATTEMPTS",
+    "Outcome",
+    "can_be_tried",
+    "kept_and_rehearsed",
+    "lost_names",
+    "outcome_of",
+    "rehearsed",
+]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from punie_agent.constrain import Deviation
+from punie_agent.constrain import Deviation, constrained_if_trained
 from punie_agent.errors import ModelError
 from punie_agent.models import Message, ModelReply, Usage
 from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from punie_agent.models import ChatModel
     from punie_tools import Host
 
-__all__ = ["ATTEMPTS", "Varying", "rehearsed"]
+__all__ = ["ATTEMPTS", "Varying", "kept_and_rehearsed", "rehearsed"]
 
 ATTEMPTS = 5
 """How many replies are tried for one, the first included."""
@@ -75,6 +75,18 @@ def rehearsed(
     if not able or attempts < 2 or contract.call_format != "fenced":
         return model
     return _Rehearsed(model, contract, host, host_at, attempts)
+
+
+def kept_and_rehearsed(
+    model: ChatModel, contract: Contract, host: Host, *, rehearse: bool = True
+) -> ChatModel:
+    """The model as a person's turns want it.
+
+    One that was trained with a contract is kept to it and to the project's paths, and its edits are
+    rehearsed unless that is not wanted. Any other model is left as it is.
+    """
+    kept = constrained_if_trained(model, contract, host.roots[0])
+    return rehearsed(kept, contract, host) if rehearse else kept
 
 
 class _Rehearsed:
