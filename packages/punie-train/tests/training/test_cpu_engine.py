@@ -31,6 +31,15 @@ from punie_train.training.rows import Row
 pytestmark = pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)")
 
 
+HALVES = [
+    "float16",
+    pytest.param(
+        "bfloat16",
+        marks=pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with AVX512-BF16"),
+    ),
+]
+
+
 def make_rows(seed: int, shared: int, lengths: list[int]) -> list[Row]:
     """Rows of random tokens that begin with the same ones; a third of the rest counts, much or little."""
     draw = random.Random(seed)
@@ -86,11 +95,58 @@ def test_loss_and_gradient_equal_those_of_the_whole_model_in_mlx(
     engine.close()
 
 
+@pytest.mark.parametrize("precision", ["float32", *HALVES])
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_a_training_of_either_engine_ends_at_the_same_weights(
-    method: str, tiny_llama: Path, records: Path, tmp_path: Path, progress: Progress
+@pytest.mark.parametrize("shared", [0, 9])
+@pytest.mark.parametrize("streams", [1, 2])
+def test_a_row_that_is_known_counts_in_the_loss_and_not_in_the_gradient(
+    streams: int, shared: int, method: str, precision: str, tiny_llama: Path
 ) -> None:
-    figures, weights = {}, {}
+    rows = make_rows(5, shared, [7, 3, 31, 2, 12, 5, 9])
+    everything = range(len(rows))
+
+    def engine_with(least: float) -> CpuEngine:
+        mx.random.seed(1)
+        job = make_job(
+            tiny_llama, rows, shared,
+            method=method, precision=precision, streams=streams, skip_below=least,
+        )  # fmt: skip
+        engine = CpuEngine(job)
+        engine.prepare(everything, Progress(stream=io.StringIO()))
+        return engine
+
+    whole = engine_with(0.0)
+    means = [whole.loss([row]) / rows[row].weight for row in everything]
+    least = sum(sorted(means)[3:5]) / 2
+    worth = [row for row in everything if means[row] >= least]
+    _, expected, _ = whole.gradient(worth)
+    skipping = engine_with(least)
+    loss, gradient, _ = skipping.gradient(everything)
+
+    tolerance = 1e-5 if precision == "float32" else 0.01
+    assert loss == pytest.approx(whole.loss(everything), rel=1e-5)
+    assert np.linalg.norm(gradient - expected) <= tolerance * np.linalg.norm(expected)
+    assert skipping.skipped == len(rows) - len(worth) == 4
+
+    nothing = engine_with(1e3)
+    loss, gradient, squares = nothing.gradient(everything)
+    assert loss == pytest.approx(whole.loss(everything), rel=1e-5)
+    assert (squares, gradient.any(), nothing.skipped) == (0.0, False, len(rows))
+    for engine in (whole, skipping, nothing):
+        engine.close()
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("skip_below", [0.0, 6.0])
+def test_a_training_of_either_engine_ends_at_the_same_weights(
+    skip_below: float,
+    method: str,
+    tiny_llama: Path,
+    records: Path,
+    tmp_path: Path,
+    progress: Progress,
+) -> None:
+    figures, weights, skipped = {}, {}, {}
     for engine in ("cpu", "mlx"):
         told: dict[str, Any] = {
             "engine": engine,
@@ -100,11 +156,17 @@ def test_a_training_of_either_engine_ends_at_the_same_weights(
         }
         told["batch_size"] = 24  # all rows, because only MLX wants rows of similar length together
         told |= {"precision": "float32", "weight_decay": 0.01, "keep": "last", "tail_weight": 0.3}
+        told["skip_below"] = skip_below
         config = TrainConfig.model_validate(told)
         train(config, base=tiny_llama, data=records, out=tmp_path / engine, progress=progress)
         figures[engine] = json.loads((tmp_path / engine / "training.json").read_text())
         weights[engine] = load_arrays(tmp_path / engine / "adapters.safetensors")
+        metrics = (tmp_path / engine / "metrics.jsonl").read_text().splitlines()
+        steps = [line for line in map(json.loads, metrics) if "skipped_rows" in line]
+        skipped[engine] = [line["skipped_rows"] for line in steps]
 
+    assert skipped["cpu"] == skipped["mlx"]
+    assert any(skipped["cpu"]) == bool(skip_below)
     assert [figures[name]["engine"] for name in ("cpu", "mlx")] == ["cpu", "mlx"]
     assert figures["cpu"]["final_loss"] == pytest.approx(figures["mlx"]["final_loss"], rel=1e-3)
     assert figures["cpu"]["validation_loss"] == pytest.approx(
@@ -113,15 +175,6 @@ def test_a_training_of_either_engine_ends_at_the_same_weights(
     assert weights["cpu"].keys() == weights["mlx"].keys()
     for name, value in weights["cpu"].items():
         assert number(mx.mean(mx.abs(value - weights["mlx"][name]))) < 2e-5, name
-
-
-HALVES = [
-    "float16",
-    pytest.param(
-        "bfloat16",
-        marks=pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with AVX512-BF16"),
-    ),
-]
 
 
 @pytest.mark.parametrize("half", HALVES)

@@ -65,6 +65,10 @@ class TrainConfig(_Strict):
     whole_ends: int = Field(default=0, ge=0)
     """How many rows keep the end of a program that they share with others; in later ones it stops once it is
     told from all that go on otherwise, because its rest is learned from the first. 0 leaves all whole."""
+    skip_below: float = Field(default=0.0, ge=0)
+    """Rows whose mean loss in a step (nats a token) is below this are not learned from in it: they are known,
+    and what they would add to the gradient is not worth two thirds of their time (Jiang et al., 2019,
+    https://arxiv.org/abs/1910.00762). 0 learns from all."""
     max_tokens: int = Field(default=2048, ge=16)
     """Rows with more tokens than this are refused."""
     seed: int = 23

@@ -49,6 +49,11 @@ class Engine(Protocol):
     pads: bool
     """Whether rows of a batch cost less when they are of similar length."""
 
+    @property
+    def skipped(self) -> int:
+        """How many rows of the last step this rank did not learn from, because they were known."""
+        ...
+
     def prepare(self, rows: Sequence[int], progress: Progress) -> None:
         """Compute what the frozen layers make of rows, once."""
         ...

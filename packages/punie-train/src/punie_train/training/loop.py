@@ -215,6 +215,7 @@ class _Training:
             "gradient_norm": norm,
             "tokens_per_second": tokens / seconds,
             "supervised_tokens": supervised,
+            "skipped_rows": self.engine.skipped,
             "seconds": seconds,
         }
 

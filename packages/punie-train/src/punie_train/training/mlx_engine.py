@@ -27,6 +27,7 @@ class MlxEngine:
 
     name = "mlx"
     pads = True
+    skipped = 0
 
     def __init__(self, job: Job) -> None:
         self._job, self._config, self._model = job, job.config, job.loaded.model
@@ -63,8 +64,13 @@ class MlxEngine:
         seed = self._config.seed + step * ranks.size + ranks.rank
         mx.random.seed(seed)
         states = self._states()
+        learned, loss = self._worth(mine, states)
+        self.skipped = len(mine) - len(learned)
+        if not learned:
+            return loss, tree_map(mx.zeros_like, self._model.trainable_parameters())
+        mine = learned
         count = math.ceil(len(mine) / self._config.accumulate)
-        loss, gradient = mx.array(0.0), None
+        gradient = None
         for at in range(0, len(mine), count):
             for wave in self._waves(mine[at : at + count]):
                 results = self._streams.map(lambda shard: self._gradient.of(shard, states), wave)
@@ -80,6 +86,24 @@ class MlxEngine:
             whole = self._gradient.through_shared(gradient)
             mx.eval(whole)
         return loss, whole
+
+    def _worth(self, rows: Sequence[int], states: States) -> tuple[list[int], mx.array]:
+        """Return the rows whose mean loss is at least `skip_below`, and the sum of the others' losses."""
+        if not self._config.skip_below:
+            return list(rows), mx.array(0.0)
+        losses = [
+            self._network.loss(
+                self._network.shard([self._job.rows[row]], [self._activations[row]]), states
+            )
+            for row in rows
+        ]
+        mx.eval(losses)
+        known = {
+            row: number(loss)
+            for row, loss in zip(rows, losses, strict=True)
+            if number(loss) / self._job.rows[row].weight < self._config.skip_below
+        }
+        return [row for row in rows if row not in known], mx.array(sum(known.values()))
 
     def _states(self) -> States:
         with self._streams.alone():

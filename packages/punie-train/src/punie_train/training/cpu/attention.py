@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from punie_train.training.cpu.elementwise import add, add_product, convert
+from punie_train.training.cpu.elementwise import add, add_product, convert, gather
 from punie_train.training.cpu.heads import Rotation, join, soften, soften_backward, split
 from punie_train.training.cpu.products import Workspace, multiply
 
@@ -68,9 +68,19 @@ class Rows:
     """
 
     def __init__(self, lengths: Sequence[int], first: int) -> None:
+        self._lengths, self._first = list(lengths), first
         ends = np.cumsum([0, *lengths])
         self.places = [slice(int(at), int(end)) for at, end in pairwise(ends)]
         self.positions = np.concatenate([np.arange(first, first + length) for length in lengths])
+
+    def only(self, rows: Sequence[int]) -> Rows:
+        """Return where some of them lie once the tokens of all others are gone."""
+        return Rows([self._lengths[row] for row in rows], self._first)
+
+    def tokens_of(self, rows: Sequence[int]) -> np.ndarray:
+        """Return the places of some rows' tokens."""
+        places = [np.arange(self.places[row].start, self.places[row].stop) for row in rows]
+        return np.concatenate(places)
 
 
 @dataclass(frozen=True)
@@ -151,6 +161,26 @@ class Attention:
             multiply(self._far, state.values, self._of(mixed, everywhere), add=True)
         join(mixed, out)
         space.back(mark)
+
+    def keep(self, rows: Sequence[int], tokens: np.ndarray, space: Workspace) -> None:
+        """Forget all rows but some, after `forward`.
+
+        Args:
+            rows: which.
+            tokens: the places of their tokens.
+            space: for what is needed in between.
+        """
+        groups, each, seen = self._heads.groups, self._heads.each, self._state.tokens
+        before = self._queries.shape[1]
+        far = gather(self._far.reshape(groups, before, each * seen), tokens, space, 1)
+        self._far = far.reshape(groups, len(tokens) * each, seen)
+        self._queries = gather(self._queries, tokens, space, 1)
+        self._keys, self._values = (
+            gather(self._keys, tokens, space, 1),
+            gather(self._values, tokens, space, 1),
+        )
+        self._own = [self._own[row] for row in rows]
+        self._rows = self._rows.only(rows)
 
     def backward(
         self,

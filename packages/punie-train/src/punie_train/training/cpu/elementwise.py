@@ -55,6 +55,23 @@ def add_product(
     space.back(mark)
 
 
+def gather(x: np.ndarray, places: np.ndarray, space: Workspace, axis: int = 0) -> np.ndarray:
+    """Move what lies at increasing places of an axis together at the start of an array's own memory.
+
+    Returns:
+        What was moved; the array itself is overwritten.
+    """
+    mark = space.mark()
+    shape = list(x.shape)
+    shape[axis] = len(places)
+    part = space.take_like(x, *shape)
+    np.take(x, places, axis, part, mode="clip")
+    moved = x.reshape(-1)[: part.size].reshape(shape)
+    moved[...] = part
+    space.back(mark)
+    return moved
+
+
 def add_columns(x: np.ndarray, out: np.ndarray, first: int) -> None:
     """Add (rows, columns) to some columns of `out`, the first of which is given."""
     _add_columns(bits(x), bits(out), first)

@@ -25,10 +25,10 @@ from punie_train.training.activations import Store
 from punie_train.training.cpu.adamw import AdamW, add_and_square
 from punie_train.training.cpu.attention import Heads, Rows, State
 from punie_train.training.cpu.compiled import BFLOAT16
-from punie_train.training.cpu.elementwise import convert, normalise, normalise_backward
+from punie_train.training.cpu.elementwise import convert, gather, normalise, normalise_backward
 from punie_train.training.cpu.heads import Rotation
 from punie_train.training.cpu.layer import Layer, Projection
-from punie_train.training.cpu.loss import loss_and_gradient
+from punie_train.training.cpu.loss import losses_and_gradient
 from punie_train.training.cpu.packing import Pack, in_packs, pack, share
 from punie_train.training.cpu.parameters import Parameters
 from punie_train.training.cpu.products import (
@@ -60,7 +60,7 @@ class _Lane:
     def __init__(
         self, parameters: Parameters, layers: Sequence[Layer], first: int, dtype: Any
     ) -> None:
-        self.space = Workspace(dtype)
+        self.space, self.skipped = Workspace(dtype), 0
         self.gradient = parameters.zeros()
         self.weights = [
             parameters.gradient(first + index, self.gradient) for index in range(len(layers))
@@ -210,6 +210,11 @@ class CpuEngine:
         self._left_over = False  # the optimizer cleared it on its way
         return loss, norm
 
+    @property
+    def skipped(self) -> int:
+        """How many rows of the last step were not learned from, because they were known."""
+        return sum(lane.skipped for lane in self._lanes)
+
     def gradient(self, rows: Sequence[int]) -> tuple[float, np.ndarray, float]:
         """Return rows' weighted loss, its flat gradient and the sum of its squares, until the next call."""
         shared = SharedTokens(self._trained, self._below, self._cores)
@@ -217,6 +222,7 @@ class CpuEngine:
 
         def run(index: int) -> float:
             lane = self._lanes[index]
+            lane.skipped = 0
             if self._left_over:
                 lane.gradient[...] = 0
             states = [layer.empty_state(self._shared) for layer in self._trained]
@@ -289,25 +295,35 @@ class CpuEngine:
             out = space.take_single(*hidden.shape)
             kept.append(layer.forward(hidden, shared.state(number), packed.rows, out, space))
             hidden = out
-        loss, of_chosen = self._loss(hidden, packed, space)
+        losses, of_chosen = self._losses(hidden, packed, space)
         hidden[...] = 0
         hidden[packed.positions] = of_chosen
+        learned = packed.worth(losses, self._config.skip_below)
+        lane.skipped += len(rows) - len(learned)
+        if learned and len(learned) < len(rows):
+            tokens = packed.rows.tokens_of(learned)
+            hidden = gather(hidden, tokens, space)
+            for part in kept:
+                part.keep(learned, tokens, space)
         for number in reversed(range(len(self._trained))):
             layer, to_state = self._trained[number], to_states[number]
-            layer.backward(kept[number], hidden, lane.weights[number], to_state, space)
+            if learned:
+                layer.backward(kept[number], hidden, lane.weights[number], to_state, space)
             if last:
                 shared.arrive(number, index, to_state)
-        return loss
+        return float(losses.sum())
 
-    def _loss(self, hidden: np.ndarray, packed: Pack, space: Workspace) -> tuple[float, np.ndarray]:
-        """Return the summed loss and its gradient at the supervised places of the last layer's outputs."""
+    def _losses(
+        self, hidden: np.ndarray, packed: Pack, space: Workspace
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return weighted losses and their gradient at the supervised places of the last layer's outputs."""
         chosen = hidden[packed.positions]
         normed, rate = np.empty(chosen.shape, space.dtype), np.empty(len(chosen), np.float32)
         normalise(chosen, self._norm, self._model.args.rms_norm_eps, normed, rate)
-        loss = loss_and_gradient(normed, self._output, packed.targets, packed.weights, space)
+        losses = losses_and_gradient(normed, self._output, packed.targets, packed.weights, space)
         gradient = np.zeros_like(chosen)
         normalise_backward(chosen, rate, self._norm, normed, gradient, None)
-        return loss, gradient
+        return losses, gradient
 
     def loss(self, rows: Sequence[int]) -> float:
         """Return the weighted sum of rows' losses, of this rank alone."""
@@ -327,7 +343,7 @@ class CpuEngine:
                     layer.forward(hidden, shared.state(number), packed.rows, out, space)
                     hidden = out
                 space.back()
-                total += self._loss(hidden, packed, space)[0]
+                total += float(self._losses(hidden, packed, space)[0].sum())
             return total
 
         return sum(self._each_lane(run, shared))

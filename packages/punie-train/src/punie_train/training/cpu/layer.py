@@ -14,7 +14,7 @@ float16 has no numbers below 6e-8; bfloat16 has those of float32.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from punie_train.training.cpu.elementwise import (
     convert,
     gate,
     gate_backward,
+    gather,
     normalise,
     normalise_backward,
 )
@@ -171,7 +172,7 @@ class Weights:
 
 
 @dataclass
-class _Kept:
+class Kept:
     """What the forward pass leaves for the gradient; each is (tokens, ...)."""
 
     x: np.ndarray
@@ -184,6 +185,13 @@ class _Kept:
     mlp_rate: np.ndarray = field(init=False)
     gate_up: np.ndarray = field(init=False)
     active: np.ndarray = field(init=False)
+
+    def keep(self, rows: Sequence[int], tokens: np.ndarray, space: Workspace) -> None:
+        """Forget all rows but some, whose tokens' places are given."""
+        for name in (each.name for each in fields(self)):
+            if name != "attention":
+                setattr(self, name, gather(getattr(self, name), tokens, space))
+        self.attention.keep(rows, tokens, space)
 
 
 class Layer:
@@ -206,7 +214,7 @@ class Layer:
         shape = (self.heads.groups, tokens, self.heads.size)
         return State(np.zeros(shape, dtype), np.zeros(shape, dtype))
 
-    def state(self, x: np.ndarray, space: Workspace) -> tuple[State, _Kept]:
+    def state(self, x: np.ndarray, space: Workspace) -> tuple[State, Kept]:
         """Return keys and values for (tokens, width) shared tokens, all in one row."""
         nothing = self.empty_state(0, space.dtype)
         kept = self._project(x, nothing, Rows([len(x)], 0), space)
@@ -214,7 +222,7 @@ class Layer:
 
     def forward(
         self, x: np.ndarray, state: State, rows: Rows, out: np.ndarray, space: Workspace
-    ) -> _Kept:
+    ) -> Kept:
         """Write (tokens, width) outputs of packed rows into `out`, which may not be `x`.
 
         What is returned lies in `space`; the caller gives it back when no gradient is wanted any more.
@@ -248,7 +256,7 @@ class Layer:
 
     def backward(
         self,
-        kept: _Kept,
+        kept: Kept,
         hidden: np.ndarray,
         gradient: Weights,
         to_state: State,
@@ -284,7 +292,7 @@ class Layer:
         space.back(mark)
 
     def backward_of_state(
-        self, kept: _Kept, arriving: State, hidden: np.ndarray, gradient: Weights, space: Workspace
+        self, kept: Kept, arriving: State, hidden: np.ndarray, gradient: Weights, space: Workspace
     ) -> None:
         """Write the gradient of the inputs into `hidden`, where only `state` was computed of them."""
         mark = space.mark()
@@ -295,17 +303,17 @@ class Layer:
         self._projected_backward(kept, of_projected, hidden, back, gradient, space)
         space.back(mark)
 
-    def _project(self, x: np.ndarray, state: State, rows: Rows, space: Workspace) -> _Kept:
+    def _project(self, x: np.ndarray, state: State, rows: Rows, space: Workspace) -> Kept:
         assert self.weights.attention_norm is not None
         normed, rate = self._norm(x, self.weights.attention_norm, space)
         projected = space.take(len(x), self.heads.width)
         self.weights.qkv.forward(normed, projected, space)
         attention = Attention(self.heads, self._rotation, state, rows, projected, space)
-        return _Kept(x, attention, normed, rate)
+        return Kept(x, attention, normed, rate)
 
     def _projected_backward(
         self,
-        kept: _Kept,
+        kept: Kept,
         of_projected: np.ndarray,
         hidden: np.ndarray,
         back: np.ndarray,

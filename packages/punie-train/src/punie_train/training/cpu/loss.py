@@ -1,4 +1,4 @@
-"""The summed cross entropy of supervised tokens and its gradient in one pass; logits are never kept.
+"""The cross entropy of supervised tokens and its gradient in one pass; logits are never kept.
 
 Covered: a frozen output layer, tied to the embeddings or not.
 """
@@ -25,14 +25,14 @@ CHUNK = 256
 _NO_GRADIENT = Projection(None)
 
 
-def loss_and_gradient(
+def losses_and_gradient(
     hidden: np.ndarray,
     output: Projection,
     targets: np.ndarray,
     weights: np.ndarray,
     space: Workspace,
-) -> float:
-    """Return the weighted sum of losses in nats, and replace the hidden states by their gradient.
+) -> np.ndarray:
+    """Return (positions,) weighted losses in nats, and replace the hidden states by their sum's gradient.
 
     Args:
         hidden: (positions, width), the normalised outputs of the last layer, as `space` gives them.
@@ -41,7 +41,7 @@ def loss_and_gradient(
         weights: (positions,) what each counts, in float32.
         space: for the logits of a chunk.
     """
-    loss = 0.0
+    losses = np.empty(len(hidden))
     for at in range(0, len(hidden), CHUNK):
         chunk = slice(at, at + CHUNK)
         part = hidden[chunk]
@@ -49,27 +49,25 @@ def loss_and_gradient(
         logits = space.take(len(part), len(output.factor))
         output.forward(part, logits, space)
         scale = np.float32(scale_of(space))
-        loss += _cross_entropy(bits(logits), targets[chunk], weights[chunk], scale)
+        _cross_entropy(bits(logits), targets[chunk], weights[chunk], scale, losses[chunk])
         output.backward(part, logits, part, _NO_GRADIENT, space)
         space.back(mark)
-    return loss
+    return losses
 
 
 @compiled
-def _cross_entropy(logits, targets, weights, scale):
-    """Return the weighted sum of losses of logits, and replace them by `scale` times its gradient.
+def _cross_entropy(logits, targets, weights, scale, losses):
+    """Write weighted losses of logits, and replace these by `scale` times the gradient of the sum.
 
     That of a target is minus the sum of all others: one minus a probability near one would be lost.
     """
-    loss = 0.0
     for t in range(logits.shape[0]):
         row, target, weight = logits[t], targets[t], weights[t]
         most, right = highest(row, np.float32(-np.inf)), single(row[target])
         total = sum_of_exponentials(row, most)
-        loss += weight * (np.log(np.float64(total)) + most - right)
+        losses[t] = weight * (np.log(np.float64(total)) + most - right)
         row[target] = stored(np.float32(-np.inf), row[target])
         others = sum_of_exponentials(row, most)
         factor = weight * scale
         scale_exponentials(row, most, factor / total)
         row[target] = stored(-others * factor / total, row[target])
-    return loss

@@ -28,6 +28,7 @@ class Pack:
         positions: places whose output predicts a supervised token.
         targets: those tokens.
         weights: what each counts.
+        ends: for each row, where its positions end among all of them.
     """
 
     tokens: np.ndarray
@@ -35,6 +36,18 @@ class Pack:
     positions: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
+    ends: np.ndarray
+
+    def worth(self, losses: np.ndarray, least: float) -> list[int]:
+        """Return the rows whose mean loss is at least this high.
+
+        Args:
+            losses: weighted, for each position.
+            least: in nats a token.
+        """
+        sums, counts = (np.split(of, self.ends[:-1]) for of in (losses, self.weights))
+        means = [part.sum() / count.sum() for part, count in zip(sums, counts, strict=True)]
+        return [row for row, mean in enumerate(means) if not mean < least]
 
 
 def pack(rows: Sequence[Row], shared: int) -> Pack:
@@ -43,15 +56,19 @@ def pack(rows: Sequence[Row], shared: int) -> Pack:
     positions: list[int] = []
     targets: list[int] = []
     weights: list[float] = []
+    ends: list[int] = []
     for row in rows:
         first = len(tokens)
         tokens += row.tokens[shared:]
         positions += [first + at - 1 - shared for at in row.supervised]
         targets += [row.tokens[at] for at in row.supervised]
         weights += row.weights
+        ends.append(len(positions))
     own = Rows([len(row.tokens) - shared for row in rows], shared)
     counted = np.array(weights, np.float32)
-    return Pack(np.array(tokens), own, np.array(positions), np.array(targets), counted)
+    return Pack(
+        np.array(tokens), own, np.array(positions), np.array(targets), counted, np.array(ends)
+    )
 
 
 def share(costs: Sequence[float], before: Sequence[float]) -> list[list[int]]:

@@ -156,6 +156,10 @@ class Workspace:
         """Return an array of this shape with arbitrary contents."""
         return self._take(shape, self.dtype)
 
+    def take_like(self, other: np.ndarray, *shape: int) -> np.ndarray:
+        """Return an array of this shape, and of another's type, with arbitrary contents."""
+        return self._take(shape, other.dtype)
+
     def take_single(self, *shape: int) -> np.ndarray:
         """Return a float32 array of this shape with arbitrary contents."""
         return self._take(shape, np.dtype(np.float32))
