@@ -52,6 +52,7 @@ def multiply(
         transpose_b: take the transpose of `b`.
         add: add to `out` in place of overwriting it.
     """
+    assert out.flags.c_contiguous  # tiles are stored by address
     depth = len(a) if transpose_a else a.shape[1]
     if depth > DEPTH and out.dtype != np.float32:  # parts of the sum are not to be rounded
         whole = np.empty(out.shape, np.float32)
