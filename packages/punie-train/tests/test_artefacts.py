@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from punie_train.artefacts import (
+    WHOLE_BYTES,
+    digest_file,
     digest_folder,
+    digest_large_file,
+    held,
     read_jsonl,
     whole_file,
     whole_folder,
@@ -93,3 +97,41 @@ def test_the_digest_of_a_folder_depends_on_names_and_contents_and_on_nothing_els
     assert digest_folder(first) == digest_folder(second)
     (second / "sub" / "a.py").rename(second / "sub" / "b.py")
     assert digest_folder(first) != digest_folder(second)
+
+
+def test_a_lock_file_is_held_by_one_at_a_time_and_given_back_whatever_happens(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "models" / ".lock"
+    with pytest.raises(KeyboardInterrupt), held(path) as waited:
+        assert not waited
+        with pytest.raises(BlockingIOError), held(path):
+            pass
+        raise KeyboardInterrupt
+    with held(path) as waited:
+        assert not waited
+
+
+def test_the_digest_of_weights_is_that_of_the_file_up_to_a_gigabyte(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"weights")
+    assert digest_large_file(path) == digest_file(path)
+
+
+@pytest.mark.parametrize("place", [8, 3 << 20, WHOLE_BYTES])
+def test_the_digest_of_larger_weights_sees_their_header_their_size_and_pieces_up_to_their_end(
+    tmp_path: Path, place: int
+) -> None:
+    def digest(size: int, place: int | None = None) -> str:
+        path = tmp_path / "model.safetensors"
+        with path.open("wb") as handle:
+            handle.truncate(size)  # takes no room on the disk
+            if place is not None:
+                handle.seek(place)
+                handle.write(b"!")
+        return digest_large_file(path)
+
+    whole = digest(WHOLE_BYTES + 1)
+    assert whole == digest(WHOLE_BYTES + 1)
+    assert whole != digest(WHOLE_BYTES + 2)
+    assert whole != digest(WHOLE_BYTES + 1, place)

@@ -6,11 +6,12 @@ interrupted or failed stage never leaves something that could be taken for an ar
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from typing import Any
 from punie_train.errors import DataError
 
 CHUNK_BYTES = 1 << 20
+WHOLE_BYTES = 1 << 30
+"""Files up to this size are read whole for a digest of weights: a second for a gigabyte."""
+PIECES, PIECE_BYTES = 64, 64 << 10
+"""What is read of larger ones, spread evenly, after as much again at their beginning."""
 
 
 @contextmanager
@@ -60,6 +65,33 @@ def whole_folder(path: Path, *, keep: bool = False) -> Generator[Path]:
         raise
 
 
+@contextmanager
+def held(path: Path, *, wait: Callable[[], None] | None = None) -> Generator[bool]:
+    """Hold a lock file for this process alone; yield whether another one held it before.
+
+    The system gives it back when a process ends, however it ends, so the file itself may stay.
+
+    Args:
+        path: the lock file; it is made where there is none.
+        wait: called once before waiting for another process; without it nothing is waited for.
+
+    Raises:
+        BlockingIOError: another process holds it, and there is no `wait`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        waited = False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if wait is None:
+                raise
+            wait()
+            waited = True
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield waited
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON with sorted keys, whole or not at all."""
     with whole_file(path) as temporary:
@@ -100,6 +132,25 @@ def digest_file(path: Path) -> str:
     with path.open("rb") as handle:
         while chunk := handle.read(CHUNK_BYTES):
             digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_large_file(path: Path) -> str:
+    """Return a SHA-256 that tells a file of weights from another, without reading gigabytes.
+
+    Up to `WHOLE_BYTES` it is of the whole file. Above, it is of the size, of the first megabytes, which hold
+    a safetensors file's header, and of pieces all along the file: two files that differ in none of those
+    are taken for the same.
+    """
+    size = path.stat().st_size
+    if size <= WHOLE_BYTES:
+        return digest_file(path)
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as handle:
+        digest.update(handle.read(PIECES * PIECE_BYTES))
+        for piece in range(PIECES):
+            handle.seek((size - PIECE_BYTES) * piece // (PIECES - 1))
+            digest.update(handle.read(PIECE_BYTES))
     return digest.hexdigest()
 
 

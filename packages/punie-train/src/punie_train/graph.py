@@ -5,12 +5,14 @@ A run is one phase on one base model; everything it makes lies in `build/<phase>
 - `stages/<stage>.lock.json`: all the stage depends on besides earlier stages: its slice of the phase
   file, digests of its source folders, its version, the contract digest, library versions. Rewritten only
   when its content changes, so that `make` compares time stamps and means content.
-- `stages/<stage>.done.json`: written last, with the lock it was made from, the digest of its output,
-  wall time and peak memory.
+- `stages/<stage>.done.json`: written last, with the lock and the inputs it was made from, as they were
+  when the making began, the digest of its output, wall time and peak memory. It is not there while the
+  stage runs again.
 - `stages/<stage>.digest`: the output's digest, rewritten only when the output differs; later stages
   depend on it, so a stage that ran again and made the same thing re-runs nothing after it.
 
-Covered: locks, staleness and its reasons. Not covered: running stages (`punie_train.stages`).
+Covered: locks, staleness and its reasons. Not covered: what locks are made of (`punie_train.facts`), and
+running stages (`punie_train.stages`).
 """
 
 from __future__ import annotations
@@ -18,24 +20,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from importlib.metadata import PackageNotFoundError, entry_points, version
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from punie_train.artefacts import digest_file, digest_folder, write_json
+from punie_train.artefacts import digest_file, digest_folder, held, write_json
 from punie_train.errors import PhaseError
+from punie_train.facts import CONCEPTS, look_up
 from punie_train.phase import Phase, read_phase
-
-if TYPE_CHECKING:
-    from punie_train.models import BaseModelSpec
-
-SUITE_WORKSPACES = "suite-"
-"""Prefix of the workspaces that only evaluation may see."""
-CONCEPTS = "concepts.toml"
-"""The bank of reference answers beside the suites; it holds no queries."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Stage:
         after: the stages whose outputs it reads.
         output: what it makes, relative to the run's folder.
         counted: the files of the output that its digest is of; not those that hold times.
-        inputs: which lock entries it has besides its own configuration (see `Run.facts`).
+        inputs: which lock entries it has besides its own configuration (see `Run.fact`).
     """
 
     name: str
@@ -87,6 +82,19 @@ STAGES: Mapping[str, Stage] = {
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What a stage is made from, as it was when the making began.
+
+    Attributes:
+        lock: the content of its lock.
+        inputs: the digests of the earlier stages' outputs, by stage.
+    """
+
+    lock: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Freshness:
     """How a stage stands: `fresh`, `stale`, `missing`, `running` or `waiting`, and why."""
 
@@ -115,6 +123,7 @@ class Run:
         self.variant = f"{phase}-{data}" if data else phase
         self.name = f"{self.model_name}-{self.variant}"
         self.folder = root / "build" / f"{self.variant}-{self.model_name}"
+        self._facts: dict[str, Any] = {}
 
     def path(self, stage: str) -> Path:
         """Return what a stage makes; every run shares the base model's folder."""
@@ -133,6 +142,11 @@ class Run:
     def digest_path(self, stage: str) -> Path:
         """Return the file later stages depend on."""
         return self._records(stage) / f"{stage}.digest"
+
+    @property
+    def base_lock(self) -> Path:
+        """Return the file that whoever makes the base model holds: all runs share its folder."""
+        return self._records("base") / ".lock"
 
     def _records(self, stage: str) -> Path:
         # The base model is made once for all phases, so what is known about it lies beside it.
@@ -159,69 +173,121 @@ class Run:
         folder = self.root / "data/suites"
         return [path for path in sorted(folder.glob("*.toml")) if path.name != CONCEPTS]
 
-    @cached_property
-    def facts(self) -> Mapping[str, Any]:
-        """Return everything locks are made of, by name; computed once."""
-        return dict(self._facts())
-
-    def _facts(self) -> Iterator[tuple[str, Any]]:
-        # The base model first: where its weights cannot be had, that is said before anything is hashed.
-        from punie_train.evaluation.suite import suite_files
-        from punie_train.models import resolve_base
-
-        workspaces = self.root / "data/workspaces"
-        yield "base_model", base_identity(resolve_base(self.model))
-        yield "mlx-lm", _versions("mlx", "mlx-lm")
-        yield "tools", {**_versions("ty", "ruff", "pytest", "pydantic-monty"), **plugin_versions()}
-        yield "contract", contract_digest(self.phase)
-        yield "sources", digest_folder(self.root / "data/sources")
-        folders = sorted(path for path in workspaces.iterdir() if path.is_dir())
-        yield (
-            "workspaces",
-            {f.name: digest_folder(f) for f in folders if not f.name.startswith(SUITE_WORKSPACES)},
-        )
-        yield (
-            "suite-workspaces",
-            {f.name: digest_folder(f) for f in folders if f.name.startswith(SUITE_WORKSPACES)},
-        )
-        concepts = self.root / "data/suites" / CONCEPTS
-        asked = [file for path in self.suite_paths for file in suite_files(path)]
-        judged_by = [*asked, *([concepts] if concepts.exists() else [])]
-        yield "suites", {path.stem: digest_file(path) for path in judged_by}
+    def fact(self, name: str) -> Any:
+        """Return one of the things locks are made of; looked up once."""
+        if name not in self._facts:
+            self._facts[name] = look_up(name, self)
+        return self._facts[name]
 
     def lock(self, name: str) -> dict[str, Any]:
         """Return the content of a stage's lock."""
+        return self._lock(name, self.fact)
+
+    def _lock(self, name: str, fact: Callable[[str], Any]) -> dict[str, Any]:
         stage = STAGES[name]
         lock: dict[str, Any] = {"stage": name, "revision": stage.revision}
         if name in self.phase.stages:
             lock["config"] = self.phase.config(name).model_dump(mode="json")
-        lock.update({key: self.facts[key] for key in stage.inputs})
+        lock.update({key: fact(key) for key in stage.inputs})
         return lock
 
     def write_locks(self) -> None:
         """Bring every lock up to date; a lock whose content is unchanged keeps its time stamp.
 
-        A lock that is changed back to what the finished stage was made from becomes older than the
-        stage again, and a finished stage whose output was removed is forgotten.
+        Make knows time stamps only, so they are made to say what the records say. A lock that is changed
+        back to what the finished stage was made from becomes older than the stage again; one that was
+        changed while the stage was at work becomes younger. A finished stage whose output was removed is
+        forgotten.
         """
-        for name in STAGES:
-            lock, path, done = self.lock(name), self.lock_path(name), self.done_path(name)
-            record = _read(done)
-            if record is not None and not self.path(name).exists():
-                done.unlink()
-                record = None
-            if _read(path) != lock:
-                write_json(path, lock)
-            if (
-                record is not None
-                and record["lock"] == lock
-                and path.stat().st_mtime > done.stat().st_mtime
-            ):
-                moment = done.stat().st_mtime_ns - 1
-                os.utime(path, ns=(moment, moment))
+        # The base model first: where its weights cannot be had, that is said before anything is hashed.
+        locks = {name: self.lock(name) for name in STAGES}
+        # Two runs on one base write the same lock of it.
+        with held(self._records("base") / ".locks", wait=lambda: None):
+            for name, lock in locks.items():
+                self._write_lock(name, lock)
 
-    def finish(self, name: str, *, seconds: float, peak_memory_bytes: int) -> None:
-        """Record that a stage is done; its digest file changes only when its output did."""
+    def _write_lock(self, name: str, lock: Mapping[str, Any]) -> None:
+        path, done = self.lock_path(name), self.done_path(name)
+        record, mark = _read(done), _identity(done)
+        if record is not None and not self.path(name).exists():
+            done.unlink(missing_ok=True)
+            record = None
+        if _read(path) != lock:
+            write_json(path, lock)
+        if record is None or mark is None:
+            return
+        _, made = mark
+        younger = path.stat().st_mtime_ns > made
+        if younger == self._made_from(record, lock):
+            moment = made - 1 if younger else max(time.time_ns(), made + 1)
+            os.utime(path, ns=(moment, moment))
+
+    def _made_from(self, record: Mapping[str, Any], lock: Mapping[str, Any]) -> bool:
+        """Return whether a stage was made from a lock and from its inputs, those that are made."""
+        inputs = {earlier: self.output_digest(earlier) for earlier in record["inputs"]}
+        return record["lock"] == lock and all(
+            digest in (None, record["inputs"][earlier]) for earlier, digest in inputs.items()
+        )
+
+    def is_made(self, name: str) -> bool:
+        """Return whether what a stage makes is there, made from what its lock says now."""
+        record = _read(self.done_path(name))
+        return (
+            record is not None
+            and self.path(name).exists()
+            and self._made_from(record, self.lock(name))
+        )
+
+    def take(self, name: str) -> Taken:
+        """Return what a stage is about to be made from; sources are looked at anew.
+
+        What is edited while the stage is at work is not what it was made from, or not all of it; so this
+        is called before, by whoever holds the run's folder, and given to `finish`.
+
+        Raises:
+            PhaseError: an earlier stage is not made.
+        """
+        inputs = {}
+        for earlier in STAGES[name].after:
+            digest = self.output_digest(earlier)
+            if digest is None:
+                raise PhaseError(
+                    f"{name} needs {earlier}, which is not made; run `make {self.variant}`."
+                )
+            inputs[earlier] = digest
+        return Taken(self._lock(name, lambda fact: look_up(fact, self)), inputs)
+
+    @contextmanager
+    def making(self, name: str) -> Generator[None]:
+        """Take the mark of a finished stage away while it is made again.
+
+        A process that is killed after the artefact was replaced then leaves none that speaks of the old
+        one. What fails or is interrupted before it replaced anything gets the mark back.
+        """
+        done = self.done_path(name)
+        aside = done.with_name(f"{done.name}.aside")
+        aside.unlink(missing_ok=True)  # of a process that was killed
+        before = _identity(self.path(name))
+        if done.exists():
+            done.replace(aside)
+        try:
+            yield
+        except BaseException:
+            if aside.exists() and before is not None and _identity(self.path(name)) == before:
+                aside.replace(done)
+            raise
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def finish(self, name: str, taken: Taken, *, seconds: float, peak_memory_bytes: int) -> None:
+        """Record that a stage is done; its digest file changes only when its output did.
+
+        Args:
+            name: the stage.
+            taken: what it was made from.
+            seconds: how long it took.
+            peak_memory_bytes: most memory in use.
+        """
         digest = self.digest(name)
         if (
             not self.digest_path(name).exists()
@@ -232,8 +298,8 @@ class Run:
             temporary.replace(self.digest_path(name))
         record = {
             "stage": name,
-            "lock": _read(self.lock_path(name)) or self.lock(name),
-            "inputs": {earlier: self.output_digest(earlier) for earlier in STAGES[name].after},
+            "lock": taken.lock,
+            "inputs": taken.inputs,
             "output": digest,
             "seconds": round(seconds, 3),
             "peak_memory_bytes": peak_memory_bytes,
@@ -312,28 +378,6 @@ def differences(old: Any, new: Any, at: str = "") -> Iterator[str]:
         yield f"{at}: {_short(old)} -> {_short(new)}"
 
 
-def base_identity(spec: BaseModelSpec) -> dict[str, Any]:
-    """Return what a base model is known by; of a local folder also its files' sizes and times.
-
-    A digest of a local folder's weights would read gigabytes at every `make`; the one of what was made
-    from it is recorded when the stage finishes.
-    """
-    identity: dict[str, Any] = asdict(spec)
-    if spec.kind == "folder":
-        files = sorted(path for path in Path(spec.origin).iterdir() if path.is_file())
-        identity["files"] = {
-            path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files
-        }
-    return identity
-
-
-def contract_digest(phase: Phase) -> str:
-    """Return the digest of the contract a phase's examples are written in."""
-    from punie_train.data import contract_for
-
-    return contract_for(phase.config("generate")).digest()
-
-
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else text[:12] + "…"
@@ -346,18 +390,10 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def plugin_versions() -> dict[str, str]:
-    """Return the versions of the distributions that add tools (entry points `punie_tools.tools`)."""
-    found = (entry.dist for entry in entry_points(group="punie_tools.tools"))
-    return {dist.name: dist.version for dist in found if dist is not None}
-
-
-def _versions(*names: str) -> dict[str, str | None]:
-    return {name: _version(name) for name in names}
-
-
-def _version(name: str) -> str | None:
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file or folder from one that is moved in its place: number and time."""
     try:
-        return version(name)
-    except PackageNotFoundError:
+        found = path.stat()
+    except FileNotFoundError:
         return None
+    return found.st_ino, found.st_mtime_ns

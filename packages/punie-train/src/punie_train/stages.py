@@ -9,15 +9,15 @@ files `punie_train.graph` keeps).
 
 from __future__ import annotations
 
-import fcntl
 import resource
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from punie_train.artefacts import held
 from punie_train.errors import PhaseError
 from punie_train.graph import STAGES, Run
 from punie_train.progress import Progress
@@ -159,7 +159,7 @@ MAKERS: Mapping[str, Callable[[Run, Progress], None]] = {
 
 
 def run_stage(run: Run, name: str) -> None:
-    """Run one stage and record that it finished.
+    """Run one stage and record that it finished, with what it was made from when it began.
 
     Raises:
         PhaseError: there is no such stage, an earlier one is missing, or another process is at work here.
@@ -167,18 +167,17 @@ def run_stage(run: Run, name: str) -> None:
     """
     if name not in STAGES:
         raise PhaseError(f"there is no stage {name!r}; stages are {', '.join(STAGES)}.")
-    for earlier in STAGES[name].after:
-        if run.output_digest(earlier) is None:
-            raise PhaseError(
-                f"{name} needs {earlier}, which is not made; run `make {run.variant}`."
-            )
     progress = Progress(status=run.folder / "status.json", stage=name)
-    started = time.monotonic()
-    with only_one(run.folder):
+    with only_one(run.folder), _shared(run, name, progress) as made_meanwhile:
+        if made_meanwhile:
+            return
+        taken = run.take(name)
+        started = time.monotonic()
         progress.note(f"── {run.variant} {name} ({run.model_name})")
-        MAKERS[name](run, progress)
+        with run.making(name):
+            MAKERS[name](run, progress)
         seconds = time.monotonic() - started
-        run.finish(name, seconds=seconds, peak_memory_bytes=peak_memory_bytes())
+        run.finish(name, taken, seconds=seconds, peak_memory_bytes=peak_memory_bytes())
         progress.note(f"   {name} done in {seconds:.1f} s: {run.path(name).relative_to(run.root)}")
 
 
@@ -206,15 +205,34 @@ def only_one(folder: Path) -> Generator[None]:
     Raises:
         PhaseError: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(held(folder / ".lock"))
         except BlockingIOError:
             raise PhaseError(
                 f"{folder}: another process is working here; wait for it or end it."
             ) from None
         yield
+
+
+@contextmanager
+def _shared(run: Run, name: str, progress: Progress) -> Generator[bool]:
+    """Hold the base model's folder too, which all runs share, while it is made; wait where another does.
+
+    Yields whether that one made what this run asks for, so that nothing is left to do.
+    """
+    if name != "base":
+        yield False
+        return
+    path = run.path("base")
+    with held(
+        run.base_lock,
+        wait=lambda: progress.note(f"waiting for another process, which is making {path}"),
+    ) as waited:
+        made = waited and run.is_made("base")
+        if made:
+            progress.note(f"   {path} was made meanwhile")
+        yield made
 
 
 def peak_memory_bytes() -> int:

@@ -42,6 +42,35 @@ def test_five_words_in_common_are_no_leak():
     assert index.leaked("Typecheck it and then show me the first one of them") is None
 
 
+@pytest.mark.parametrize("words", [3, 4, 5])
+@given(st.lists(st.sampled_from(["please", "now"]), max_size=3))
+def test_a_short_query_leaks_into_whatever_contains_it_whole(words, more):
+    query = " ".join(["Check", "types", "in", "cli.py", "quickly"][:words])
+    index = LeakIndex.of([query], 6)
+    assert index.leaked(" ".join([*more, query.lower(), *more])) == query
+    assert index.leaked(f"Check the {query.removeprefix('Check ')}") is None
+
+
+def test_a_short_query_is_found_beside_queries_of_other_lengths():
+    queries = [
+        "Check types in cli.py",
+        "Lint app.py today",
+        "Show me the first error of a.py, please",
+    ]
+    index = LeakIndex.of(queries, 6)
+    assert index.leaked("Please check types in cli.py") == queries[0]
+    assert index.leaked("Could you lint app.py today?") == queries[1]
+    assert index.leaked("Now show me the first error of b.py") == queries[2]
+    assert index.leaked("Please check types in app.py") is None
+
+
+def test_queries_of_one_or_two_words_leak_only_as_they_are():
+    index = LeakIndex.of(["Read README.md", "Lint"], 6)
+    assert index.leaked("read README.md!") == "Read README.md"
+    assert index.leaked("Read README.md and tell me what it says") is None
+    assert index.leaked("Lint app.py") is None
+
+
 def test_a_query_about_another_file_has_the_same_phrasing():
     index = LeakIndex.of(["Kindly vet lib/stocks.py for ABC, would you?"], 6)
     assert index.phrased("kindly vet my_app.py for ABC would you") is not None
@@ -54,6 +83,55 @@ def test_prompts_of_a_suite_are_read_and_a_missing_suite_is_named(tmp_path):
     assert suite_prompts([suite]) == ["Read README.md"]
     with pytest.raises(DataError, match=r"none\.toml: cannot be read as a suite"):
         suite_prompts([tmp_path / "none.toml"])
+
+
+KIND = """
+[kinds.read]
+prompt = "What does @path@ say?"
+
+[[queries]]
+id = "A1"
+kind = "read"
+vars = { path = "NEWS.md" }
+
+[[queries]]
+id = "A2"
+kind = "read"
+prompt = "Read README.md"
+vars = { path = "README.md" }
+"""
+
+
+def test_a_prompt_that_a_kind_holds_is_read_filled_in(tmp_path):
+    suite = tmp_path / "suite.toml"
+    suite.write_text(KIND)
+    assert suite_prompts([suite]) == ["What does NEWS.md say?", "Read README.md"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[[queries]]\nid = "A1"\n', "query 'A1' has no prompt"),
+        ('[[queries]]\nid = "A1"\nkind = "read"\n', "query 'A1' has no prompt"),
+        (KIND.replace('path = "NEWS.md"', ""), r"query 'A1': kind 'read' needs vars\.path"),
+        (KIND.replace('{ path = "NEWS.md" }', "3"), "query 'A1': `vars` is a table"),
+        (KIND.replace('kind = "read"', 'kind = "red"', 1), "query 'A1': there is no kind 'red'"),
+        (KIND.replace('kind = "read"', 'kind = ["read"]', 1), "query 'A1': there is no kind"),
+        (
+            "kinds.read = 3" + KIND[KIND.index("\n\n") :],
+            "and so is kind 'read'",
+        ),
+        ('queries = ["Read README.md"]', "`queries` is a list of tables"),
+        ("[[queries]]\nprompt = 3\n", "query None has no prompt"),
+        ('rewords = "other.toml"\n[prompts]\nA1 = "Read it"\n', r"other\.toml: there is no such"),
+        ("[[queries", "not valid TOML"),
+    ],
+)
+def test_a_suite_whose_prompts_cannot_be_read_is_named_with_the_query(tmp_path, text, message):
+    suite = tmp_path / "suite.toml"
+    suite.write_text(text)
+    with pytest.raises(DataError, match=rf"suite\.toml: cannot be read as a suite: .*{message}"):
+        suite_prompts([suite])
 
 
 def test_nearly_the_same_example_is_found_and_another_file_is_another_example():

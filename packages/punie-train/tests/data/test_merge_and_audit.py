@@ -8,6 +8,7 @@ import pytest
 
 from punie_train.artefacts import read_jsonl, write_jsonl
 from punie_train.data import MergeConfig, audit, merge, render_audit
+from punie_train.data.records import user_prompts
 from punie_train.errors import DataError
 from punie_train.progress import Progress
 
@@ -74,6 +75,16 @@ def test_a_prompt_of_a_suite_is_refused(records, tmp_path):
     suite = tmp_path / "suite.toml"
     suite.write_text(f"[[queries]]\nprompt = {json.dumps(records[0]['prompt'])}\n")
     assert "gives away the query" in refusal(records, tmp_path, suites=[suite])
+
+
+def test_a_later_turn_of_a_dialogue_that_a_suite_asks_is_refused(records, tmp_path):
+    dialogue = next(record for record in records if record["category"] == "dialogue")
+    later = user_prompts(dialogue)[-1]
+    assert later != dialogue["prompt"]
+    suite = tmp_path / "suite.toml"
+    suite.write_text(f"[[queries]]\nprompt = {json.dumps(later)}\n")
+    said = refusal(records, tmp_path, suites=[suite])
+    assert f"{dialogue['id']}: {later!r} gives away the query" in said
 
 
 def test_a_program_that_is_not_the_one_that_was_run_is_refused(records, tmp_path):

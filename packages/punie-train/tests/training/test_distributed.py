@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -74,3 +75,40 @@ def test_what_cannot_be_launched_is_said_before_anything_starts(
     monkeypatch.setenv("HOSTS", str(tmp_path / "hosts.json"))
     with pytest.raises(TrainingError, match="no such host file"):
         train(CONFIG, base=tiny_llama, data=records, out=tmp_path / "a", progress=progress)
+
+
+def test_an_adapter_of_an_earlier_training_is_not_taken_for_that_of_ranks_that_failed(
+    tiny_llama: Path,
+    records: Path,
+    tmp_path: Path,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "adapter"
+    train(CONFIG, base=tiny_llama, data=records, out=out, progress=progress)
+    before = (out / "training.json").read_bytes()
+
+    monkeypatch.setenv("RANKS", "2")
+    with pytest.raises(TrainingError, match="a rank failed"):
+        train(CONFIG, base=tmp_path / "nowhere", data=records, out=out, progress=progress)
+
+    assert (out / "training.json").read_bytes() == before
+
+
+def test_what_ranks_made_replaces_an_adapter_of_an_earlier_training(
+    tiny_llama: Path,
+    records: Path,
+    tmp_path: Path,
+    progress: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "adapter"
+    train(CONFIG, base=tiny_llama, data=records, out=out, progress=progress)
+    assert json.loads((out / "training.json").read_text())["launch"] is None
+
+    monkeypatch.setenv("RANKS", "2")
+    train(CONFIG, base=tiny_llama, data=records, out=out, progress=progress)
+
+    summary = json.loads((out / "training.json").read_text())
+    assert summary["ranks"] == 2
+    assert summary["launch"]

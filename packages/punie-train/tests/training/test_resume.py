@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from punie_train.doctor import usable_cores
 from punie_train.mlx import load_arrays, mx
 from punie_train.progress import Progress
 from punie_train.training import TrainConfig, train
@@ -143,6 +146,60 @@ def test_a_checkpoint_of_another_configuration_is_not_used(
 
     assert "going on after" not in stream.getvalue()
     assert [step for step, _ in _losses(out)] == list(range(1, 9))
+
+
+def test_a_checkpoint_of_another_base_with_the_same_configuration_is_not_used(
+    tiny_llama: Path, records: Path, tmp_path: Path
+) -> None:
+    other, out = tmp_path / "other", tmp_path / "adapter"
+    shutil.copytree(tiny_llama, other)
+    weights = load_arrays(tiny_llama / "model.safetensors")
+    name = "model.layers.0.self_attn.q_proj.weight"
+    weights[name] = weights[name] + 0.01
+    mx.save_safetensors(str(other / "model.safetensors"), weights)
+    arguments = [str(other), str(records), str(out), json.dumps(CONFIG), "5"]
+    subprocess.run([sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True)
+    assert out.with_name("adapter.tmp").exists()
+    stream = io.StringIO()
+
+    train(
+        TrainConfig.model_validate(CONFIG),
+        base=tiny_llama,
+        data=records,
+        out=out,
+        progress=Progress(stream=stream),
+    )
+
+    assert "going on after" not in stream.getvalue()
+    assert "starts anew" in stream.getvalue()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or usable_cores() < 2, reason="needs Linux and two cores"
+)
+def test_a_checkpoint_made_on_another_number_of_cores_is_not_used(
+    tiny_llama: Path, records: Path, tmp_path: Path
+) -> None:
+    config = {**CONFIG, "dropout": 0, "streams": 0}
+    on_one = "import os\nos.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+    out = tmp_path / "adapter"
+    arguments = [str(tiny_llama), str(records), str(out), json.dumps(config), "5"]
+    subprocess.run(
+        [sys.executable, "-c", on_one + KILLED_AT, *arguments], check=False, capture_output=True
+    )
+    assert out.with_name("adapter.tmp").exists()
+    stream = io.StringIO()
+
+    train(
+        TrainConfig.model_validate(config),
+        base=tiny_llama,
+        data=records,
+        out=out,
+        progress=Progress(stream=stream),
+    )
+
+    assert "going on after" not in stream.getvalue()
+    assert "number of cores; training starts anew" in stream.getvalue()
 
 
 def _losses(folder: Path) -> list[tuple[int, float]]:

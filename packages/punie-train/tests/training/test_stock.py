@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from punie_train.errors import TrainingError
 from punie_train.mlx import load_arrays, mx
 from punie_train.models.loading import load_base
 from punie_train.progress import Progress
@@ -71,3 +73,77 @@ def test_the_trainer_as_shipped_makes_an_adapter_of_the_same_form(
         json.loads((tmp_path / "mlx-lm/adapter_config.json").read_text())["fine_tune_type"]
         == "lora"
     )
+
+
+STOCK = {"trainer": "mlx-lm", "iterations": 2, "num_layers": 1, "batch_size": 4}
+
+
+def trained(config: dict[str, Any], base: Path, data: Path, out: Path) -> tuple[np.ndarray, str]:
+    """Return all weights of the adapter that mlx-lm's trainer makes, and what was said."""
+    stream = io.StringIO()
+    settings = TrainConfig.model_validate({**STOCK, **config})
+    train(settings, base=base, data=data, out=out, progress=Progress(stream=stream))
+    arrays = load_arrays(out / "adapters.safetensors")
+    return np.concatenate([np.ravel(arrays[name]) for name in sorted(arrays)]), stream.getvalue()
+
+
+def test_weights_decay_where_that_is_asked_for(
+    tiny_llama: Path, records: Path, tmp_path: Path
+) -> None:
+    plain, _ = trained({}, tiny_llama, records, tmp_path / "plain")
+    # Decayed by rate times decay in each step, so to nearly nothing of the first weights.
+    decayed, _ = trained({"weight_decay": 1000}, tiny_llama, records, tmp_path / "decayed")
+    assert np.linalg.norm(decayed) < np.linalg.norm(plain) * 0.9
+
+
+def test_the_seed_decides_the_order_of_rows_whatever_was_drawn_before(
+    tiny_llama: Path, records: Path, tmp_path: Path
+) -> None:
+    first, _ = trained({}, tiny_llama, records, tmp_path / "first")
+    np.random.random(7)
+    again, _ = trained({}, tiny_llama, records, tmp_path / "again")
+    assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"skip_below": 0.03}, "skip_below"),
+        ({"precision": "float32"}, "precision"),
+        ({"engine": "cpu"}, "engine"),
+        ({"track": ("tensorboard",)}, "track"),
+        ({"accumulate": 2, "patience": 3}, "accumulate, patience"),
+        ({"clip_norm": 0.5, "streams": 1}, "clip_norm, streams"),
+    ],
+)
+def test_what_it_does_not_know_is_refused_by_name(
+    config: dict[str, Any], named: str, tiny_llama: Path, records: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match=f"does not know {named};"):
+        trained(config, tiny_llama, records, tmp_path / "adapter")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ranks_are_refused(
+    tiny_llama: Path, records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANKS", "2")
+    with pytest.raises(TrainingError, match="does not know RANKS;"):
+        trained({}, tiny_llama, records, tmp_path / "adapter")
+    hosts = tmp_path / "hosts.json"
+    hosts.write_text("[]")
+    monkeypatch.setenv("HOSTS", str(hosts))
+    with pytest.raises(TrainingError, match="does not know HOSTS;"):
+        trained({}, tiny_llama, records, tmp_path / "adapter")
+
+
+def test_a_phase_can_be_compared_by_naming_the_other_trainer_and_is_told_what_is_left_out(
+    tiny_llama: Path, records: Path, tmp_path: Path
+) -> None:
+    recipe = {"whole_ends": 10, "keep": "last", "tail_weight": 0.3, "save_every": 100}
+    same = {"clip_norm": 0, "engine": "mlx"}  # what it does anyway
+    weights, said = trained({**recipe, **same}, tiny_llama, records, tmp_path / "recipe")
+    assert "no tail_weight = 0.3, no whole_ends = 10, no keep = 'last', no save_every = 100" in said
+    plain, said = trained({}, tiny_llama, records, tmp_path / "plain")
+    assert "left out" not in said
+    assert np.array_equal(weights, plain)

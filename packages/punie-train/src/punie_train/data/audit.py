@@ -157,9 +157,10 @@ def _placed(rows: Rows) -> list[str]:
 def _leaks(rows: Rows, suites: Sequence[Path], config: MergeConfig) -> list[str]:
     index = LeakIndex.of(suite_prompts(suites), config.ngram)
     found = [
-        f"{record['id']}: {record['prompt']!r} gives away the query {query!r} of a frozen suite"
+        f"{record['id']}: {prompt!r} gives away the query {query!r} of a frozen suite"
         for _, record in rows
-        if (query := index.leaked(record["prompt"])) is not None
+        for prompt in user_prompts(record)
+        if (query := index.leaked(prompt)) is not None
     ]
     return found + [
         f"{record['id']}: {prompt!r} is asked in the words of the query {query!r} of a frozen suite"

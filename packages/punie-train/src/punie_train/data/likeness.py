@@ -2,28 +2,31 @@
 
 Near-duplicates: MinHash (datasketch) over character 4-grams of the prompt and of what is done about it;
 two requests for different files differ in both. Leaks: the same words as a query, or `ngram` words in a row
-in common with one; shorter queries must not occur whole. And a request for a program must not be a query's
-phrasing about another file: the same prompt once names are masked.
+in common with one; a shorter query of at least three words must not occur whole, and one or two words, which
+are everybody's, must not be all of a prompt. And a request for a program must not be a query's phrasing
+about another file: the same prompt once names are masked.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from punie_train.data.records import user_prompts
 from punie_train.data.splits import normalised, plain
-from punie_train.errors import DataError
+from punie_train.errors import DataError, EvaluationError
 
 __all__ = ["Alike", "LeakIndex", "near_duplicates", "suite_prompts"]
 
 _PERMUTATIONS = 64
 _SHINGLE = 4
 _MARGIN = 0.2
+_TELLING = 3
+"""How many words a query has at least that can be told from what everybody says."""
 
 
 class Alike:
@@ -88,16 +91,17 @@ def suite_prompts(suites: Iterable[Path]) -> list[str]:
     """Return the prompts of the queries of frozen suites.
 
     Raises:
-        DataError: a suite is missing or is not TOML.
+        DataError: a suite is missing, is not TOML, or has a query without a prompt.
     """
+    from punie_train.evaluation.suite import read_prompts
+
     prompts = []
     for suite in suites:
         try:
-            table = tomllib.loads(suite.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise DataError(f"{suite}: cannot be read as a suite: {error}.") from None
-        prompts += [query["prompt"] for query in table.get("queries", [])]
-        prompts += table.get("prompts", {}).values()  # of a suite that rewords another
+            prompts += read_prompts(suite)
+        except (OSError, EvaluationError) as error:
+            why = str(error).removeprefix(f"{suite}: ").rstrip(".")
+            raise DataError(f"{suite}: cannot be read as a suite: {why}.") from None
     return prompts
 
 
@@ -128,6 +132,12 @@ class LeakIndex:
                 grams.setdefault(words[place : place + size], prompt)
         return cls(grams, ngram, phrasings)
 
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """How many words in a row are looked for: `ngram`, and as many as the short queries have."""
+        short = {len(words) for words in self.grams if _TELLING <= len(words) < self.ngram}
+        return (*sorted(short), self.ngram)
+
     def phrased(self, prompt: str) -> str | None:
         """Return the query that asks in the same words, whatever it names; or None.
 
@@ -142,10 +152,11 @@ class LeakIndex:
         whole = self.grams.get(words)
         if whole is not None:
             return whole
-        for place in range(len(words) - self.ngram + 1):
-            found = self.grams.get(words[place : place + self.ngram])
-            if found is not None:
-                return found
+        for size in self.sizes:
+            for place in range(len(words) - size + 1):
+                found = self.grams.get(words[place : place + size])
+                if found is not None:
+                    return found
         return None
 
 

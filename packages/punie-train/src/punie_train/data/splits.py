@@ -1,11 +1,11 @@
 """Which split a row belongs to: a pure function of its intent and its normalised prompt.
 
-The normalised prompt has names, paths, quoted text and numbers masked, so that one phrasing about a
-hundred files is one thing: it is in one split only, and valid and test ask in words that train never used.
-The SHA-256 of intent and normalised prompt is read as a number between 0 and 1: the lowest tenth is test,
-the next tenth valid, the rest train. Nothing else decides. So a row stays where it is when a phase grows,
-and no test row ever moves to train. Exact sizes (605/75/77) are met when the examples are drawn: each
-category has a quota for each split, and drawing goes on until all are full.
+The normalised prompt has names, paths, quoted text and numbers masked, so that one phrasing of an intent
+about a hundred files is one thing, and in one split only. The same words under another intent are another
+thing, which may be in another split. The SHA-256 of intent and normalised prompt is read as a number between
+0 and 1: the lowest tenth is test, the next tenth valid, the rest train. Nothing else decides. So a row stays
+where it is when a phase grows, and no test row ever moves to train. Exact sizes (605/75/77) are met when the
+examples are drawn: each category has a quota for each split, and drawing goes on until all are full.
 """
 
 from __future__ import annotations

@@ -70,9 +70,12 @@ class MemoHost(LocalHost):
             return await super().run(argv, cwd=cwd, env=env, timeout=timeout)
         content = json.dumps(snapshot(self.roots[0]), sort_keys=True)
         key = (*argv, str(cwd or ""), hashlib.sha256(content.encode()).hexdigest())
-        if key not in self.memory:
-            self.memory[key] = await super().run(argv, cwd=cwd, env=env, timeout=timeout)
-        return self.memory[key]
+        if key in self.memory:
+            return self.memory[key]
+        done = await super().run(argv, cwd=cwd, env=env, timeout=timeout)
+        if not done.timed_out and done.exit_code >= 0:  # it was not ended: this is its answer
+            self.memory[key] = done
+        return done
 
 
 @dataclass(frozen=True)

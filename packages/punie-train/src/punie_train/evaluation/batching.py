@@ -1,8 +1,10 @@
 """A chat model in this process that answers many conversations at once.
 
 Requests from concurrent turns are gathered into one batch; a request that comes later joins at the next
-token, one that is done leaves. Answers are greedy, so scores can be repeated. What several conversations
-begin with, such as the system prompt, is computed once and kept.
+token, one that is done leaves. Answers are greedy: nothing is drawn by chance. Yet who shares a batch depends
+on timing, and products of another number of rows differ in their last bits, so that of two tokens that are
+nearly equally likely now one and now the other may be taken. What several conversations begin with, such as
+the system prompt, is computed once and kept.
 
 Covered: mlx-lm model folders and adapters, loaded by path. Not covered: sampling, images, servers.
 """

@@ -3,7 +3,8 @@
 Queries are paired by suite, model and id. The exact McNemar test asks how often pairs would change this
 unevenly if nothing had changed but luck.
 
-Covered: two files of scores or reports. Not covered: queries that only one of them has; they are named.
+Covered: two files of scores or reports. Not covered: models, suites and queries that only one of them has;
+they are named.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from punie_train.errors import EvaluationError
 from punie_train.evaluation.scores import QueryScore, Scores, load_scores
 from punie_train.evaluation.statistics import mcnemar_p
 
@@ -23,25 +25,32 @@ def compare(old: Path, new: Path) -> dict[str, Any]:
 
     Returns:
         JSON values: one entry of `pairs` for each model and suite that both have, with the queries
-        `regressed` and `improved` and the p-value; `regressed_beyond_chance` over all of them.
+        `regressed` and `improved` and the p-value; `regressed_beyond_chance` over all of them; what
+        only one file has, by its name.
 
     Raises:
-        EvaluationError: a file is missing or holds no scores.
+        EvaluationError: a file is missing or holds no scores, or the two have no query in common.
     """
     before, after = load_scores(old), load_scores(new)
+    first, second = _played(before), _played(after)
     pairs = [
-        _pair(model.name, suite.suite, before, after)
-        for model in after.models
-        if model.name in {each.name for each in before.models}
-        for suite in model.suites
-        if suite.suite in {each.suite for each in before.model(model.name).suites}
+        _pair(model, suite, before, after) for model, suite in second if (model, suite) in first
     ]
+    if not any(pair["queries"] for pair in pairs):
+        raise EvaluationError(
+            f"{old} and {new} have nothing in common: no query of one model and suite is in both; "
+            f"the first has {_listed(first)}, the second {_listed(second)}."
+        )
+    models_before = {model.name for model in before.models}
+    models_after = {model.name for model in after.models}
     return {
         "old": str(old),
         "new": str(new),
         "pairs": pairs,
-        "only_in_old": sorted({m.name for m in before.models} - {m.name for m in after.models}),
-        "only_in_new": sorted({m.name for m in after.models} - {m.name for m in before.models}),
+        "only_in_old": sorted(models_before - models_after),
+        "only_in_new": sorted(models_after - models_before),
+        "suites_only_in_old": _missing(first, second, models_after),
+        "suites_only_in_new": _missing(second, first, models_before),
         "suites_changed": sorted(
             name
             for name, digest in after.suites.items()
@@ -49,6 +58,27 @@ def compare(old: Path, new: Path) -> dict[str, Any]:
         ),
         "regressed_beyond_chance": any(pair["regressed_beyond_chance"] for pair in pairs),
     }
+
+
+Played = list[tuple[str, str]]
+"""Names of a model and a suite it was scored on."""
+
+
+def _played(scores: Scores) -> Played:
+    return [(model.name, suite.suite) for model in scores.models for suite in model.suites]
+
+
+def _listed(played: Played) -> str:
+    return ", ".join(f"{model} on {suite}" for model, suite in played) or "none"
+
+
+def _missing(played: Played, other: Played, models: set[str]) -> list[str]:
+    """The suites that another file lacks, of the models that it has."""
+    return [
+        f"{model} on {suite}"
+        for model, suite in played
+        if model in models and (model, suite) not in other
+    ]
 
 
 def _pair(model: str, suite: str, before: Scores, after: Scores) -> dict[str, Any]:
@@ -65,7 +95,8 @@ def _pair(model: str, suite: str, before: Scores, after: Scores) -> dict[str, An
         "passed_after": sum(second[name].passed for name in common),
         "regressed": [_described(second[name]) for name in lost],
         "improved": [_described(second[name]) for name in won],
-        "not_in_both": sorted(first.keys() ^ second.keys()),
+        "only_in_old": sorted(first.keys() - second.keys()),
+        "only_in_new": sorted(second.keys() - first.keys()),
         "p_value": p_value,
         "beyond_chance": p_value < SIGNIFICANT,
         "regressed_beyond_chance": p_value < SIGNIFICANT and len(lost) > len(won),
@@ -88,6 +119,12 @@ def render_comparison(comparison: dict[str, Any]) -> str:
         f"warning: suite {name} is not the same file in both; its queries may differ."
         for name in comparison["suites_changed"]
     ]
+    for kind, prefix in (("only_in", "model "), ("suites_only_in", "")):
+        lines += [
+            f"only in {comparison[side]}: {prefix}{name}"
+            for side in ("old", "new")
+            for name in comparison[f"{kind}_{side}"]
+        ]
     for pair in comparison["pairs"]:
         change = pair["passed_after"] - pair["passed_before"]
         verdict = "beyond chance" if pair["beyond_chance"] else "within chance"
@@ -97,4 +134,9 @@ def render_comparison(comparison: dict[str, Any]) -> str:
         )
         lines += [f"  lost  {q['id']}  {q['prompt']}  ({q['why']})" for q in pair["regressed"]]
         lines += [f"  won   {q['id']}  {q['prompt']}" for q in pair["improved"]]
-    return "\n".join(lines) or "nothing in common: no model and suite is in both files."
+        lines += [
+            f"  only in {comparison[side]}: {', '.join(pair[f'only_in_{side}'])}"
+            for side in ("old", "new")
+            if pair[f"only_in_{side}"]
+        ]
+    return "\n".join(lines)

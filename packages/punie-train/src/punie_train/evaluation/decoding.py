@@ -1,7 +1,9 @@
 """Replies that grow together: one pass of the model gives each of them its next token.
 
 A reply knows what is written and when it ends; `drafting.begin` gives it its first tokens, a `Batch` the
-others. Decoding is greedy: the likeliest token that may come next is taken, so scores can be repeated.
+others. Decoding is greedy: the likeliest token that may come next is taken, and nothing is drawn by chance.
+Among another number of rows a reply's last bits differ, though, which may decide between tokens that are
+nearly equally likely.
 
 Covered: models whose caches mlx-lm can merge. Not covered: sampling.
 """

@@ -3,7 +3,9 @@
 A fact is a list of atoms that belong together, such as a line number and the message of the error on that
 line. An atom is a whole number, a text, a path, or a list of atoms of which any will do. A text says a fact
 when all its atoms occur together, with no atom of another fact between them; so listing, tables, JSON and
-`repr` all count, and right numbers beside wrong messages do not.
+`repr` all count, and right numbers beside wrong messages do not. A number that is tied more closely to the
+text of another fact belongs to that one, and a text that has another number in its place is not about the
+one that is farther away (`punie_train.evaluation.ties`).
 
 Covered: reading facts, splitting text into comparable words, finding facts, and noticing a text that
 merely says everything. Not covered: prose claims (`punie_train.evaluation.claims`).
@@ -14,7 +16,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import pairwise, product
 from typing import Any
@@ -30,6 +31,7 @@ from pydantic import (
 )
 
 from punie_train.errors import EvaluationError
+from punie_train.evaluation.ties import NUMBER, Page, Span, words
 
 Plain = StrictInt | StrictFloat | StrictStr
 Atom = Plain | list[Plain]
@@ -40,9 +42,6 @@ MAX_GAP_WORDS = 60
 
 MIN_PREFIX_CHARACTERS = 24
 """A long text may be cut (`message[:60]`), but not shorter than this."""
-
-_SEPARATORS = re.compile(r"[\s'\"`()\[\]{}<>,;|=:*!?#→•│─┃━]+")
-_NUMBER = re.compile(r"(?:l|line)?0*(\d+)", re.IGNORECASE)
 
 
 class Truth(BaseModel):
@@ -73,40 +72,16 @@ def read_truth(text: str, where: str) -> Truth:
         raise EvaluationError(f"{where}: the truth program printed no facts ({error}).") from None
 
 
-def words(text: str) -> list[str]:
-    """Return the comparable words of a text: case folded, without quotes, brackets and end punctuation."""
-    found = []
-    for raw in _SEPARATORS.split(text.casefold()):
-        word = raw.rstrip(".-").removeprefix("./")
-        word = word.lstrip("-") if not word.startswith("-") or not word[1:].isdigit() else word
-        word = word.rstrip("/") or word
-        if re.fullmatch(r"\d+(/\d+)+", word):
-            found.extend(word.split("/"))
-        elif word:
-            found.append(word)
-    return found
-
-
-@dataclass(frozen=True)
-class _Span:
-    start: int
-    end: int
-
-
 class Output:
     """A text, ready to be searched for facts."""
 
     def __init__(self, text: str) -> None:
-        self.words: list[str] = []
-        self._line: list[int] = []
-        for number, line in enumerate(text.splitlines()):
-            found = words(line)
-            self.words += found
-            self._line += [number] * len(found)
+        self._page = Page(text)
+        self.words = self._page.words
 
     def says(self, facts: Sequence[Fact]) -> list[Fact]:
         """Return the facts the text does not say; empty when it says them all."""
-        taken: set[tuple[_Span, ...]] = set()
+        taken: set[tuple[Span, ...]] = set()
         missing = []
         for fact in facts:
             others = [other for other in facts if other != fact]
@@ -119,7 +94,7 @@ class Output:
                 taken.add(place)
         return missing
 
-    def _places(self, fact: Fact, others: Sequence[Fact]) -> Iterable[tuple[_Span, ...]]:
+    def _places(self, fact: Fact, others: Sequence[Fact]) -> Iterable[tuple[Span, ...]]:
         found = [self._find(atom) for atom in fact]
         if not all(found):
             return
@@ -129,16 +104,18 @@ class Output:
                 if self._together(spans, foreign):
                     yield spans
 
-    def _together(self, spans: tuple[_Span, ...], foreign: Sequence[_Span]) -> bool:
+    def _together(self, spans: tuple[Span, ...], foreign: Sequence[Span]) -> bool:
         ordered = sorted(spans, key=lambda span: span.start)
         if any(after.start - before.end > MAX_GAP_WORDS for before, after in pairwise(ordered)):
             return False
         low, high = ordered[0].start, max(span.end for span in ordered)
-        return len(spans) == 1 or not any(
-            low <= span.start and span.end <= high for span in foreign
-        )
+        if len(spans) == 1:
+            return True
+        if any(low <= span.start and span.end <= high for span in foreign):
+            return False
+        return self._page.ties(spans, foreign)
 
-    def _foreign(self, fact: Fact, others: Sequence[Fact]) -> list[_Span]:
+    def _foreign(self, fact: Fact, others: Sequence[Fact]) -> list[Span]:
         own = {json.dumps(atom) for atom in fact}
         strangers = [atom for other in others for atom in other if json.dumps(atom) not in own]
         texts = [atom for atom in strangers if not isinstance(atom, int | float)]
@@ -146,30 +123,30 @@ class Output:
         chosen = texts or strangers
         return [span for atom in chosen for span in self._find(atom) if span not in own_spans]
 
-    def _find(self, atom: Any) -> list[_Span]:
+    def _find(self, atom: Any) -> list[Span]:
         if isinstance(atom, list):
             return [span for option in atom for span in self._find(option)]
         if isinstance(atom, int):
             return [
-                _Span(index, index + 1)
+                Span(index, index + 1)
                 for index, word in enumerate(self.words)
-                if (number := _NUMBER.fullmatch(word)) and int(number[1]) == atom
+                if (number := NUMBER.fullmatch(word)) and int(number[1]) == atom
             ]
         if isinstance(atom, float):
             return [
-                _Span(index, index + 1)
+                Span(index, index + 1)
                 for index, word in enumerate(self.words)
                 if re.fullmatch(r"-?\d+\.\d+s?", word) and float(word.rstrip("s")) == atom
             ]
         return self._find_text(atom)
 
-    def _find_text(self, text: str) -> list[_Span]:
+    def _find_text(self, text: str) -> list[Span]:
         wanted = words(text)
         if not wanted:
             return []
         if len(wanted) == 1:
             return [
-                _Span(index, index + 1)
+                Span(index, index + 1)
                 for index, word in enumerate(self.words)
                 if word == wanted[0] or _same_path(word, wanted[0])
             ]
@@ -179,7 +156,7 @@ class Output:
                 continue
             length = _common(self.words[index : index + len(wanted)], wanted)
             if length == len(wanted) or self._is_cut(index, length, wanted):
-                spans.append(_Span(index, index + length))
+                spans.append(Span(index, index + length))
         return spans
 
     def _is_cut(self, start: int, length: int, wanted: Sequence[str]) -> bool:
@@ -187,14 +164,11 @@ class Output:
         if length < 3 or len(" ".join(wanted[:length])) < MIN_PREFIX_CHARACTERS:
             return False
         after = start + length
-        if self._same_line(after, start) and wanted[length].startswith(
+        if self._page.same_line(after, start) and wanted[length].startswith(
             self.words[after].rstrip("….")
         ):
             after += 1
-        return not self._same_line(after, start)
-
-    def _same_line(self, one: int, other: int) -> bool:
-        return one < len(self.words) and self._line[one] == self._line[other]
+        return not self._page.same_line(after, start)
 
 
 def says_everything(shown: str, known: Iterable[Any]) -> bool:
@@ -233,11 +207,11 @@ def _collect(value: Any, into: set[int]) -> None:
             pass
 
 
-def _nearest(first: _Span, options: Sequence[_Span]) -> list[_Span]:
+def _nearest(first: Span, options: Sequence[Span]) -> list[Span]:
     return nsmallest(2, options, key=lambda span: _distance(first, span))
 
 
-def _distance(one: _Span, other: _Span) -> tuple[int, int]:
+def _distance(one: Span, other: Span) -> tuple[int, int]:
     gap = max(other.start - one.end, one.start - other.end)
     return gap, 0 if other.start >= one.start else 1
 

@@ -1,7 +1,8 @@
 """Scoring: whether a turn did what its query asks, as a list of checks that each say why.
 
-A query is passed when every check holds. Nothing is judged by the wording of prose, and nothing by its
-length alone: calls, arguments, fields, printed facts and files decide.
+A query is passed when every check holds. Calls, arguments, fields, printed facts and files decide. Of prose,
+numbers that are claimed must be true, and a direct answer must be about the question and neither too short
+nor without an end; how it is worded is not judged.
 
 Covered: the verdict on one turn. Not covered: playing it (`arena`) and counting verdicts (`scores`).
 """

@@ -212,6 +212,32 @@ def load_suite(path: Path) -> Suite:
         raise EvaluationError(f"{path}: {error}.") from None
 
 
+def read_prompts(path: Path) -> list[str]:
+    """Return what a suite asks, read as `load_suite` reads it; nothing else of it needs to be valid.
+
+    Raises:
+        EvaluationError: the file is missing, is not TOML, or has a query whose prompt cannot be read.
+    """
+    try:
+        queries = expand_kinds(_read(path)).get("queries", [])
+        return [_prompt(query) for query in _tables(queries)]
+    except ValueError as error:
+        raise EvaluationError(f"{path}: {error}.") from None
+
+
+def _tables(queries: Any) -> list[dict[str, Any]]:
+    if not isinstance(queries, list) or not all(isinstance(query, dict) for query in queries):
+        raise ValueError("`queries` is a list of tables")
+    return queries
+
+
+def _prompt(query: dict[str, Any]) -> str:
+    prompt = query.get("prompt")
+    if not isinstance(prompt, str):
+        raise ValueError(f"query {query.get('id')!r} has no prompt")  # noqa: TRY004 - a fault of the file
+    return prompt
+
+
 def suite_files(path: Path) -> list[Path]:
     """Return the files that say what a suite asks: its own, and that of the suite it rewords.
 
@@ -268,17 +294,19 @@ def expand_kinds(data: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(kinds, dict):
         return data
     queries = [
-        _expanded(query, kinds) if isinstance(query, dict) and "kind" in query else query
-        for query in data.get("queries", [])
+        _expanded(query, kinds) if "kind" in query else query
+        for query in _tables(data.get("queries", []))
     ]
     return {**{key: value for key, value in data.items() if key != "kinds"}, "queries": queries}
 
 
 def _expanded(query: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
     name, where = query["kind"], f"query {query.get('id')!r}"
-    if name not in kinds:
+    if not isinstance(name, str) or name not in kinds:
         raise ValueError(f"{where}: there is no kind {name!r}; there are {', '.join(kinds)}")
     values = query.get("vars", {})
+    if not (isinstance(values, dict) and isinstance(kinds[name], dict)):
+        raise ValueError(f"{where}: `vars` is a table, and so is kind {name!r}")  # noqa: TRY004 - as above
 
     def replace(found: re.Match[str]) -> str:
         if found[1] not in values:

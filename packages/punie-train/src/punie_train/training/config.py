@@ -85,7 +85,7 @@ class TrainConfig(_Strict):
     cache_mb: int = Field(default=1024, ge=0)
     """Memory for activations below the first trained layer, in MB; what exceeds it is on disk."""
     streams: int = Field(default=0, ge=0)
-    """Parallel computations on CPU; 0 takes one for each core, at most four."""
+    """Parallel computations on CPU; 0 takes one for each core, at most eight, or four where MLX computes."""
     engine: Literal["auto", "cpu", "mlx"] = "auto"
     """What computes: `cpu` for Llama-like models on x86, `mlx` for everything else; `auto` chooses."""
     precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"

@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from punie_train.progress import Progress
 from punie_train.training.config import TrainConfig
 
 INSIDE = "PUNIE_RANK_PROCESS"
-"""Set in the processes of a launch, so that they do not launch again."""
+"""Set to the name of the launch in its processes, so that they do not launch again."""
+SUMMARY = "training.json"
+"""The adapter folder's account of how it was trained."""
 
 
 def wanted_ranks() -> tuple[int, Path | None]:
@@ -37,7 +39,7 @@ def wanted_ranks() -> tuple[int, Path | None]:
     Raises:
         TrainingError: `RANKS` is no positive number, or the host file does not exist.
     """
-    if os.environ.get(INSIDE):
+    if this_launch():
         return 1, None
     if hosts := os.environ.get("HOSTS"):
         path = Path(hosts)
@@ -62,39 +64,54 @@ def launch(
 ) -> None:
     """Train in several processes and wait for them.
 
+    `mlx.launch` ends with 0 whatever becomes of its ranks, and an adapter of an earlier training may lie
+    at `out`. So the launch has a name, which rank 0 writes into the adapter it makes, and only an adapter
+    with that name is taken for what was asked for.
+
     Raises:
         TrainingError: a rank failed; its own message is above.
     """
-    with tempfile.TemporaryDirectory(prefix="punie-ranks-") as temporary:
-        order = Path(temporary) / "order.json"
-        order.write_text(
-            json.dumps(
-                {
-                    "config": config.model_dump(mode="json"),
-                    "base": str(base.resolve()),
-                    "data": str(data.resolve()),
-                    "out": str(out.resolve()),
-                }
-            )
-        )
-        command = launch_command(ranks, hosts, order)
-        progress.note(f"training with {'hosts of ' + str(hosts) if hosts else f'{ranks} ranks'}")
-        done = subprocess.run(command, check=False, env={**os.environ, INSIDE: "1"})
-    if done.returncode or not out.exists():
+    order = {
+        "config": config.model_dump(mode="json"),
+        "base": str(base.resolve()),
+        "data": str(data.resolve()),
+        "out": str(out.resolve()),
+    }
+    name = uuid.uuid4().hex
+    command = launch_command(ranks, hosts, json.dumps(order), name)
+    progress.note(f"training with {'hosts of ' + str(hosts) if hosts else f'{ranks} ranks'}")
+    done = subprocess.run(command, check=False, env={**os.environ, INSIDE: name})
+    if done.returncode or _made_by(out) != name:
         raise TrainingError(
-            f"a rank failed (exit code {done.returncode}); see its message above. The next run goes on "
-            "from the last checkpoint."
+            f"a rank failed, and this launch made no {out}; see the rank's message above. The next run goes "
+            "on from the last checkpoint."
         )
 
 
-def launch_command(ranks: int, hosts: Path | None, order: Path) -> list[str]:
-    """Return the `mlx.launch` command line."""
+def this_launch() -> str | None:
+    """Return the name of the launch that this process is a rank of, or None."""
+    return os.environ.get(INSIDE)
+
+
+def _made_by(adapter: Path) -> str | None:
+    """Return the name of the launch that made an adapter; None for none, or where there is no adapter."""
+    try:
+        return json.loads((adapter / SUMMARY).read_text(encoding="utf-8")).get("launch")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def launch_command(ranks: int, hosts: Path | None, order: str, name: str) -> list[str]:
+    """Return the `mlx.launch` command line.
+
+    The order is handed over in it: a file would have to lie on every machine.
+    """
     launcher = Path(sys.executable).with_name("mlx.launch")
     where = ["--hostfile", str(hosts)] if hosts else ["-n", str(ranks)]
     backend = os.environ.get("BACKEND") or "ring"  # make exports it empty where it is not given
     threads = max(usable_cores() // max(ranks, 1), 1)
     environment = [
-        f"{INSIDE}=1",
+        f"{INSIDE}={name}",
         f"MKL_NUM_THREADS={threads}",
         f"PUNIE_LOCAL_RANKS={max(ranks, 1)}",
     ]
@@ -110,7 +127,7 @@ def launch_command(ranks: int, hosts: Path | None, order: Path) -> list[str]:
         sys.executable,
         "-m",
         "punie_train.training.distributed",
-        str(order),
+        order,
     ]
 
 
@@ -165,10 +182,10 @@ def _sorted(tree: Any) -> Any:
 
 
 def main() -> None:
-    """Run one rank; the order's path is the only argument."""
+    """Run one rank; the order, as JSON, is the only argument."""
     from punie_train.training.loop import train
 
-    order = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    order = json.loads(sys.argv[1])
     train(
         TrainConfig.model_validate(
             {key: value for key, value in order["config"].items() if value is not None}

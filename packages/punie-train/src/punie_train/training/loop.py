@@ -20,17 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from punie_train.artefacts import digest_file, whole_folder, write_json
+from punie_train.artefacts import digest_file, digest_large_file, whole_folder, write_json
+from punie_train.doctor import usable_cores
 from punie_train.errors import TrainingError
-from punie_train.mlx import BLAS, flat, load_arrays, mx
+from punie_train.mlx import BLAS, ON_CPU, flat, load_arrays, mx
 from punie_train.models.loading import LoadedModel, load_base
 from punie_train.progress import Progress
 from punie_train.training.adapters import make_trainable, write_adapter
 from punie_train.training.batches import BUCKET_BATCHES, steps_per_epoch, training_batches
 from punie_train.training.behaviour import Behaviour
-from punie_train.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from punie_train.training.checkpoint import FILE, Checkpoint, read_checkpoint, write_checkpoint
 from punie_train.training.config import TrainConfig
-from punie_train.training.distributed import Ranks, launch, wanted_ranks
+from punie_train.training.distributed import SUMMARY, Ranks, launch, this_launch, wanted_ranks
 from punie_train.training.ends import stop_at_known_ends
 from punie_train.training.engine import Job, make_engine
 from punie_train.training.memory import peak_gigabytes
@@ -38,7 +39,6 @@ from punie_train.training.metrics import Metrics
 from punie_train.training.rows import Row, read_rows, shared_prefix
 
 BEST = "best.safetensors"
-SUMMARY = "training.json"
 CACHE_BYTES = 256 << 20
 """Freed arrays MLX may keep for reuse."""
 
@@ -103,10 +103,23 @@ def _run_digest(config: TrainConfig, base: Path, data: Path) -> str:
     parts = {
         "config": config.model_dump(mode="json"),
         "base": (base / "config.json").read_text(encoding="utf-8"),
+        "weights": {path.name: digest_large_file(path) for path in base.glob("*.safetensors")},
         "train": digest_file(data / "train.jsonl"),
         "valid": digest_file(data / "valid.jsonl"),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _cores(config: TrainConfig, engine: str) -> int:
+    """Return how many cores decide the order in which an engine adds, of which the last bits are made.
+
+    They are this machine's, not a rank's: what one process began, two ranks may go on with.
+    """
+    if engine.startswith("cpu"):
+        from punie_train.training.cpu.engine import MOST_CORES
+
+        return config.streams or min(usable_cores(), MOST_CORES)
+    return usable_cores() if ON_CPU else 1
 
 
 @dataclass
@@ -140,7 +153,7 @@ class _Training:
         shared = rows[0].tokens[: shared_prefix(together)]
         self.shared = len(shared)
         self.engine = make_engine(Job(config, loaded, self.layers, together, shared, self.ranks))
-        self.digest = f"{digest}-{self.engine.name}"
+        self.digest = f"{digest}-{self.engine.name}-{_cores(config, self.engine.name)}"
         self.lengths = [len(row.tokens) for row in rows]
         size = steps_per_epoch(len(rows), config.batch_size)
         self.steps = config.iterations or math.ceil((config.epochs or 1) * size)
@@ -282,6 +295,11 @@ class _Training:
         found = read_checkpoint(self.folder, self.digest) if self.ranks.first else None
         first = int(self.ranks.sum_number(found.step if found else 0))
         if not first:
+            if (self.folder / FILE).exists():
+                self.progress.note(
+                    "the checkpoint that is here is damaged, or of another configuration, base, data, "
+                    "engine or number of cores; training starts anew"
+                )
             for leftover in self.folder.iterdir():
                 if leftover.is_file():
                     leftover.unlink()
@@ -312,7 +330,7 @@ class _Training:
             weights, kept = load_arrays(best), self.best_step
             mx.eval(weights)
         write_adapter(self.folder, self.loaded.model, self.config, self.layers, weights)
-        for leftover in (best, self.folder / "checkpoint.safetensors"):
+        for leftover in (best, self.folder / FILE):
             leftover.unlink(missing_ok=True)
         write_json(
             self.folder / SUMMARY,
@@ -332,5 +350,6 @@ class _Training:
                 "tokens_per_second": self.total.tokens / max(self.total.seconds, 1e-9),
                 "peak_memory_gb": peak_gigabytes(),
                 "ranks": self.ranks.size,
+                "launch": this_launch(),
             },
         )

@@ -2,32 +2,45 @@
 
 What it does otherwise is kept: one pad token a row is learned, batches never change, only the last
 assistant turn can be supervised alone, checkpoints hold no optimizer. Its learning-rate schedule is given
-the same warm-up and cosine.
+the same warm-up and cosine, and its optimizer the same weight decay.
 
-Covered: training and the adapter folder. Not covered: exact resume, shared prefixes, ranks.
+Covered: training and the adapter folder. Not covered: exact resume, shared prefixes, ranks; what is asked of
+those is refused.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mlx_lm.tuner.callbacks import TrainingCallback
 
 from punie_train.artefacts import read_jsonl, whole_folder, write_json
+from punie_train.errors import TrainingError
 from punie_train.mlx import load_arrays, mx
 from punie_train.models.loading import LoadedModel, load_base
 from punie_train.progress import Progress
 from punie_train.training.adapters import make_trainable, write_adapter
 from punie_train.training.batches import steps_per_epoch
 from punie_train.training.config import TrainConfig
+from punie_train.training.distributed import SUMMARY, wanted_ranks
 from punie_train.training.memory import peak_gigabytes
 from punie_train.training.metrics import Metrics
 
-SUMMARY = "training.json"
 REPORT_EVERY = 10
+LEFT_OUT = ("tail_weight", "whole_ends", "keep", "save_every", "cache_mb")
+"""Options of phases' own recipes without a counterpart there. A recipe can be compared by naming the other
+trainer alone, so these are said to be left out and not refused."""
+REFUSED = (
+    "accumulate", "clip_norm", "engine", "patience", "precision", "skip_below", "streams", "track",
+)  # fmt: skip
+"""Other options without a counterpart there."""
+AS_IT_IS = {"clip_norm": 0.0, "engine": "mlx"}
+"""What some of them may be told, because it is what happens there."""
 
 
 def train_with_mlx_lm(
@@ -36,23 +49,29 @@ def train_with_mlx_lm(
     """Train an adapter with mlx-lm's own loop and write its folder, whole or not at all.
 
     Args:
-        config: how; `accumulate`, `keep`, `patience`, `cache_mb`, `streams`, `tail_weight`,
-            `whole_ends` and `clip_norm` have no counterpart there and are not used.
+        config: how; what has no counterpart there is named in `LEFT_OUT` and `REFUSED`.
         base: the base model's folder.
         data: a folder with `train.jsonl` and `valid.jsonl`.
         out: the adapter folder to make.
         progress: where to report.
+
+    Raises:
+        TrainingError: the configuration or the environment asks for what is not done there.
     """
-    from mlx import optimizers
     from mlx_lm.tuner.datasets import CacheDataset
     from mlx_lm.tuner.trainer import TrainingArgs
     from mlx_lm.tuner.trainer import train as stock_train
 
+    _refuse(config)
+    left_out = [f"{name} = {getattr(config, name)!r}" for name in _told(config, LEFT_OUT)]
+    if left_out:
+        progress.note(f"mlx-lm's own trainer knows no {', no '.join(left_out)}; left out")
     loaded = load_base(base)
     train_set, valid_set = (_dataset(data / f"{name}.jsonl", loaded) for name in ("train", "valid"))
     epoch = steps_per_epoch(len(train_set), config.batch_size)
     steps = config.iterations or math.ceil((config.epochs or 1) * epoch)
     layers = make_trainable(loaded.model, config)
+    np.random.seed(config.seed)  # mlx-lm draws the order of batches from it
     started = time.monotonic()
     with whole_folder(out) as folder, progress.task("mlx-lm", steps) as task:
         metrics = Metrics(folder)
@@ -68,7 +87,7 @@ def train_with_mlx_lm(
                 max_seq_length=config.max_tokens,
                 adapter_file=str(folder / "adapters.safetensors"),
             ),
-            optimizer=optimizers.Adam(learning_rate=learning_schedule(config, steps)),
+            optimizer=_optimizer(config, steps),
             train_dataset=CacheDataset(train_set),
             val_dataset=CacheDataset(valid_set),
             training_callback=_Callback(metrics, task),
@@ -86,6 +105,34 @@ def train_with_mlx_lm(
                 "peak_memory_gb": peak_gigabytes(),
             },
         )
+
+
+def _told(config: TrainConfig, names: Sequence[str]) -> list[str]:
+    """Return those of some options that are not at their defaults."""
+    fields = TrainConfig.model_fields
+    return [name for name in names if getattr(config, name) != fields[name].default]
+
+
+def _refuse(config: TrainConfig) -> None:
+    told = [name for name in _told(config, REFUSED) if getattr(config, name) != AS_IT_IS.get(name)]
+    ranks, hosts = wanted_ranks()
+    told += ["HOSTS"] if hosts else []
+    told += ["RANKS"] if ranks > 1 else []
+    if told:
+        raise TrainingError(
+            f'trainer = "mlx-lm" in [train] does not know {", ".join(told)}; leave '
+            f'{"it" if len(told) == 1 else "them"} out, or take trainer = "punie".'
+        )
+
+
+def _optimizer(config: TrainConfig, steps: int) -> Any:
+    """Return what mlx-lm calls `adam`, or `adamw` where weights decay."""
+    from mlx import optimizers
+
+    schedule = learning_schedule(config, steps)
+    if config.weight_decay:
+        return optimizers.AdamW(learning_rate=schedule, weight_decay=config.weight_decay)
+    return optimizers.Adam(learning_rate=schedule)
 
 
 def _dataset(path: Path, loaded: LoadedModel) -> Any:
