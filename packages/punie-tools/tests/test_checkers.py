@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,11 @@ def test_lines_are_read_from_a_directory(root: Path) -> None:
     (root / "a.py").write_text('"é"; x = 1\n', encoding="utf-8")
     line = lines_below(root)
     assert (line("a.py", 1), line("a.py", 9), line("none.py", 1)) == ('"é"; x = 1', None, None)
+
+
+def test_a_pipe_has_no_lines_and_is_not_waited_for(root: Path) -> None:
+    os.mkfifo(root / "pipe.py")
+    assert lines_below(root)("pipe.py", 1) is None
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")), st.data())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,55 @@ def test_the_installed_program_runs() -> None:
     program = Path(sys.executable).with_name("punie-tools")
     done = subprocess.run([program, "list"], capture_output=True, check=True)
     assert b"typecheck(path)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("true", 0),
+        ("echo '[exit code 3]'", 0),
+        ("false", 2),
+        ("exit 3", 2),
+        ("kill -KILL $$", 2),
+        ("sh -c 'kill -KILL $$'", 2),
+    ],
+)
+def test_a_command_that_failed_is_no_answer(root: Path, command: str, code: int, capsys) -> None:
+    assert main(["run", "--root", str(root), "run_command", command]) == code
+    capsys.readouterr()
+
+
+def test_a_command_that_ran_out_of_time_is_no_answer(root: Path, capsys) -> None:
+    command = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
+    at = ["run", "--root", str(root), "--timeout", "0.2"]
+    assert main([*at, "run_command", command]) == 2
+    assert "timed out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_the_children_too(root: Path, number: signal.Signals, code: int) -> None:
+    os.mkfifo(root / "held")
+    program = Path(sys.executable).with_name("punie-tools")
+    command = [program, "run", "--root", str(root), "run_command", "exec sleep 1000 3>held"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        with (root / "held").open("rb") as held:  # opens once the command holds the other end
+            running.send_signal(number)
+            assert held.read() == b""  # comes to its end once nobody holds it
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (code, b"")
+    assert err == f"punie-tools: ended by {number.name}\n".encode()
+
+
+def test_parse_counts_columns_in_the_files_of_the_working_directory(
+    root: Path, feed, capsys, monkeypatch
+) -> None:
+    (root / "a.py").write_text('s = "ééé"; x: int = ""\n', encoding="utf-8")
+    record = {"file": "a.py", "line": 1, "column": 23, "message": "m", "code": "x"}
+    monkeypatch.chdir(root)
+    feed(json.dumps({**record, "hint": None, "severity": "error"}).encode())
+    assert main(["parse", "mypy", "--exit-code", "1"]) == 1
+    [diagnostic] = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert diagnostic["column"] == 21
 
 
 def installed(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:

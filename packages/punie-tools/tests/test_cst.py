@@ -121,6 +121,107 @@ async def test_a_rename_that_cannot_be_right_changes_nothing(
         assert read(file) == SOURCE
 
 
+CAPTURES = [
+    ("a = 1\ndef f(b):\n    return a + b\n", "a", "b", "line 3: b is something else where a"),
+    ("a = 1\ndef f():\n    b = 2\n    return lambda: a\n", "a", "b", "b is something else where"),
+    ("y = 10\ndef f(x):\n    return x + y\n", "x", "y", "line 3: y is read, and would be what x"),
+    ("def f(x):\n    return len(x)\n", "x", "len", "len is read"),
+    ("a = 1\nclass C:\n    c = b\n    b = 2\n", "a", "b", "b is read"),
+    ("a = 1\nx: 'list[b]' = []\n", "a", "b", "b is read"),
+    ("def f(n):\n    return f(n - 1)\n", "f", "n", "n is something else where f"),
+]
+CALLS = [
+    "@traced\ndef f(old): return old\nf(old=1)\n",
+    "def f(old, **more): return old\nf(1, new=2)\n",
+    "def f(old): return old\ng = f\ng(old=1)\n",
+    "from functools import partial\ndef f(old): return old\npartial(f, old=1)\n",
+    "class C:\n    def m(self, old): return old\nC().m(old=1)\n",
+    "class C:\n    def __init__(self, old): self.x = old\nC(old=1)\n",
+    "f = lambda old: old\nf(old=1)\n",
+]
+UNFOLLOWED = [
+    "old = 1\nmatch x:\n    case [old]: pass\n",
+    "old = 1\nmatch x:\n    case [*old]: pass\n",
+    "old = 1\nmatch x:\n    case {**old}: pass\n",
+    "class old: pass\nmatch x:\n    case old(): pass\n",
+    "import old\nmatch x:\n    case old.A: pass\n",
+    "def f(xs):\n    any((old := x) for x in xs)\n    return old\n",
+    "def f():\n    old = 1\n    def g():\n        nonlocal old\n        return old\n",
+    "import old.path\nold.path.join()\n",
+    "class old: pass\nx: 'list[' 'old]' = []\n",
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "old", "new", "said"),
+    [
+        *CAPTURES,
+        *((source, "old", "new", "is passed by keyword, perhaps to this") for source in CALLS),
+        *((source, "old", "new", "rename by hand") for source in UNFOLLOWED),
+    ],
+)
+async def test_a_rename_that_would_change_a_meaning_is_refused(
+    toolbox: Toolbox, root: Path, source: str, old: str, new: str, said: str
+) -> None:
+    (root / "m.py").write_text(source)
+    result = await toolbox.cst_rename("m.py", old, new)
+    assert (result.status, result.success) == ("tool_error", False)
+    assert said in (result.parse_error or "")
+    assert (root / "m.py").read_text() == source
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "def f(old): return old\nf(old=1)\ndict(old=1)\n",
+            "def f(new): return new\nf(new=1)\ndict(old=1)\n",
+        ),
+        ("def f(old, /): return old\ng(old=1)\n", "def f(new, /): return new\ng(old=1)\n"),
+        (
+            "import r\ndef f(old): return r.get(old=old)\nmap(f, [])\n",
+            "import r\ndef f(new): return r.get(old=new)\nmap(f, [])\n",
+        ),
+        (
+            "old = 1\ndef f(new): return new\ndef g(): return old\n",
+            "new = 1\ndef f(new): return new\ndef g(): return new\n",
+        ),
+        (
+            "old = 1\nclass C:\n    new = 2\n    def m(self): return old\n",
+            "new = 1\nclass C:\n    new = 2\n    def m(self): return new\n",
+        ),
+        (
+            "class old: pass\nx: 'list[old] | a.old' = []\n",
+            "class new: pass\nx: 'list[new] | a.old' = []\n",
+        ),
+        (
+            "def old(): pass\n__all__ = ['old']\n__all__ += ['old']\n",
+            "def new(): pass\n__all__ = ['new']\n__all__ += ['new']\n",
+        ),
+    ],
+)
+async def test_a_rename_changes_what_means_the_symbol_and_nothing_else(
+    toolbox: Toolbox, root: Path, before: str, after: str
+) -> None:
+    (root / "m.py").write_text(before)
+    result = await toolbox.cst_rename("m.py", "old", "new")
+    assert (result.status, (root / "m.py").read_text()) == ("clean", after)
+
+
+async def test_a_file_nested_too_deeply_is_told(toolbox: Toolbox, root: Path) -> None:
+    text = "x = " + " + ".join(["y"] * 5000) + "\n"
+    (root / "deep.py").write_text(text)
+    results: list[ToolResult] = [
+        await toolbox.cst_find_pattern("deep.py", "y"),
+        await toolbox.cst_rename("deep.py", "x", "z"),
+        await toolbox.cst_add_import("deep.py", "import os"),
+    ]
+    for result in results:
+        assert (result.status, result.success) == ("tool_error", False)
+        assert "deep.py is nested too deeply" in (result.parse_error or "")
+    assert (root / "deep.py").read_text() == text
+
+
 async def test_a_name_of_several_functions_is_refused(toolbox: Toolbox, root: Path) -> None:
     (root / "m.py").write_text("def f():\n    x = 1\ndef g():\n    x = 2\n")
     result = await toolbox.cst_rename("m.py", "x", "y")

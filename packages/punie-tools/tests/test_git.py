@@ -178,6 +178,71 @@ async def test_a_path_that_does_not_exist_is_not_clean(toolbox: Toolbox, reposit
     assert (await toolbox.git_status("gone")).files == [change("gone", "deleted")]
 
 
+@pytest.fixture
+def nested(root: Path, git) -> Path:
+    """A repository inside the workspace's, with a commit and a change after it."""
+    (root / "a").write_text("a\n")
+    git("add", "a")
+    git("commit", "-qm", "a")
+    nested = root / "lib" / "nested"
+    git("init", "-q", str(nested))
+    (nested / "src").mkdir()
+    (nested / "src" / "b").write_text("b\n")
+    git("-C", str(nested), "add", "-A")
+    git("-C", str(nested), "commit", "-qm", "b")
+    (nested / "src" / "b").write_text("changed\n")
+    return nested
+
+
+@pytest.mark.parametrize("name", ["git_status", "git_diff"])
+@pytest.mark.parametrize("path", ["lib/nested/src", "lib/nested/src/b"])
+async def test_a_path_in_another_repository_is_not_clean(
+    toolbox: Toolbox, nested: Path, name: str, path: str
+) -> None:
+    [tool] = toolbox.functions([name])
+    result = await tool(path)
+    assert (result.status, result.success) == ("nothing_checked", False)
+    assert f"{path} is in lib/nested, a repository of its own" in result.parse_error
+
+
+async def test_another_repository_is_untracked_and_has_no_diff_here(
+    toolbox: Toolbox, nested: Path
+) -> None:
+    [change] = (await toolbox.git_status("lib/nested")).files
+    assert (change.file, change.status) == ("lib/nested/", "untracked")
+    assert (await toolbox.git_diff("lib/nested")).status == "nothing_checked"
+    assert (await toolbox.git_diff("lib")).status == "clean"
+
+
+async def test_a_submodule_is_a_path_of_the_repository_and_what_is_in_it_is_not(
+    toolbox: Toolbox, nested: Path, git
+) -> None:
+    git("-C", str(nested), "checkout", "-q", ".")
+    git("-c", "advice.addEmbeddedRepo=false", "add", "lib/nested")
+    git("commit", "-qm", "submodule")
+    assert (await toolbox.git_status("lib/nested")).status == "clean"
+    assert (await toolbox.git_diff("lib/nested")).status == "clean"
+    (nested / "src" / "b").write_text("changed\n")
+    assert (await toolbox.git_status("lib/nested/src/b")).status == "nothing_checked"
+    assert (await toolbox.git_diff("lib/nested")).files[0].file == "lib/nested"
+
+
+async def test_a_directory_called_git_that_is_no_repository_changes_nothing(
+    toolbox: Toolbox, root: Path, git
+) -> None:
+    (root / "pkg" / ".git").mkdir(parents=True)
+    (root / "pkg" / "a").write_text("a\n")
+    git("add", "pkg/a")
+    git("commit", "-qm", "a")
+    assert (await toolbox.git_status("pkg/a")).status == "clean"
+
+
+async def test_a_count_beyond_any_number_of_git_means_all(
+    toolbox: Toolbox, repository: Path
+) -> None:
+    assert (await toolbox.git_log(".", count=10**5000)).commit_count == 1
+
+
 async def test_a_repositorys_configuration_neither_runs_programs_nor_changes_the_answer(
     toolbox: Toolbox, repository: Path, git
 ) -> None:

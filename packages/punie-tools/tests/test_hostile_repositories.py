@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from punie_tools import LocalHost, Toolbox, UnreadableFileError
+from punie_tools import LocalHost, Toolbox, ToolMissingError, UnreadableFileError
 from punie_tools._files import read_below, replace_below
 
 
@@ -16,6 +16,12 @@ def program(path: Path, script: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
+
+
+def give_away(root: Path) -> None:
+    """Make everything somebody else's."""
+    for each in (root, *root.rglob("*")):
+        os.chown(each, 65534, 65534)
 
 
 @pytest.mark.parametrize("tool", ["typecheck", "ruff_check", "git_status"])
@@ -55,6 +61,51 @@ async def test_a_worktree_is_looked_at_like_its_repository(root: Path, git) -> N
     (tree / "a.py").write_text("x = 1\n")
     assert (await Toolbox(LocalHost(tree)).typecheck("a.py")).status == "clean"
     assert not (root / "ran").exists()
+
+
+async def test_an_environment_that_git_will_not_speak_about_is_not_used(root: Path, git) -> None:
+    program(root / ".venv" / "bin" / "ruff", f"touch '{root}/ran'; echo '[]'")
+    (root / "a.py").write_text("x = 1\n")
+    git("add", "-f", ".venv", "a.py")
+    git("commit", "-qm", "poisoned")
+    (root / ".git" / "HEAD").write_text("what git cannot read\n")
+    toolbox = Toolbox(LocalHost(root))
+    assert (await toolbox.ruff_check("a.py")).status == "clean"
+    assert not (root / "ran").exists()
+    (root / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    git("rm", "-rq", "--cached", ".venv")
+    await toolbox.ruff_check("a.py")
+    assert (root / "ran").exists()  # asked again: now git says that it is the owner's
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_an_environment_of_a_strangers_repository_is_not_used(root: Path, git) -> None:
+    program(root / ".venv" / "bin" / "ruff", f"touch '{root}/ran'; echo '[]'")
+    (root / "a.py").write_text("x = 1\n")
+    git("add", "-f", ".venv", "a.py")
+    git("commit", "-qm", "poisoned")
+    give_away(root)
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    await Toolbox(LocalHost(root, env=env)).ruff_check("a.py")
+    assert not (root / "ran").exists()
+
+
+def test_an_environment_is_not_used_where_there_is_no_git_to_ask(
+    root: Path, git, monkeypatch
+) -> None:
+    program(root / ".venv" / "bin" / "no-such-tool", "true")
+    git("add", "-f", ".venv")
+    monkeypatch.setattr("sys.executable", str(root.parent / "nowhere" / "python"))
+    host = LocalHost(root, env={"PATH": "/nonexistent"})
+    with pytest.raises(ToolMissingError, match=r"\.venv \(not used: git does not say whether"):
+        host.find_program("no-such-tool")
+
+
+def test_a_program_that_came_with_a_clone_is_missing_for_a_reason(root: Path, git) -> None:
+    program(root / ".venv" / "bin" / "no-such-tool", "true")
+    git("add", "-f", ".venv")
+    with pytest.raises(ToolMissingError, match=r"\.venv \(not used: it is under version control"):
+        LocalHost(root).find_program("no-such-tool")
 
 
 def test_a_relative_directory_of_path_is_no_place_for_programs(root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -103,6 +104,14 @@ async def test_what_changes_a_tools_output_is_not_inherited(root: Path) -> None:
     assert (seen["NEW"], seen["NO_COLOR"]) == ("2", "1")
 
 
+async def test_tracing_and_pathspec_variables_do_not_reach_git(root: Path) -> None:
+    names = ["GIT_TRACE", "GIT_TRACE2_EVENT", "GIT_ICASE_PATHSPECS", "GIT_COMMON_DIR", "TY_LOG"]
+    kept = {"TY_CONFIG_FILE": "/t", "GIT_CONFIG_GLOBAL": "/g", "GIT_SSH_COMMAND": "ssh"}
+    seen = LocalHost(root, env={**dict.fromkeys(names, "1"), **kept}).environment()
+    assert not set(names) & seen.keys()
+    assert kept.items() <= seen.items()
+
+
 async def test_the_workspaces_own_program_wins_over_path(host: LocalHost, root: Path) -> None:
     program = root / ".venv" / "bin" / "git"
     program.parent.mkdir(parents=True)
@@ -124,6 +133,11 @@ async def test_a_missing_program_is_named(host: LocalHost, root: Path) -> None:
         await host.run(["./notes.txt"])
     with pytest.raises(ToolMissingError, match="could not be started"):
         await host.run([PYTHON, "a\0b"])
+    broken = root / "broken"
+    broken.write_bytes(b"\x7fELF and no more")
+    broken.chmod(0o755)
+    with pytest.raises(ToolMissingError, match="could not be started"):
+        await host.spawn(["./broken"])
 
 
 async def test_a_command_cannot_start_outside_the_workspace(host: LocalHost) -> None:
@@ -131,6 +145,12 @@ async def test_a_command_cannot_start_outside_the_workspace(host: LocalHost) -> 
         await host.run(["pwd"], cwd="..")
     with pytest.raises(MissingFileError, match="no directory nowhere"):
         await host.run(["pwd"], cwd="nowhere")
+
+
+async def test_a_workspace_that_has_gone_is_named(host: LocalHost, root: Path) -> None:
+    shutil.rmtree(root)
+    with pytest.raises(MissingFileError, match=rf"the workspace {root} is no directory any more"):
+        await host.run(["pwd"])
 
 
 async def test_text_comes_back_as_it_was_written(host: LocalHost, root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,67 @@ async def test_a_test_that_ends_the_process_is_a_crash_that_keeps_what_went_befo
     assert [each.name for each in result.tests] == ["test_exit.py::test_a"]
 
 
+HALF_WAY = """
+import pytest
+def test_a(): pass
+def test_b(request): {stop}
+def test_c(): assert 0
+"""
+
+
+@pytest.mark.parametrize("options", ["", "-p xdist -n 1"])
+@pytest.mark.parametrize(
+    ("stop", "conftest"),
+    [
+        ("pytest.exit('enough', returncode=0)", ""),
+        (
+            "request.session.shouldstop = 'enough'",
+            "def pytest_sessionfinish(session): session.exitstatus = 0\n",
+        ),
+    ],
+)
+async def test_a_run_that_was_stopped_half_way_is_never_clean(
+    toolbox: Toolbox, root: Path, stop: str, conftest: str, options: str
+) -> None:
+    (root / "test_half.py").write_text(HALF_WAY.format(stop=stop))
+    (root / "conftest.py").write_text(conftest)
+    (root / "pytest.ini").write_text(f"[pytest]\naddopts = {options}\n")
+    result = await toolbox.pytest_run(".")
+    assert not result.success
+    assert result.status in {"tool_error", "crashed"}
+    if not options:
+        said = r"pytest was stopped \((\S+: )?enough\); [12] of 3 tests ended\."
+        assert re.fullmatch(said, result.parse_error or "")
+
+
+async def test_an_exit_while_tests_are_collected_is_never_clean(
+    toolbox: Toolbox, root: Path
+) -> None:
+    (root / "test_a.py").write_text("def test(): pass\n")
+    (root / "test_b.py").write_text("import pytest\npytest.exit('enough', returncode=0)\n")
+    result = await toolbox.pytest_run(".")
+    assert (result.status, [each.name for each in result.tests]) == ("findings", ["test_b.py"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--deselect test_some.py::test_fails", "-k 'not fails'", "-p xdist -n 2 -k 'not fails'"],
+)
+async def test_tests_that_were_left_out_on_purpose_do_not_count_as_missing(
+    toolbox: Toolbox, root: Path, options: str
+) -> None:
+    (root / "test_some.py").write_text(
+        "import pytest\n"
+        "def test_fails(): assert 0\n"
+        "@pytest.mark.parametrize('n', range(3))\n"
+        "def test_passes(n, subtests):\n"
+        "    with subtests.test(): pass\n"
+    )
+    (root / "pytest.ini").write_text(f"[pytest]\naddopts = {options}\n")
+    result = await toolbox.pytest_run(".")
+    assert (result.status, result.passed) == ("clean", 3)
+
+
 async def test_only_a_run_in_which_something_was_checked_is_clean(
     toolbox: Toolbox, root: Path
 ) -> None:
@@ -230,7 +292,9 @@ def line(**fields: object) -> bytes:
 START = line(kind="start", pytest="9.2.0", rootdir="/w")
 
 
-def stream(*outcomes: str, lines: int | None = None) -> bytes:
+def stream(
+    *outcomes: str, lines: int | None = None, collected: int | None = None, stopped: str = ""
+) -> bytes:
     """Return the stream of a finished run with one test an outcome."""
     reports = [
         line(
@@ -246,7 +310,15 @@ def stream(*outcomes: str, lines: int | None = None) -> bytes:
         for number, outcome in enumerate(outcomes)
     ]
     said = len(reports) + 1 if lines is None else lines
-    finish = line(kind="finish", exitstatus=0, duration=1.0, lines=said)
+    finish = line(
+        kind="finish",
+        exitstatus=0,
+        duration=1.0,
+        collected=len(reports) if collected is None else collected,
+        ended=len(reports),
+        stopped=stopped,
+        lines=said,
+    )
     return START + b"".join(reports) + finish
 
 
@@ -263,6 +335,10 @@ def stream(*outcomes: str, lines: int | None = None) -> bytes:
         (stream("skipped"), b"", 0, "nothing_checked"),
         (stream(), b"", 5, "nothing_checked"),
         (stream("passed", lines=7), b"", 0, "crashed"),
+        (stream("passed", collected=2), b"", 0, "tool_error"),
+        (stream("passed", stopped="enough"), b"", 0, "tool_error"),
+        (stream("skipped", stopped="enough"), b"", 0, "tool_error"),
+        (stream("failed", stopped="enough"), b"", 2, "findings"),
         (START, b"", 0, "crashed"),
         (b"", b"", 0, "tool_error"),
         (b"", b"ImportError: punie_pytest_stream", 1, "tool_error"),
@@ -275,6 +351,18 @@ def stream(*outcomes: str, lines: int | None = None) -> bytes:
 )
 def test_each_way_pytest_can_end_has_its_status(stdout, stderr, exit_code, status) -> None:
     assert parse_pytest(stdout, stderr, exit_code).status == status
+
+
+def test_a_time_too_long_for_a_number_is_still_a_result() -> None:
+    """Each phase may take as long as a float can say; all of them then take no longer."""
+    report = {"kind": "report", "nodeid": "t.py::t", "outcome": "passed", "subtest": False}
+    stdout = START + b"".join(
+        line(**report, when=when, category=category, duration=1e308, message="")
+        for when, category in (("setup", ""), ("call", "passed"), ("teardown", ""))
+    )
+    finish = {"exitstatus": 0, "duration": 1.0, "collected": 1, "ended": 1, "stopped": ""}
+    result = parse_pytest(stdout + line(kind="finish", **finish, lines=4), b"", 0)
+    assert (result.status, result.tests[0].duration) == ("clean", sys.float_info.max)
 
 
 @given(st.lists(st.sampled_from(["passed", "failed", "error", "skipped", "xfailed", "xpassed"])))

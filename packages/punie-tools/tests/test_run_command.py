@@ -62,6 +62,15 @@ async def test_a_failure_is_told_even_when_nothing_was_written(toolbox: Toolbox)
     assert await toolbox.run_command("kill -KILL $$") == "[killed by signal 9]"
 
 
+async def test_what_no_program_can_be_given_is_told_without_advice_to_install(
+    toolbox: Toolbox,
+) -> None:
+    result = await toolbox.pytest_run("a.py::b\0c")
+    assert (result.status, result.success) == ("tool_error", False)
+    assert "embedded null byte" in (result.parse_error or "")
+    assert "install" not in (result.parse_error or "")
+
+
 async def test_a_missing_program_raises(toolbox: Toolbox) -> None:
     with pytest.raises(FileNotFoundError, match="no-such-program is not installed"):
         await toolbox.run_command("no-such-program --flag")

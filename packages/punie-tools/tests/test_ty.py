@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -229,6 +231,21 @@ async def test_the_callers_environment_does_not_change_the_answer(root: Path, mo
     monkeypatch.setenv("FORCE_COLOR", "1")
     result = await Toolbox(LocalHost(root)).typecheck("a.py")
     assert [(each.file, each.line) for each in result.errors] == [("a.py", 1)]
+
+
+@pytest.mark.parametrize("level", ["off", "error", "trace"])
+async def test_a_silenced_ty_still_says_that_it_checked_nothing(root: Path, level: str) -> None:
+    class Passing(LocalHost):
+        """A host that leaves the caller's environment as it is."""
+
+        def environment(self, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
+            """Put the variable where no scrubbing reaches."""
+            return super().environment({"TY_LOG": level, **(changes or {})})
+
+    (root / "empty").mkdir()
+    for host in (LocalHost(root, env={**os.environ, "TY_LOG": level}), Passing(root)):
+        result = await Toolbox(host).typecheck("empty")
+        assert (result.status, result.success) == ("nothing_checked", False)
 
 
 def fake(root: Path, name: str, script: str) -> None:

@@ -19,10 +19,14 @@ from punie_tools.results import LintResult, TestResult, TypeCheckResult
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["pytest_run", "ruff_check", "typecheck"]
+__all__ = ["TY_ENV", "pytest_run", "ruff_check", "typecheck"]
 
 TY = ("ty", "check", "--output-format", "gitlab", "--no-progress", "--color", "never", "--")
-TY_ENV: Mapping[str, str | None] = {"CI_PROJECT_DIR": None, "TY_OUTPUT_FORMAT": None}
+#: What changes ty's output, removed whatever the host passes on. TY_LOG silences its warning that
+#: there was no file to check.
+TY_ENV: Mapping[str, str | None] = dict.fromkeys(
+    ("CI_PROJECT_DIR", "TY_LOG", "TY_LOG_PROFILE", "TY_MEMORY_REPORT", "TY_OUTPUT_FORMAT")
+)
 # A project may set `fix = true`; a check must not change files, nor leave a cache.
 _RUFF = (
     *("ruff", "check", "--output-format", "json", "--no-cache"),

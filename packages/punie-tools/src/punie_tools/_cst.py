@@ -1,7 +1,8 @@
 """The three LibCST tools: find, rename and import without touching formatting or comments.
 
 LibCST is the extra `cst`. Covered: one file at a time. Not covered: uses of a renamed name in other
-files, in strings (but for `__all__`) and as attributes; `find_references` shows where those are.
+files, in strings (but for annotations and `__all__`), as attributes and as keywords of a class's
+fields; `find_references` shows where those are. A rename that would change a meaning is refused.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ async def find_pattern(runner: Runner, file_path: str, pattern: str) -> CstFindR
 
         parsed = await _parse(runner, file_path)
         matches = find(parsed.module, pattern)
-    except (_RefusedError, ImportError, ValueError) as error:
+    except (_RefusedError, ImportError, ValueError, RecursionError) as error:
         return _refused(CstFindResult, error, file=file)
     return CstFindResult(status="clean", file=file, matches=matches, run=_run())
 
@@ -71,7 +72,7 @@ async def rename(runner: Runner, file_path: str, old_name: str, new_name: str) -
         parsed = await _parse(runner, file_path)
         _check_name(new_name)
         changed, count = rename_in(parsed.module, old_name, new_name)
-    except (_RefusedError, ImportError, ValueError) as error:
+    except (_RefusedError, ImportError, ValueError, RecursionError) as error:
         return _refused(CstRenameResult, error, file=file)
     if count == 0:
         nothing = _RefusedError(f"{file} defines no {old_name}.", "nothing_checked")
@@ -87,7 +88,7 @@ async def add_import(runner: Runner, file_path: str, import_stmt: str) -> CstAdd
     try:
         parsed = await _parse(runner, file_path)
         changed = _with_import(parsed.module, import_stmt)
-    except (_RefusedError, ImportError) as error:
+    except (_RefusedError, ImportError, RecursionError) as error:
         return _refused(CstAddImportResult, error, file=file)
     added = changed != parsed.text
     if added:
@@ -173,8 +174,6 @@ async def _parse(runner: Runner, file_path: str) -> _File:
     except cst.ParserSyntaxError as error:
         reason = f"{file} is not valid Python (line {error.raw_line}): {error.message}."
         raise _RefusedError(reason) from error
-    except RecursionError as error:
-        raise _RefusedError(f"{file} is nested too deeply to parse.") from error
 
 
 def _shown(runner: Runner, file_path: str) -> str:
@@ -187,5 +186,10 @@ def _run() -> ToolRun:
 
 def _refused(model: type[R], error: Exception, **fields: str) -> R:
     status = error.status if isinstance(error, _RefusedError) else "tool_error"
-    reason = _MISSING if isinstance(error, ImportError) else " ".join(str(error).split())
+    if isinstance(error, ImportError):
+        reason = _MISSING
+    elif isinstance(error, RecursionError):  # out of the parser, or of whoever walks the tree
+        reason = f"an expression of {fields['file']} is nested too deeply to follow."
+    else:
+        reason = " ".join(str(error).split())
     return model.model_validate({"status": status, "parse_error": reason, **fields})

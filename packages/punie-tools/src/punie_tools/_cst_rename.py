@@ -17,6 +17,9 @@ from libcst.metadata import (
     ScopeProvider,
 )
 
+from punie_tools._cst_meaning import Rename
+from punie_tools._cst_names import definition_name, leftmost, renamed_annotation
+
 __all__ = ["rename_in"]
 
 
@@ -26,7 +29,7 @@ def rename_in(module: cst.Module, old: str, new: str) -> tuple[str, int]:
     A symbol of the module wins over those of functions, and these over those of classes.
 
     Raises:
-        ValueError: The name is defined in several scopes, or `new` is taken there.
+        ValueError: The name is defined in several scopes, or the rename would change a meaning.
     """
     wrapper = MetadataWrapper(module)
     scopes = {each for each in wrapper.resolve(ScopeProvider).values() if each is not None}
@@ -38,10 +41,10 @@ def rename_in(module: cst.Module, old: str, new: str) -> tuple[str, int]:
             f"{old} is defined in {len(owners)} scopes; rename by hand which is meant."
         )
     scope, assignments = owners[0]
-    taken = any(each.name == new for each in scope.assignments)
-    if taken:
-        raise ValueError(f"{new} is already defined there.")
+    meant = Rename(wrapper, scopes, scope, assignments, (old, new))
+    meant.check()
     changes = _Changes(old, new)
+    changes.add_names(meant.keywords())
     for assignment in assignments:
         changes.add(assignment)
     if isinstance(scope, GlobalScope):
@@ -70,6 +73,7 @@ class _Changes(cst.CSTTransformer):
         super().__init__()
         self._old, self._new = old, new
         self._names: set[cst.CSTNode] = set()
+        self._entries: set[cst.CSTNode] = set()
         self._imports: set[cst.CSTNode] = set()
         self.count = 0
 
@@ -78,15 +82,20 @@ class _Changes(cst.CSTTransformer):
         if isinstance(assignment, ImportAssignment):
             self._imports.add(assignment.node)
         elif isinstance(assignment, Assignment):
-            self._names.add(_named(assignment.node))
+            self._names.add(definition_name(assignment.node))
         for access in assignment.references:
-            self._names.add(_leftmost(access.node))
+            self._names.add(leftmost(access.node))
+
+    def add_names(self, names: Iterable[cst.CSTNode]) -> None:
+        """Note names that mean the symbol without being a use: keywords of calls."""
+        self._names |= set(names)
 
     def add_declarations(self, module: cst.Module) -> None:
         """Note what names a module's symbol without being a use: `__all__` and `global`."""
         finder = _Declarations(self._old)
         module.visit(finder)
-        self._names |= finder.found
+        self._names |= finder.names
+        self._entries |= finder.entries
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:  # noqa: N802 - LibCST's name
         """Rename a name that was noted."""
@@ -98,8 +107,11 @@ class _Changes(cst.CSTTransformer):
     def leave_SimpleString(  # noqa: N802 - LibCST's name
         self, original_node: cst.SimpleString, updated_node: cst.SimpleString
     ) -> cst.SimpleString:
-        """Rename an entry of `__all__`."""
-        if original_node not in self._names:
+        """Rename an entry of `__all__`, or in an annotation."""
+        if original_node in self._names:
+            self.count += 1
+            return renamed_annotation(original_node, self._old, self._new)
+        if original_node not in self._entries:
             return updated_node
         self.count += 1
         quote = original_node.quote
@@ -124,39 +136,35 @@ class _Declarations(cst.CSTVisitor):
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
-        self.found: set[cst.CSTNode] = set()
+        self.names: set[cst.CSTNode] = set()
+        self.entries: set[cst.CSTNode] = set()
 
-    def visit_NameItem(self, node: cst.NameItem) -> None:  # noqa: N802 - LibCST's name
+    def visit_Global(self, node: cst.Global) -> None:  # noqa: N802 - LibCST's name
         """Note `global name`."""
-        if node.name.value == self._name:
-            self.found.add(node.name)
+        self.names |= {each.name for each in node.names if each.name.value == self._name}
 
     def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802 - LibCST's name
         """Note the entries of `__all__ = […]`."""
-        targets = [each.target for each in node.targets]
+        self._note([each.target for each in node.targets], node.value)
+
+    def visit_AugAssign(self, node: cst.AugAssign) -> None:  # noqa: N802 - LibCST's name
+        """Note the entries of `__all__ += […]`."""
+        self._note([node.target], node.value)
+
+    def visit_AnnAssign(self, node: cst.AnnAssign) -> None:  # noqa: N802 - LibCST's name
+        """Note the entries of `__all__: list[str] = […]`."""
+        self._note([node.target], node.value)
+
+    def _note(self, targets: list[cst.BaseExpression], value: cst.BaseExpression | None) -> None:
         if not any(isinstance(each, cst.Name) and each.value == "__all__" for each in targets):
             return
-        if isinstance(node.value, (cst.List, cst.Tuple)):
-            values = (each.value for each in node.value.elements)
-            self.found |= {
+        if isinstance(value, (cst.List, cst.Tuple)):
+            values = (each.value for each in value.elements)
+            self.entries |= {
                 each
                 for each in values
                 if isinstance(each, cst.SimpleString) and each.evaluated_value == self._name
             }
-
-
-def _named(node: cst.CSTNode) -> cst.CSTNode:
-    """Return the name a definition gives."""
-    if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Param)):
-        return node.name
-    return node
-
-
-def _leftmost(node: cst.CSTNode) -> cst.CSTNode:
-    """Return the name that an expression such as `a.b.c` begins with."""
-    while isinstance(node, cst.Attribute):
-        node = node.value
-    return node
 
 
 def _aliases(node: cst.CSTNode) -> list[cst.ImportAlias]:

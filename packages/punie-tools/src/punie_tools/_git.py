@@ -13,6 +13,7 @@ from punie_tools._runner import R, Runner, missing
 from punie_tools.errors import ToolMissingError
 from punie_tools.parsers._evidence import failed
 from punie_tools.parsers.git import parse_git_diff, parse_git_log, parse_git_status
+from punie_tools.paths import display
 from punie_tools.results import GitDiffResult, GitLogResult, GitStatusResult
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["git_diff", "git_log", "git_status"]
 
-# A repository's own configuration may name programs to run; reading must not run them.
+# A repository's own configuration may name programs to run; reading must not run them. And a folder that is
+# a repository by the files in it, without a `.git`, may have come with a clone: its configuration is not the
+# user's.
 _GIT = (
     *("git", "--no-pager", "--literal-pathspecs"),
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "safe.bareRepository=explicit"),
 )
 _STATUS = (
     *(*_GIT, "status", "--porcelain=v2", "--branch", "-z"),
@@ -38,6 +42,7 @@ _LOG = (
     *(*_GIT, "log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8"),
     "--format=%H%x1f%an%x1f%aI%x1f%s%x1f%b",
 )
+_MOST = 2**31 - 1
 _ENV: Mapping[str, str | None] = {
     "LC_ALL": "C",
     "LANGUAGE": None,
@@ -56,7 +61,7 @@ async def git_status(runner: Runner, path: str) -> GitStatusResult:
     done = await runner.run(argv, _ENV)
     evidence = await runner.evidence("git", done)
     result = parse_git_status(done.stdout, done.stderr, done.exit_code, evidence, toplevel=top)
-    return result if result.files else _unknown(runner, path, result)
+    return result if result.files else await _unknown(runner, path, result, top)
 
 
 async def git_diff(runner: Runner, path: str, *, staged: bool) -> GitDiffResult:
@@ -68,12 +73,12 @@ async def git_diff(runner: Runner, path: str, *, staged: bool) -> GitDiffResult:
     done = await runner.run(argv, _ENV)
     evidence = await runner.evidence("git", done)
     result = parse_git_diff(done.stdout, done.stderr, done.exit_code, evidence, toplevel=top)
-    return result if result.files else _unknown(runner, path, result)
+    return result if result.files else await _unknown(runner, path, result, top)
 
 
 async def git_log(runner: Runner, path: str, count: int) -> GitLogResult:
     """Run `git log` on a path."""
-    argv = [*_LOG, f"--max-count={max(count, 0)}", "--", runner.argument(path)]
+    argv = [*_LOG, f"--max-count={min(max(count, 0), _MOST)}", "--", runner.argument(path)]
     top = await _toplevel(runner, GitLogResult, argv)
     if not isinstance(top, Path):
         return top
@@ -99,9 +104,42 @@ async def _toplevel(runner: Runner, model: type[R], argv: list[str]) -> Path | R
     )
 
 
-def _unknown(runner: Runner, path: str, result: R) -> R:
-    """Return `result`, unless git had nothing to say because there is no such path."""
-    if result.status != "clean" or runner.contain(path).exists():
+async def _unknown(runner: Runner, path: str, result: R, top: Path) -> R:
+    """Return `result`, unless git had nothing to say because the path is none of the repository's."""
+    if result.status != "clean":
         return result
-    reason = f"there is no {path}, and git knows of no change to it."
+    reason = None
+    if not runner.contain(path).exists():
+        reason = f"there is no {path}, and git knows of no change to it."
+    elif nested := await _nested(runner, path, top):
+        reason = (
+            f"{path} is in {nested}, a repository of its own, of which the workspace's shows "
+            f"nothing; ask about it in {nested}."
+        )
+    if reason is None:
+        return result
     return result.model_copy(update={"status": "nothing_checked", "parse_error": reason})
+
+
+async def _nested(runner: Runner, path: str, top: Path) -> str | None:
+    """Return the repository inside the workspace's that a path belongs to; None where it is in none."""
+    target = runner.contain(path)
+    for folder in (target, *target.parents):
+        if folder == top or not folder.is_relative_to(top):
+            return None
+        if not (folder / ".git").exists():
+            continue
+        done = await runner.run([*_GIT, "-C", str(folder), "rev-parse", "--show-toplevel"], _ENV)
+        said = done.stdout.removesuffix(b"\n").decode("utf-8", "backslashreplace")
+        if done.exit_code == 0 and Path(said) == top:  # what is called .git there is no repository
+            continue
+        # A submodule, named itself, is a path of the workspace's repository, and was looked at.
+        if folder == target and await _is_submodule(runner, folder):
+            return None
+        return display(folder, runner.root)
+    return None
+
+
+async def _is_submodule(runner: Runner, path: Path) -> bool:
+    done = await runner.run([*_GIT, "ls-files", "-z", "--stage", "--", str(path)], _ENV)
+    return done.exit_code == 0 and done.stdout.startswith(b"160000 ")

@@ -1,7 +1,8 @@
 """A language server protocol client over standard streams: just what the tools need.
 
 Covered: requests, notifications, the server's own requests, a server that dies, hangs or writes
-nonsense (every waiting request then fails with `ServerError`). Not covered: cancelling requests.
+nonsense (every waiting request then fails with `ServerError`), an event loop that ends (the process
+then ends with it). Not covered: cancelling requests.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ __all__ = ["LspClient"]
 _MAX_BODY = 512 * 1024 * 1024
 _MAX_HEADER_LINES = 32
 _EXIT_GRACE_S = 2.0
+_KILLED_GRACE_S = 10.0
+_CHUNK = 1024 * 1024
 _METHOD_NOT_FOUND = -32601
 #: The content was modified, or the server cancelled: files changed under the question; ask again.
 _ASK_AGAIN = frozenset({-32801, -32802})
@@ -33,7 +36,11 @@ class _ChangedError(ServerError):
 
 
 class LspClient:
-    """One conversation with one server process."""
+    """One conversation with one server process.
+
+    Attributes:
+        registrations: What the server registered for, as it spelled that.
+    """
 
     def __init__(self, process: Process, *, timeout: float) -> None:
         """Begin reading from a process with piped streams.
@@ -42,8 +49,10 @@ class LspClient:
             process: The server; it leads its own process group.
             timeout: Seconds after which an unanswered request fails.
         """
+        self.registrations: list[Any] = []
         self._process = process
         self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._last_id = 0
         self._failure: ServerError | None = None
@@ -89,19 +98,44 @@ class LspClient:
 
     async def close(self, *, politely: bool = True) -> None:
         """End the conversation and the process; politely means to ask the server first."""
+        if self._loop is not asyncio.get_running_loop():
+            self._abandon()
+            return
         if self.alive and politely:
             with contextlib.suppress(ServerError, TimeoutError):
                 await asyncio.wait_for(self.request("shutdown", None), _EXIT_GRACE_S)
                 await self.notify("exit", None)
                 await asyncio.wait_for(self._process.wait(), _EXIT_GRACE_S)
         self._fail("the language server was closed")
-        if self._process.returncode is None:
-            kill_group(self._process.pid)
         self._reader.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._reader
+        await self._end()
+
+    def _abandon(self) -> None:
+        """Leave a process whose event loop has ended, where nothing can be awaited any more."""
+        self._failure = self._failure or ServerError("the language server's event loop has ended")
+        self._waiting.clear()
+        if self._process.returncode is None:
+            kill_group(self._process.pid)
+        if self._process.stdin is not None:
+            with contextlib.suppress(RuntimeError):  # a closed loop calls nothing back
+                self._process.stdin.close()
+
+    async def _end(self) -> None:
+        """End the process, and wait until the event loop has let go of its pipes."""
+        if self._process.returncode is None:
+            kill_group(self._process.pid)
         if self._process.stdin is not None:
             self._process.stdin.close()
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            await asyncio.wait_for(self._ended(), _KILLED_GRACE_S)
+
+    async def _ended(self) -> None:
+        stdout = self._process.stdout
+        # Reading stops where much is unread, and with it the end would never be seen.
+        while stdout is not None and await stdout.read(_CHUNK):
+            pass
         await self._process.wait()
 
     async def _send(self, message: dict[str, object]) -> None:
@@ -129,6 +163,7 @@ class LspClient:
             pass  # it was gone when we answered it; the failure is noted
         except asyncio.CancelledError:  # ours, or the event loop's that ends
             self._fail("the language server was closed")
+            await self._end()  # after the loop's end there is nobody to do it
             raise
 
     async def _message(self) -> dict[str, Any]:
@@ -151,6 +186,8 @@ class LspClient:
 
     async def _take(self, message: dict[str, Any]) -> None:
         if "method" in message:
+            if message["method"] == "client/registerCapability":
+                self.registrations += message["params"]["registrations"]
             if "id" in message:
                 await self._send({"id": message["id"], **_reply(message)})
             return

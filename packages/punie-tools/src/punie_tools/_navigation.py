@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AliasPath, BaseModel, Field, TypeAdapter, ValidationError
 
-from punie_tools._runner import R
+from punie_tools._runner import R, advised
 from punie_tools._ty_server import path_of
 from punie_tools.errors import ServerError, ToolMissingError, ToolsError
 from punie_tools.paths import display
@@ -43,6 +43,7 @@ _KINDS = (
     *("boolean", "array", "object", "key", "null", "enum_member", "struct", "event", "operator"),
     "type_parameter",
 )
+_FAR = 2**31
 _TYPESHED = re.compile(r"^.*/typeshed/(?:[0-9a-f]{40}/)?(?=stdlib/|stubs/)")
 _FENCE = re.compile(r"\A```(\w*)\n(.*?)\n```\s*", re.DOTALL)
 
@@ -188,7 +189,7 @@ class Navigator:
         preview = ""
         if Path(path).is_relative_to(self.runner.root):
             try:
-                lines = (await self.runner.host.read_text(path)).splitlines()
+                lines = _lines(await self.runner.host.read_text(path))
             except ToolsError:
                 lines = []
             preview = lines[line].strip() if line < len(lines) else ""
@@ -221,14 +222,20 @@ _NO_ANSWERS = (_NoAnswerError, ServerError, ValidationError)
 
 def unanswered(model: type[R], error: ToolsError, **fields: str) -> R:
     """Return the result of a question for which there is no language server."""
-    return model.model_validate({"status": "tool_error", "parse_error": f"{error}.", **fields})
+    reason = advised(error, "ty") if isinstance(error, ToolMissingError) else f"{error}."
+    return model.model_validate({"status": "tool_error", "parse_error": reason, **fields})
+
+
+def _lines(text: str) -> list[str]:
+    """Return lines as the language server counts them: not split at form feeds and the like."""
+    return re.split(r"\r\n|\r|\n", text)
 
 
 def _find(text: str, place: tuple[int, int], symbol: str, file_path: str) -> tuple[int, int]:
     """Return the 0-based place of `symbol` on the line, nearest to the column."""
-    line, column = place
-    # As the language server counts lines: not at form feeds and the like.
-    lines = re.split(r"\r\n|\r|\n", text)
+    # Numbers of hundreds of digits can neither be shown nor become a float.
+    line, column = (max(-_FAR, min(each, _FAR)) for each in place)
+    lines = _lines(text)
     if not 1 <= line <= len(lines):
         raise _NoAnswerError(f"{file_path} has no line {line}; it has {len(lines)}.")
     name = symbol.rpartition(".")[2] or symbol

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from punie_tools.host import Completed, Host
-__all__ = ["Runner", "missing"]
+__all__ = ["Runner", "advised", "missing"]
 
 _VERSION_TIMEOUT_S = 30
 R = TypeVar("R", bound=ToolResult)
@@ -62,8 +62,7 @@ class Runner:
         try:
             return await self.host.run(argv, env=env, timeout=self.timeout)
         except ToolMissingError as error:
-            how = _HOW.get(argv[0], f"`uv add --dev {argv[0]}` or `pip install {argv[0]}`")
-            raise ToolMissingError(f"{error}; install it with {how}.") from error
+            raise ToolMissingError(advised(error, argv[0])) from error
 
     async def evidence(self, tool: str, done: Completed) -> Evidence:
         """Return the evidence of a run, the tool's version included."""
@@ -81,6 +80,14 @@ class Runner:
 
 
 _HOW = {"git": "your system's package manager"}
+
+
+def advised(error: ToolMissingError, tool: str) -> str:
+    """Return what the error says and, where that helps, how to install the tool."""
+    if isinstance(error.__cause__, ValueError):  # it was given what no program can be given
+        return f"{error}."
+    how = _HOW.get(tool, f"`uv add --dev {tool}` or `pip install {tool}`")
+    return f"{error}; install it with {how}."
 
 
 def missing(model: type[R], error: ToolMissingError, argv: Sequence[str], **fields: object) -> R:

@@ -7,18 +7,21 @@ symbols. Not covered: unsaved buffers; every document is what is on disk.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasPath, BaseModel, Field, TypeAdapter, ValidationError
 
+from punie_tools._checks import TY_ENV
 from punie_tools._lsp import LspClient
-from punie_tools._snapshot import Snapshot, take_snapshot
-from punie_tools.errors import ServerError
+from punie_tools._snapshot import Snapshot, read_regular, take_snapshot
+from punie_tools._watched import Watched, watched_by
+from punie_tools.errors import ServerError, ToolMissingError
 from punie_tools.host import Host, SpawningHost
 from punie_tools.paths import display
 from punie_tools.results.typecheck import Severity, TypeCheckError
@@ -33,7 +36,6 @@ _HINT = 4
 _PROBE = "punie-asks-for-an-answer.py"
 # The command line's report has the first message alone.
 _ASIDES = re.compile(r"\n\n(?:info|help|note|warning|error): ")
-_ENV: Mapping[str, str | None] = {"CI_PROJECT_DIR": None, "TY_OUTPUT_FORMAT": None}
 
 
 def path_of(uri: str) -> str:
@@ -85,7 +87,12 @@ class _Told:
 
 
 class TyServer:
-    """A running `ty server` for one workspace."""
+    """A running `ty server` for one workspace.
+
+    Attributes:
+        watched: What outside of the workspace it reads; None where that is not known.
+        version: Its version, as far as it says.
+    """
 
     def __init__(self, host: Host, client: LspClient, *, version: str | None) -> None:
         """Wrap a started server; use `start`."""
@@ -95,6 +102,7 @@ class TyServer:
         self._telling, self._asking = asyncio.Lock(), asyncio.Lock()
         self._edited: set[str] = set()
         self._told: dict[str, _Told] = {}
+        self.watched: Watched | None = None
         self.version = version
 
     @classmethod
@@ -112,15 +120,24 @@ class TyServer:
         """
         if not isinstance(host, SpawningHost):
             raise ServerError("this host cannot keep a language server running")
-        process = await host.spawn(["ty", "server"], env=_ENV)
+        # Before the server reads anything: what changes from here on, it is told.
+        known = await asyncio.to_thread(take_snapshot, host.roots[0])
+        try:
+            process = await host.spawn(["ty", "server"], env=TY_ENV)
+        except ToolMissingError:
+            raise
+        except OSError as error:  # it is no program of this machine's
+            raise ServerError(f"ty could not be started: {error}") from error
         client = LspClient(process, timeout=timeout)
         try:
             version = await cls._initialize(client, host.roots[0], whole_workspace)
+            server = cls(host, client, version=version)
+            server._known = known
+            if whole_workspace:
+                await server._find_watched()
         except BaseException:
             await client.close(politely=False)
             raise
-        server = cls(host, client, version=version)
-        server._known = await asyncio.to_thread(take_snapshot, server.root)
         return server
 
     @staticmethod
@@ -146,6 +163,22 @@ class TyServer:
         await client.notify("initialized", {})
         return version
 
+    async def _find_watched(self) -> None:
+        """Find out what outside of the workspace the server reads."""
+        # It registers for that before it answers any request, one that it must refuse too.
+        with contextlib.suppress(ServerError):
+            await self._client.request("punie/settled", {})
+        if not self.alive:
+            raise ServerError("the language server did not come up")
+        environment = getattr(self._host, "environment", dict)()
+        watched = await asyncio.to_thread(watched_by, self._client.registrations, environment)
+        if watched is None:
+            return
+        found = await asyncio.to_thread(take_snapshot, self.root, (), watched.folders)
+        if found.whole:
+            self.watched = watched
+            self._known = replace(found, sources=found.sources | self._known.sources)
+
     @property
     def root(self) -> Path:
         """The workspace."""
@@ -167,17 +200,36 @@ class TyServer:
             ServerError: It is gone.
         """
         async with self._telling:
-            now = now or await asyncio.to_thread(take_snapshot, self.root)
+            folders = self.watched.folders if self.watched is not None else ()
+            now = now or await asyncio.to_thread(take_snapshot, self.root, (), folders)
             if now.taken < self._known.taken:  # a question was faster, and told the server more
                 return
             changes = self._known.changes_to(now)
             self._edited |= changes.keys()
+            for path, kind in changes.items():
+                # The server reads again what has a new time, and not all that is new has one.
+                if kind == 2 and self._known.sources[path][0] == now.sources[path][0]:
+                    await self._forget(path)
             if changes:
                 told = [
                     {"uri": Path(path).as_uri(), "type": kind} for path, kind in changes.items()
                 ]
                 await self._client.notify("workspace/didChangeWatchedFiles", {"changes": told})
             self._known = now
+
+    async def _forget(self, path: str) -> None:
+        """Have the server read a file again: of what was open in between, it knows nothing."""
+        try:
+            content = await asyncio.to_thread(read_regular, path)
+        except OSError:  # gone meanwhile, which is told when it is seen
+            return
+        document = {"uri": Path(path).as_uri()}
+        # As it is: a question that another task has asked may be answered while it is open.
+        text = content.decode("utf-8", errors="replace")
+        opened = {**document, "languageId": "python", "version": 1, "text": text}
+        async with self._asking:  # a document can be open once
+            await self._client.notify("textDocument/didOpen", {"textDocument": opened})
+            await self._client.notify("textDocument/didClose", {"textDocument": document})
 
     async def diagnose(self, now: Snapshot | None = None) -> list[TypeCheckError]:
         """Return the diagnostics of the whole workspace, sorted as the command line's are.
@@ -193,7 +245,9 @@ class TyServer:
         if known.keys() - told.keys():  # it must speak of each file that it is asked about
             told = await self._report({})
         self._told = {path: each for path, each in told.items() if each.result is not None}
-        shown = sorted(told, key=lambda path: display(path, self.root))
+        # The project may begin above the workspace, which alone is what `ty check .` speaks of.
+        inside = [path for path in told if path.startswith(f"{self.root}/")]
+        shown = sorted(inside, key=lambda path: display(path, self.root))
         return [error for path in shown for error in told[path].errors]
 
     async def _report(self, known: dict[str, _Told]) -> dict[str, _Told]:
@@ -268,7 +322,7 @@ _CAPABILITIES = {
     "workspace": {
         "configuration": True,
         "workspaceFolders": True,
-        "didChangeWatchedFiles": {"dynamicRegistration": True},
+        "didChangeWatchedFiles": {"dynamicRegistration": True, "relativePatternSupport": True},
     },
     "textDocument": {
         "definition": {"linkSupport": False},

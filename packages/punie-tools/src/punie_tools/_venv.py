@@ -19,6 +19,11 @@ __all__ = ["OwnPrograms"]
 
 _TIMEOUT_S = 30
 _Signature = tuple[int, ...]
+_REASONS = {
+    True: "not used: it is under version control",
+    False: None,
+    None: "not used: git does not say whether it is under version control",
+}
 
 
 class OwnPrograms:
@@ -38,28 +43,37 @@ class OwnPrograms:
         self._elsewhere = os.pathsep.join(elsewhere)
         self._environment = environment
         self._known: tuple[_Signature, bool] | None = None
+        self._refused: str | None = None
 
     def folders(self) -> list[str]:
         """Return the directory of the workspace's programs, or nothing where they are a stranger's."""
         folder = self._root / ".venv" / "bin"
         return [str(folder)] if folder.is_dir() and not self._tracked() else []
 
+    def refused(self) -> str | None:
+        """Return why what is in `.venv` is not used; None where it is, or where there is nothing."""
+        return None if self.folders() else self._refused
+
     def _tracked(self) -> bool:
         """Return whether the repository has anything in `.venv`, or `.venv` itself, as its own."""
         index = _index(self._root)
         if index is None:
+            self._refused = None
             return False
         signature = _signature(index)
         if signature and self._known is not None and self._known[0] == signature:
-            return self._known[1]
-        tracked = self._ask()
-        self._known = (signature, tracked)
-        return tracked
+            tracked = self._known[1]
+        else:
+            tracked = self._ask()
+            self._known = None if tracked is None else (signature, tracked)
+        self._refused = _REASONS[tracked]
+        return tracked is not False
 
-    def _ask(self) -> bool:
+    def _ask(self) -> bool | None:
+        """Return what git says; None where there is a repository and no answer about it."""
         git = shutil.which("git", path=self._elsewhere)
         if git is None:
-            return False
+            return None
         command = [git, "-c", "core.fsmonitor=false", "ls-files", "-z", "--", ".venv"]
         try:
             done = subprocess.run(
@@ -72,9 +86,9 @@ class OwnPrograms:
                 timeout=_TIMEOUT_S,
             )
         except (OSError, subprocess.TimeoutExpired):
-            return True
-        # No repository (128) has nothing of its own.
-        return done.returncode == 0 and bool(done.stdout)
+            return None
+        # 128 is not only "no repository": git also refuses one that belongs to somebody else.
+        return bool(done.stdout) if done.returncode == 0 else None
 
 
 def _index(root: Path) -> Path | None:
@@ -82,7 +96,10 @@ def _index(root: Path) -> Path | None:
     for folder in (root, *root.parents):
         git = folder / ".git"
         if git.is_file():  # a worktree or a submodule, whose repository is elsewhere
-            where = git.read_bytes().removeprefix(b"gitdir:").strip()
+            try:
+                where = git.read_bytes().removeprefix(b"gitdir:").strip()
+            except OSError:
+                return git
             return folder / os.fsdecode(where) / "index"
         if git.exists():
             return git / "index"

@@ -1,6 +1,7 @@
 """The command line `punie-tools`: list, schema, run, parse.
 
-Exit codes: 0 clean, 1 findings, 2 anything that is not an answer.
+Exit codes: 0 clean, 1 findings, 2 anything that is not an answer; 143 and 129 when SIGTERM or
+SIGHUP ended it, its children with it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 from functools import partial
 from pathlib import Path
@@ -28,13 +31,16 @@ from punie_tools.results import ToolResult
 from punie_tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from punie_tools.host import Completed
 
 __all__ = ["main"]
 
 #: Tools whose columns become code points only with the text of the line.
 COUNTS_DIFFERENTLY = {"mypy", "pyright", "basedpyright"}
 CLEAN, FINDINGS, NO_ANSWER = 0, 1, 2
+SIGNALLED = 128  # plus the signal's number, as shells have it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,15 +89,38 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument("tool", choices=sorted(PARSERS), metavar="TOOL")
     parse.add_argument("--exit-code", type=int, required=True, help="the tool's exit code")
     parse.add_argument("--stderr", type=Path, help="a file with its standard error")
-    parse.add_argument("--root", type=Path, help="make absolute paths relative to this")
+    parse.add_argument(
+        "--root",
+        type=Path,
+        help="make absolute paths relative to this directory, and count columns in the files of it "
+        "(default: the current directory for mypy and pyright, whose columns need that)",
+    )
     parse.add_argument("--tool-version", help="the tool's version")
     parse.add_argument("--pretty", action="store_true", help="for people, in colour")
     parse.set_defaults(run=_parse)
     return parser
 
 
-def _toolbox(root: str = ".", timeout: float = 600.0) -> Toolbox:
-    return Toolbox(LocalHost(root), timeout=timeout, plugins=load_plugins(_warn))
+class _Host(LocalHost):
+    """This machine, which keeps how its last command ended: the text of a command does not say."""
+
+    last: Completed | None = None
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | Path | None = None,
+        env: Mapping[str, str | None] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - of the protocol
+    ) -> Completed:
+        """Run a command; see `LocalHost.run`."""
+        self.last = await super().run(argv, cwd=cwd, env=env, timeout=timeout)
+        return self.last
+
+
+def _toolbox(host: LocalHost | None = None, timeout: float = 600.0) -> Toolbox:
+    return Toolbox(host or LocalHost("."), timeout=timeout, plugins=load_plugins(_warn))
 
 
 def _warn(error: PluginError) -> None:
@@ -116,27 +145,62 @@ def _schema(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    return asyncio.run(_call(options))
+    return asyncio.run(_until_ended(options))
+
+
+async def _until_ended(options: argparse.Namespace) -> int:
+    """Call the tool; when this process is told to end, end what the tool runs first."""
+    loop, call = asyncio.get_running_loop(), asyncio.ensure_future(_call(options))
+    told: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        if not told:  # a second signal must not disturb the clean-up
+            call.cancel()
+        told.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # What is ignored (`nohup`) or somebody else's stays so.
+        if signal.getsignal(number) is signal.SIG_DFL and _in_main_thread():
+            loop.add_signal_handler(number, end, number)
+    try:
+        return await call
+    except asyncio.CancelledError:
+        if not told:
+            raise
+    print(f"punie-tools: ended by {told[0].name}", file=sys.stderr)
+    return SIGNALLED + told[0]
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 async def _call(options: argparse.Namespace) -> int:
-    toolbox = _toolbox(options.root, options.timeout)
+    host = _Host(options.root)
+    toolbox = _toolbox(host, options.timeout)
     [function] = toolbox.functions([options.tool])
     words = list(options.words)
     # Options of ours are accepted behind the tool's name too, where people put them.
     people = options.pretty or "--pretty" in words
     given = arguments(function, [word for word in words if word != "--pretty"])
-    return _show(await function(**given), people=people)
+    code = _show(await function(**given), people=people)
+    if options.tool == "run_command" and host.last is not None:
+        # Which of a command's own exit codes mean findings is nobody's to know.
+        well = host.last.exit_code == 0 and not host.last.timed_out
+        return CLEAN if well else NO_ANSWER
+    return code
 
 
 def _parse(options: argparse.Namespace) -> int:
     if options.stderr and not options.stderr.is_file():
         raise MissingFileError(f"there is no file {options.stderr}")
     stderr = options.stderr.read_bytes() if options.stderr else b""
-    root = options.root.resolve() if options.root else None
+    counts = options.tool in COUNTS_DIFFERENTLY
+    given = options.root or (Path() if counts else None)
+    root = given.resolve() if given else None
     evidence = Evidence(root=root, tool_version=options.tool_version)
     parser: Any = PARSERS[options.tool]
-    if root is not None and options.tool in COUNTS_DIFFERENTLY:
+    if root is not None and counts:
         parser = partial(parser, lines=lines_below(root))
     result = parser(sys.stdin.buffer.read(), stderr, options.exit_code, evidence)
     return _show(result, people=options.pretty)

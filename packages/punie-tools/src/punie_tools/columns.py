@@ -48,9 +48,12 @@ def lines_below(root: Path) -> Callable[[str, int], str | None]:
     def line(file: str, number: int) -> str | None:
         if file not in known:
             try:
-                known[file] = (root / file).read_text(encoding="utf-8").split("\n")
+                path = root / file
+                # The name is a tool's word; waiting for a pipe would be for ever.
+                text = path.read_text(encoding="utf-8") if path.is_file() else ""
             except (OSError, ValueError):
-                known[file] = []
+                text = ""
+            known[file] = text.split("\n") if text else []
         lines = known[file]
         return lines[number - 1] if 1 <= number <= len(lines) else None
 

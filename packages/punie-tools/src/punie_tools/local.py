@@ -35,13 +35,26 @@ _SCRUBBED = frozenset(
         "CLICOLOR_FORCE",
         "COLUMNS",
         "FORCE_COLOR",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_ATTR_SOURCE",
+        "GIT_COMMON_DIR",
         "GIT_DIR",
+        "GIT_GLOB_PATHSPECS",  # with this and the like, git refuses --literal-pathspecs
+        "GIT_GRAFT_FILE",
+        "GIT_ICASE_PATHSPECS",
+        "GIT_IMPLICIT_WORK_TREE",
         "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_NOGLOB_PATHSPECS",
+        "GIT_NO_REPLACE_OBJECTS",
         "GIT_OBJECT_DIRECTORY",
         "GIT_PREFIX",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
         "GIT_WORK_TREE",
         "PYTEST_ADDOPTS",
         "PYTEST_CURRENT_TEST",
+        "PYTEST_DEBUG",
         "PYTEST_PLUGINS",
         "PYTEST_XDIST_TESTRUNUID",
         "PYTEST_XDIST_WORKER",
@@ -49,9 +62,13 @@ _SCRUBBED = frozenset(
         "PY_COLORS",
         "RUFF_OUTPUT_FILE",
         "RUFF_OUTPUT_FORMAT",
+        "TY_LOG",  # at `error`, ty does not say that there was no file to check
+        "TY_LOG_PROFILE",
+        "TY_MEMORY_REPORT",
         "TY_OUTPUT_FORMAT",
     }
 )
+_TRACES = "GIT_TRACE"  # GIT_TRACE2_EVENT and a dozen more, which write into git's errors
 _SET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "NO_COLOR": "1"}
 
 
@@ -91,7 +108,8 @@ class LocalHost:
             if not each.is_dir():
                 raise MissingFileError(f"the workspace root {each} is not a directory")
         base = os.environ if env is None else env
-        self._env = {k: v for k, v in base.items() if k not in _SCRUBBED} | _SET
+        kept = {k: v for k, v in base.items() if k not in _SCRUBBED and not k.startswith(_TRACES)}
+        self._env = kept | _SET
         self._elsewhere = _folders(base)
         self._own = OwnPrograms(self.roots[0], self._elsewhere, self._env)
         self._output_limit = output_limit
@@ -109,8 +127,10 @@ class LocalHost:
             raise ToolMissingError(f"{name} is not a program that can be run")
         if found := shutil.which(name, path=self._path()):
             return found
+        unused = self._own.refused()
+        own = ".venv" if unused is None else f".venv ({unused})"
         raise ToolMissingError(
-            f"{name} is not installed: it is neither in the workspace's .venv, nor beside the "
+            f"{name} is not installed: it is neither in the workspace's {own}, nor beside the "
             "running Python, nor on PATH"
         )
 
@@ -147,7 +167,7 @@ class LocalHost:
                 output_limit=self._output_limit,
             )
         except (OSError, ValueError) as error:  # no exec permission, a NUL in an argument
-            raise ToolMissingError(f"{argv[0]} could not be started: {error}") from error
+            raise _unstartable(argv[0], error) from error
         # The name that was asked for: results must not depend on where a tool is installed.
         return replace(done, argv=tuple(argv))
 
@@ -159,17 +179,21 @@ class LocalHost:
         env: Mapping[str, str | None] | None = None,
     ) -> asyncio.subprocess.Process:
         """Start a server in its own process group; see `SpawningHost.spawn`."""
-        return await asyncio.create_subprocess_exec(
-            self.find_program(argv[0]),
-            *argv[1:],
-            cwd=self._directory(cwd),
-            env=self.environment(env),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-            limit=1024 * 1024,
-        )
+        program, directory = self.find_program(argv[0]), self._directory(cwd)
+        try:
+            return await asyncio.create_subprocess_exec(
+                program,
+                *argv[1:],
+                cwd=directory,
+                env=self.environment(env),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+                limit=1024 * 1024,
+            )
+        except (OSError, ValueError) as error:
+            raise _unstartable(argv[0], error) from error
 
     async def read_text(self, path: str | Path) -> str:
         """Return the text of a file.
@@ -224,8 +248,17 @@ class LocalHost:
     def _directory(self, cwd: str | Path | None) -> Path:
         directory = self.roots[0] if cwd is None else contain(cwd, self.roots)
         if not directory.is_dir():
-            raise MissingFileError(f"there is no directory {cwd}")
+            gone = f"the workspace {directory} is no directory any more"
+            raise MissingFileError(gone if cwd is None else f"there is no directory {cwd}")
         return directory
+
+
+def _unstartable(program: str, error: OSError | ValueError) -> ToolMissingError:
+    """Return the error of a program that is there and did not start."""
+    why = f"{error}"
+    if isinstance(error, ValueError):
+        why = f"an argument is not what a program can be given ({error})"
+    return ToolMissingError(f"{program} could not be started: {why}")
 
 
 def _folders(base: Mapping[str, str]) -> list[str]:

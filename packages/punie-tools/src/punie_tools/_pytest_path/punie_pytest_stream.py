@@ -49,6 +49,9 @@ class _Stream:
         self._file = open(path, "a", encoding="utf-8")  # noqa: PTH123, SIM115 - Python 3.8, kept open
         self._started = time.time()
         self._lines = 0
+        self._ended = 0
+        self._torn_down = 0
+        self._stopped = ""
 
     def write(self, kind, **fields):
         self._lines += 1
@@ -61,6 +64,7 @@ class _Stream:
     def pytest_runtest_logreport(self, report):
         hook = self._config.hook
         status = hook.pytest_report_teststatus(report=report, config=self._config)
+        self._torn_down += report.when == "teardown"
         self.write(
             "report",
             nodeid=_text(report.nodeid),
@@ -81,9 +85,24 @@ class _Stream:
                 message=_message(report),
             )
 
-    def finish(self, exitstatus):
-        seconds = max(0.0, time.time() - self._started)
-        self.write("finish", exitstatus=int(exitstatus), duration=seconds, lines=self._lines)
+    def pytest_runtest_logfinish(self):
+        self._ended += 1
+
+    def pytest_keyboard_interrupt(self, excinfo):
+        # Called for `pytest.exit` too, which may say that the exit code is 0.
+        self._stopped = _text(excinfo.value) or excinfo.typename
+
+    def finish(self, exitstatus, collected):
+        self.write(
+            "finish",
+            exitstatus=int(exitstatus),
+            duration=max(0.0, time.time() - self._started),
+            collected=collected,
+            # A plugin that runs tests in its own way may do without one of the two.
+            ended=max(self._ended, self._torn_down),
+            stopped=self._stopped,
+            lines=self._lines,
+        )
 
     def close(self):
         self._file.close()
@@ -108,7 +127,7 @@ def pytest_sessionfinish(session, exitstatus):
     """Write the line that says that pytest came to its end."""
     stream = session.config.pluginmanager.get_plugin("punie-stream")
     if stream is not None:
-        stream.finish(exitstatus)
+        stream.finish(exitstatus, session.testscollected)
 
 
 def pytest_unconfigure(config):

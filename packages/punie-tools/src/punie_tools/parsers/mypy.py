@@ -61,7 +61,8 @@ def parse_mypy(
         stderr: Its standard error.
         exit_code: Its exit code.
         evidence: How it was run.
-        lines: Gives the text of a line of a file, for columns on lines that are not ASCII.
+        lines: Gives the text of a line (counted from 1) of a file named as in the result. Without it
+            columns on lines that are not ASCII are offsets in what mypy counts, and too high.
     """
     records, broken = _records(stdout)
     verdict = _judge(records, broken, stderr, exit_code, evidence)

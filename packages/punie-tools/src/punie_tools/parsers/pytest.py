@@ -1,7 +1,8 @@
 """Parse the line stream of Punie's own pytest plugin (`-p punie_pytest_stream`).
 
 Covered: pytest 7.0 and later, with and without xdist and subtests; a run that died keeps what it
-told before. Success needs exit code 0, the `finish` line and as many lines as that line says.
+told before. Success needs exit code 0, the `finish` line, as many lines as that line says, and that
+nothing stopped the run before each test that was collected had ended.
 Counts are those of pytest's last line: each outcome counts, so one test may count twice.
 
 Not covered: outcomes that other plugins invent (`rerun`); they are left out.
@@ -9,6 +10,7 @@ Not covered: outcomes that other plugins invent (`rerun`); they are left out.
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -20,6 +22,7 @@ from punie_tools.results.tests import Outcome, TestCase, TestResult
 __all__ = ["parse_pytest"]
 
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(strict=True, ge=0)]
 _ANSWERS = frozenset({0, 1, 2})  # 2: interrupted, by a module that cannot be collected too
 _INTERNAL_ERROR, _USAGE_ERROR, _NOTHING_COLLECTED = 3, 4, 5
 _OUTCOMES: dict[str, Outcome] = {
@@ -62,7 +65,10 @@ class _Finish(BaseModel):
     kind: Literal["finish"]
     exitstatus: int
     duration: _Seconds
-    lines: Annotated[int, Field(strict=True, ge=0)]
+    collected: _Count
+    ended: _Count
+    stopped: str  # by what the run was interrupted; empty where it was not
+    lines: _Count
 
 
 _Line = Annotated[_Start | _Report | _Collect | _Finish, Field(discriminator="kind")]
@@ -119,7 +125,8 @@ def _read(stdout: bytes, evidence: Evidence) -> _Stream:
             version, names.rootdir = line.pytest, line.rootdir
         elif isinstance(line, _Report):
             # A test's time is that of all its phases so far; silent phases only add to it.
-            spent[line.nodeid] = spent.get(line.nodeid, 0.0) + line.duration
+            total = spent.get(line.nodeid, 0.0) + line.duration
+            spent[line.nodeid] = min(total, sys.float_info.max)
             if case := _case(line, names, spent[line.nodeid]):
                 cases.append(case)
         elif isinstance(line, _Collect):
@@ -186,7 +193,7 @@ def _judge(stream: _Stream, stderr: bytes, exit_code: int, evidence: Evidence) -
         case.outcome in {"failed", "error", "subtest failed"} for case in stream.cases
     ):
         return Verdict("findings")
-    return _unfailed(stream, stderr, exit_code)
+    return _unfailed(stream, stream.finish, stderr, exit_code)
 
 
 def _incomplete(stream: _Stream, stderr: bytes, exit_code: int) -> Verdict:
@@ -202,12 +209,18 @@ def _incomplete(stream: _Stream, stderr: bytes, exit_code: int) -> Verdict:
     return Verdict("unparsable", f"{stream.broken} lines of pytest's stream cannot be read.")
 
 
-def _unfailed(stream: _Stream, stderr: bytes, exit_code: int) -> Verdict:
+def _unfailed(stream: _Stream, finish: _Finish, stderr: bytes, exit_code: int) -> Verdict:
     if exit_code != 0:
         known = " though no test did" if exit_code in _ANSWERS else ""
         reason = f"pytest failed (exit code {exit_code}){known}: {last_words(stderr)}."
         return Verdict("tool_error", reason)
+    # Whoever stops pytest, or a plugin at its end, may choose exit code 0.
+    how_far = f"{finish.ended} of {finish.collected} tests ended"
+    if finish.stopped:
+        return Verdict("tool_error", f"pytest was stopped ({finish.stopped}); {how_far}.")
     if all(case.outcome == "skipped" for case in stream.cases):
         skipped = len(stream.cases)
         return Verdict("nothing_checked", f"all {skipped} tests were skipped; nothing was checked.")
+    if finish.ended < finish.collected:
+        return Verdict("tool_error", f"pytest came to its end early: {how_far}.")
     return Verdict("clean")
