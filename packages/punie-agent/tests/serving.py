@@ -25,7 +25,7 @@ def delta(content: str | None = None, finish: str | None = None, **more: Any) ->
 
 
 class ChatServer:
-    """What the server answers, and what it was asked."""
+    """What the server answers, the script's answers first, and what it was asked."""
 
     def __init__(self) -> None:
         self.models: list[dict[str, Any]] = [{"id": "tiny", "context_length": 4096}]
@@ -33,6 +33,7 @@ class ChatServer:
             delta("Hello", None),
             delta(" there.", "stop"),
         ]
+        self.script: list[Sequence[dict[str, Any] | str]] = []
         self.status = 200
         self.error = b""
         self.hang_up = False
@@ -68,7 +69,7 @@ class ChatServer:
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
         )
-        for event in self.events:
+        for event in self.script.pop(0) if self.script else self.events:
             line = event if isinstance(event, str) else f"data: {json.dumps(event)}"
             writer.write(f"{line}\n\n".encode())
             await writer.drain()

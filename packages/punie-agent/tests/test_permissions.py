@@ -215,6 +215,30 @@ async def test_a_rewrite_that_cannot_be_previewed_is_asked_without_a_diff(host: 
     assert (answers.asked[0].diff, answers.asked[0].changes) == (None, ())
 
 
+async def test_a_rewrite_of_a_file_too_deep_to_preview_is_asked_without_a_diff(
+    project: Path, host: LocalHost
+) -> None:
+    (project / "deep.py").write_text("old = 1\nx = " + "1 + " * 3000 + "old\n")
+    answers = Answers("reject")
+    arguments = {"file_path": "deep.py", "old_name": "old", "new_name": "new"}
+    await Permissions(answers, host=host)(Call(1, "cst_rename", arguments, "write"))
+    assert (answers.asked[0].diff, answers.asked[0].changes) == (None, ())
+
+
+async def test_what_cannot_be_put_into_a_question_is_refused_with_the_reason(
+    project: Path,
+) -> None:
+    class Broken(LocalHost):
+        async def read_text(self, path: str | Path) -> str:
+            raise RuntimeError(f"the editor lost {path}")
+
+    answers = Answers("allow_once")
+    decision = await Permissions(answers, host=Broken(project))(WRITE)
+    assert decision.action == "deny"
+    assert decision.reason == "it could not be asked about: RuntimeError: the editor lost app.py"
+    assert answers.asked == []
+
+
 async def test_a_yes_to_a_diff_is_no_yes_to_another_one(project: Path, host: LocalHost) -> None:
     asked: list[PermissionRequest] = []
 

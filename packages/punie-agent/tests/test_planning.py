@@ -228,3 +228,105 @@ async def test_steps_of_a_plan_are_no_failures(project: Path) -> None:
     result, _ = await plan(project, Person("allow_once"), *steps)
     assert (project / "app.py").read_text() == "count: int = 4\n"
     assert (result.stop_reason, result.notice, len(result.runs)) == ("end_turn", "", 5)
+
+
+GUARDED = """```python
+write_file("app.py", "count: int = 3\\n")
+write_file(".vscode/tasks.json", "run this")
+write_file("HEAD", "ref: x")
+write_file("config", "[core]")
+```"""
+SUCH = [".vscode/tasks.json", "HEAD", "config"]
+
+
+class Careful(Person):
+    """Answers as told, by the title of the question; with yes to all others."""
+
+    def __init__(self, **answers: Outcome) -> None:
+        super().__init__("allow_once")
+        self.answers = {title.replace("_", " "): outcome for title, outcome in answers.items()}
+
+    async def __call__(self, request: PermissionRequest) -> PermissionDecision:
+        """Answer."""
+        self.outcome = self.answers.get(request.title, "allow_once")
+        return await super().__call__(request)
+
+
+async def test_files_that_programs_obey_are_asked_for_one_by_one_after_the_plan(
+    project: Path,
+) -> None:
+    person = Person("allow_once")
+    await plan(project, person, GUARDED)
+    assert [request.title for request in person.asked] == [
+        "Change 4 files: .vscode/tasks.json, HEAD, app.py, config",
+        *(f"Write {path}" for path in SUCH),
+    ]
+    assert person.asked[1] == PermissionRequest(
+        code_id="code-2-1",
+        call_id="",
+        tool="write_file",
+        effect="write",
+        title="Write .vscode/tasks.json",
+        path=".vscode/tasks.json",
+        new_text="run this",
+        diff="--- a/.vscode/tasks.json\n+++ b/.vscode/tasks.json\n@@ -0,0 +1 @@\n+run this\n"
+        "\\ No newline at end of file\n",
+        rule="write_file: .vscode/tasks.json",
+    )
+    assert (project / "config").read_text() == "[core]"
+
+
+async def test_who_refuses_one_such_file_refuses_the_plan(project: Path) -> None:
+    person = Careful(Write_HEAD="reject")
+    result, _ = await plan(project, person, GUARDED)
+    assert len(person.asked) == 3
+    assert result.messages[3].content.endswith("nothing was written: not like this")
+    assert (project / "app.py").read_text() == 'count: int = "three"\n'
+    assert not (project / ".vscode").exists()
+
+
+async def test_who_rejects_the_plan_is_not_asked_about_its_files(project: Path) -> None:
+    person = Person("reject")
+    await plan(project, person, GUARDED)
+    assert len(person.asked) == 1
+
+
+async def test_a_plan_waits_as_a_whole_when_nobody_can_be_asked_about_one_file(
+    project: Path,
+) -> None:
+    result, _ = await plan(project, Careful(Write_HEAD="defer"), GUARDED)
+    assert result.paused is not None
+    assert result.paused.plans
+    assert not (project / ".vscode").exists()
+
+
+async def test_what_is_allowed_for_the_session_is_not_asked_for_in_the_next_plan(
+    project: Path,
+) -> None:
+    person = Careful(Write_HEAD="allow_session", Write_config="allow_session")
+    await plan(project, person, GUARDED, GUARDED.replace("ref: x", "ref: y"))
+    assert [request.title for request in person.asked[4:]] == [
+        "Change HEAD",
+    ]
+
+
+async def test_code_runs_after_a_run_that_waited_and_that_nobody_took_up(project: Path) -> None:
+    person = Person("defer")
+    model = ScriptedModel(
+        ["```python\nwrite_file('b.py', 'x')\n```", "```python\nprint(1)\n```", "Done."]
+    )
+    async with open_workbench(project, model, asker=person, mode="ask") as bench:
+
+        async def turn() -> TurnResult:
+            return await run_turn(
+                model=model,
+                contract=bench.contract,
+                sandbox=bench.sandbox,
+                messages=[Message("user", "Go on")],
+                permissions=bench.permissions,
+            )
+
+        assert (await turn()).stop_reason == "paused"
+        bench.permissions.mode = "plan"
+        result = await turn()
+    assert (result.stop_reason, [run.stdout for run in result.runs]) == ("end_turn", ["1\n"])

@@ -65,4 +65,6 @@ async def changes_of(
         await function(**arguments)
     except (SandboxError, ToolsError, OSError, ValueError, TypeError):
         return ()
+    except (RecursionError, MemoryError):  # a program nested too deeply for the tool
+        return ()
     return overlay.changes()

@@ -11,18 +11,24 @@ a cloned repository, or code the model wrote, cannot grant itself anything.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import json
 import logging
-import shlex
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from punie_agent._guarded import guarded
+from punie_agent._guarded import guarded, named_in
 from punie_agent._overlay import changes_of
-from punie_agent._visible import one_line, visible
 from punie_agent._watch import current_watch
+from punie_agent._wording import (
+    command_line,
+    path_of,
+    rest_of,
+    rule_of,
+    text_of,
+    title_of_call,
+    unified_diff,
+)
 from punie_agent.events import Effect
 from punie_agent.paths import data_dir, project_key, write_whole
 
@@ -55,16 +61,6 @@ MODES: Mapping[Mode, str] = {
     "plan": "Run on an overlay, show one diff, ask once",
     "auto": "Write and run without asking",
 }
-_VERBS = {
-    "write_file": "Write",
-    "read_file": "Read",
-    "typecheck": "Check types in",
-    "ruff_check": "Lint",
-    "pytest_run": "Run the tests of",
-}
-_DIFF_LIMIT = 400_000
-_MOST_PATH = 4096
-_OF_A_COMMAND = frozenset({"command", "args", "cwd"})
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +91,7 @@ class PermissionRequest:
         diff: a unified diff, for a write or a whole plan.
         changes: the files of a whole plan or of a rewriting tool, each with its old and new text.
         command: the command line, for an execution.
+        more: the arguments that neither diff nor command line shows, in full, one below the other.
         rule: what "always" would remember, for example "run_command: pytest -q".
     """
 
@@ -110,6 +107,7 @@ class PermissionRequest:
     diff: str | None = None
     changes: tuple[FileChange, ...] = ()
     command: str | None = None
+    more: str = ""
     rule: str = ""
 
 
@@ -201,7 +199,13 @@ class Permissions:
         watch = current_watch()
         if watch is not None:
             watch.attempted(call)
-        decision = await self._decided(call)
+        try:
+            decision = await self._decided(call)
+        except Exception as error:
+            # What cannot be described to a person cannot be allowed; and it is no end of the whole turn.
+            logger.exception("a call could not be decided about")
+            told = f"it could not be asked about: {type(error).__name__}: {error}"
+            decision = PermissionDecision("reject", told)
         if decision.allows:
             if watch is not None:
                 watch.allowed(call)
@@ -241,7 +245,7 @@ class Permissions:
         return decision
 
     async def _decided(self, call: Call) -> PermissionDecision:
-        if self.allows(call.effect) and (self.mode == "auto" or self._guarded(call) is None):
+        if self.allows(call.effect) and (self.mode == "auto" or not self._guarded(call)):
             return PermissionDecision("allow_once")
         async with self._one_question_at_a_time:
             if self.remembers(self._rule(call)):
@@ -260,20 +264,44 @@ class Permissions:
                 return decision
 
     def _rule(self, call: Call) -> str:
-        """What "always" means for this call: the exact command or guarded file, else the tool."""
-        path = self._guarded(call)
-        return rule_of(call) if path is None else f"{call.name}: {path}"
+        """What "always" means for this call: the exact command or guarded files, else the tool."""
+        paths = self._guarded(call)
+        return f"{call.name}: {', '.join(paths)}" if paths else rule_of(call)
 
-    def _guarded(self, call: Call) -> str | None:
-        """The guarded file that a write goes to; for a plug-in's tool, whichever argument names one."""
+    def _guarded(self, call: Call) -> list[str]:
+        """The guarded files that a write goes to; for a plug-in's tool, whatever argument names them.
+
+        What a built-in tool takes besides a path is known to be none.
+        """
+        from punie_tools import EFFECTS
+
         if call.effect != "write" or self.host is None:
-            return None
-        path = _path(call.arguments)
-        named = [path] if path is not None else [*map(_text, call.arguments.values())]
-        found = (
-            guarded(each, self.host.roots) for each in named if each and len(each) < _MOST_PATH
-        )
-        return next(filter(None, found), None)
+            return []
+        known = call.name in EFFECTS
+        named = {path_of(call.arguments) or ""} if known else set(named_in(call.arguments))
+        found = (guarded(each, self.host.roots) for each in named)
+        return sorted({path for path in found if path is not None})
+
+    async def ask_guarded(
+        self, changes: Sequence[FileChange], *, tool: str, code_id: str
+    ) -> PermissionDecision:
+        """Ask for each file among these that takes a permission of its own, until one is refused.
+
+        Args:
+            changes: what would be written together.
+            tool: the tool that writes, as its calls by themselves would be asked about.
+            code_id: the code call it comes from.
+        """
+        roots = self.host.roots if self.host is not None else ()
+        together = [change.path for change in changes]
+        for change in changes:
+            path = guarded(change.path, roots, together)
+            if path is None or self.remembers(f"{tool}: {path}"):
+                continue
+            decision = await self.ask(_single(change, tool, code_id, rule=f"{tool}: {path}"))
+            if not decision.allows:
+                return decision
+        return PermissionDecision("allow_once")
 
     def _remember(self, rule: str, outcome: Outcome) -> None:
         if not rule or outcome not in {"allow_session", "allow_always"}:
@@ -290,9 +318,9 @@ class Permissions:
     async def request_for(self, call: Call) -> PermissionRequest:
         """Describe a call for a person: title, command or diff, and the rule "always" would make."""
         watch = current_watch()
-        path = _path(call.arguments)
+        path = path_of(call.arguments)
         command = command_line(call.arguments) if call.effect == "execute" else None
-        new_text = _text(call.arguments.get("content")) if call.effect == "write" else None
+        new_text = text_of(call.arguments.get("content")) if call.effect == "write" else None
         old_text = await self._old_text(path) if new_text is not None and path is not None else None
         diff = unified_diff(path or "", old_text or "", new_text) if new_text is not None else None
         changes = await self._changes(call) if call.effect == "write" and new_text is None else ()
@@ -309,6 +337,7 @@ class Permissions:
             diff=diff if not changes else "".join(each.diff for each in changes),
             changes=tuple(FileChange(each.path, each.before, each.after) for each in changes),
             command=command,
+            more="" if changes else rest_of(call.name, call.arguments, call.effect),
             rule=self._rule(call),
         )
 
@@ -327,56 +356,17 @@ class Permissions:
             return None
 
 
-def _path(arguments: Mapping[str, object]) -> str | None:
-    return _text(arguments.get("path")) or _text(arguments.get("file_path"))
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def command_line(arguments: Mapping[str, object]) -> str | None:
-    """The command of a call as one line, with the folder where it is not the usual one."""
-    command = _text(arguments.get("command"))
-    if command is None:
-        return None
-    args = arguments.get("args")
-    line = shlex.join([command, *map(str, args)]) if isinstance(args, list) and args else command
-    cwd = _text(arguments.get("cwd"))
-    return f"{line}  (in {cwd})" if cwd else line
-
-
-def rule_of(call: Call) -> str:
-    """What "always" means for this call: the exact command, or the tool for everything else."""
-    command = command_line(call.arguments) if call.effect == "execute" else None
-    if command is None:
-        return call.name
-    # A server's tool may take more than a command line: then all of it is what was allowed.
-    rest = {key: value for key, value in call.arguments.items() if key not in _OF_A_COMMAND}
-    more = f"  {json.dumps(rest, sort_keys=True, default=str)}" if rest else ""
-    return f"{call.name}: {command}{more}"
-
-
-def title_of_call(tool: str, arguments: Mapping[str, object]) -> str:
-    """One line about a call, for a permission card or a list of calls."""
-    command = command_line(arguments)
-    if command is not None:
-        return f"Run {one_line(command) or '(nothing)'}"
-    path = _path(arguments)
-    verb = _VERBS.get(tool)
-    if path is not None and verb is not None:
-        return f"{verb} {one_line(path)}"
-    shown = ", ".join(f"{value!r}"[:60] for value in arguments.values())
-    return f"{tool}({visible(shown)})"
-
-
-def unified_diff(path: str, old: str, new: str) -> str:
-    """A unified diff of one file; a note in its place when the texts are very long."""
-    if len(old) + len(new) > _DIFF_LIMIT:
-        return f"--- {path}\n+++ {path}\n(too long for a diff: {len(old)} characters become {len(new)})\n"
-    lines = difflib.unified_diff(
-        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}"
-    )
-    return "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+def _single(change: FileChange, tool: str, code_id: str, *, rule: str) -> PermissionRequest:
+    """The question about one file of several."""
+    return PermissionRequest(
+        code_id=code_id,
+        call_id="",
+        tool=tool,
+        effect="write",
+        title=title_of_call(tool, {"path": change.path}),
+        path=change.path,
+        old_text=change.old_text,
+        new_text=change.new_text,
+        diff=unified_diff(change.path, change.old_text or "", change.new_text),
+        rule=rule,
     )

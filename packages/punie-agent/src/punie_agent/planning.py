@@ -3,6 +3,8 @@
 Reads go to the real files, writes stay in the overlay. Code that wants to run a command is stopped there:
 what it planned before is put to the person, and the model is told what did not run. Code whose first
 effect is a command has nothing to preview and runs as in the mode "ask", each call asked for by itself.
+Files that programs obey (`punie_agent._guarded`) are asked for one by one after the plan; who refuses one has
+refused all of it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from punie_agent._overlay import OverlayHost
+from punie_agent.paused import run_afresh
 from punie_agent.permissions import FileChange, PermissionRequest, title_of_call
 
 if TYPE_CHECKING:
@@ -60,7 +63,7 @@ def preview_for(functions: ExternalFunctions, host: Host) -> Preview | None:
 async def run_planned(
     sandbox: Sandbox, code: str, *, code_id: str, permissions: Permissions
 ) -> tuple[RunResult, str]:
-    """Run code as a plan, ask once, and apply it.
+    """Run code as a plan, ask once, and once more for each file that programs obey, and apply it.
 
     Returns:
         The run, with a PermissionError as its error when the plan was rejected and the status "pending"
@@ -72,10 +75,13 @@ async def run_planned(
     plan = await sandbox.plan(code)
     if not plan.changes and plan.result.status in {Status.OK, Status.PLAN_STOPPED}:
         # Nothing to preview: the real run keeps the variables, and asks for each command.
-        return await sandbox.run(code), ""
+        return await run_afresh(sandbox, code), ""
     if plan.result.status not in {Status.OK, Status.PLAN_STOPPED}:
         return plan.result, ""
-    decision = await permissions.ask(_request(plan, code_id))
+    request = _request(plan, code_id)
+    decision = await permissions.ask(request)
+    if decision.allows:
+        decision = await permissions.ask_guarded(request.changes, tool=_WRITE, code_id=code_id)
     if decision.outcome == "defer":
         # Nothing has happened yet: what waits is the code itself, to be planned anew and asked about.
         return replace(plan.result, status=Status.PENDING), ""

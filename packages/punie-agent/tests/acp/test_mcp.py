@@ -74,6 +74,22 @@ async def test_a_tool_of_a_server_is_a_typed_function_that_is_asked_for(bench, c
         assert asked["params"]["toolCall"]["rawInput"] == {"city": "Oslo", "days": 3}
 
 
+async def test_the_whole_of_a_call_is_on_its_card(bench, chosen, server):
+    city = f"{'Oslo and ' * 20}\x1b[2Kelsewhere"
+    code = f"```python\nweather_forecast({city!r}, days=3)\n```"
+    async with bench.agent(bench.shared(code, "Never mind.")) as agent:
+        agent.on["session/request_permission"] = chosen("reject")
+        session = await bench.session(agent, mcpServers=_stdio(server))
+        await bench.say(agent, session, "weather?")
+        [asked] = agent.received("session/request_permission")
+        card = asked["params"]["toolCall"]
+        left_out = len(repr(city)) - 60
+        title = f"weather_forecast({repr(city)[:60]}… ({left_out} more characters), 3)"
+        assert card["title"] == title
+        [shown] = card["content"]
+        assert shown["content"]["text"] == f"```\ncity: {city!r}\ndays: 3\n```"
+
+
 async def test_wrong_arguments_are_found_before_anything_runs(bench, server):
     code = '```python\nweather_forecast("Oslo", unit="K")\n```'
     async with bench.agent(bench.shared(code, "Sorry.")) as agent:

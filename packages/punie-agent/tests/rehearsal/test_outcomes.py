@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,8 +71,17 @@ def contract(host: LocalHost) -> Contract:
             'write_file("new.py", "import os\\n")\nprint(ruff_check("new.py").status)\n',
             Outcome(failed=False, findings=1, idle=False),
         ),
+        (CHECKED + edit("-> str", "-> int"), GOOD),
+        (
+            edit("-> str", "-> bytes") + 'print(ruff_check("app.py").status)\n',
+            Outcome(failed=False, findings=1, idle=False),
+        ),
+        (edit("-> str", "-> int") + CHECKED + 'read_file("none.py")', Outcome(True, 0, False)),
     ],
-    ids=["right", "wrong", "idle", "torn", "silenced", "emptied", "error", "refused", "linted"],
+    ids=[
+        *("right", "wrong", "idle", "torn", "silenced", "emptied", "error", "refused", "linted"),
+        *("checked before, too", "checked twice", "broken off"),
+    ],
 )
 async def test_an_edit_is_judged_by_its_check_and_by_what_it_took_away(
     contract: Contract, host: LocalHost, project: Path, code: str, outcome: Outcome
@@ -75,6 +89,119 @@ async def test_an_edit_is_judged_by_its_check_and_by_what_it_took_away(
     before = contents(project)
     assert await outcome_of(code, contract, host, LocalHost) == outcome
     assert contents(project) == before
+
+
+async def test_a_check_before_the_last_write_tells_nothing_about_it(
+    contract: Contract, host: LocalHost
+) -> None:
+    edited = edit("-> str", "-> bytes").removesuffix(CHECKED)
+    assert await outcome_of(CHECKED + edited, contract, host, LocalHost) is None
+    again = edit("-> str", "-> int") + 'write_file("new.py", source)\n'
+    assert await outcome_of(again, contract, host, LocalHost) is None
+
+
+async def test_a_program_that_breaks_off_before_its_check_failed_and_nothing_more_is_known(
+    contract: Contract, host: LocalHost
+) -> None:
+    code = f'{CHECKED}write_file("app.py", "x = 1\\n")\nprint(1 / 0)\n{CHECKED}'
+    assert await outcome_of(code, contract, host, LocalHost) == Outcome(True, 0, False)
+
+
+class Slow(ThreadPoolExecutor):
+    """Threads of which the second, which copies, begins when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copying = asyncio.Event()
+        self.may_begin = threading.Event()
+        self._jobs = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Take a job."""
+        self._jobs += 1
+        if self._jobs != 2:
+            return super().submit(fn, *args, **kwargs)
+        self.copying.set()
+        return super().submit(self._later, fn, *args, **kwargs)
+
+    def _later(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.may_begin.wait()
+        return fn(*args, **kwargs)
+
+
+async def test_what_is_stopped_while_the_workspace_is_copied_ends_with_the_copy_and_leaves_nothing(
+    contract: Contract, host: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(copies))
+    threads = Slow()
+    asyncio.get_running_loop().set_default_executor(threads)
+    trial = asyncio.create_task(outcome_of(edit("-> str", "-> int"), contract, host, LocalHost))
+    await threads.copying.wait()
+    for _ in range(3):  # a person may press the key more than once
+        trial.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert not trial.done()
+    threads.may_begin.set()
+    with pytest.raises(asyncio.CancelledError):
+        await trial
+    assert list(copies.iterdir()) == []
+
+
+class Torn(LocalHost):
+    """A host whose commands, when they are stopped, fail at that, too."""
+
+    def __init__(self, *roots: Path) -> None:
+        super().__init__(*roots)
+        self.running = asyncio.Event()
+
+    async def run(self, argv: Sequence[str], **settings: object) -> Completed:
+        """Run for ever, and fail at the end."""
+        try:
+            self.running.set()
+            return await asyncio.Future()
+        finally:
+            raise OSError("the disk is gone")
+
+
+async def test_what_fails_while_it_is_stopped_is_stopped(
+    contract: Contract, host: LocalHost
+) -> None:
+    made: asyncio.Future[Torn] = asyncio.get_running_loop().create_future()
+
+    def torn(folder: Path) -> Torn:
+        made.set_result(Torn(folder))
+        return made.result()
+
+    trial = asyncio.create_task(outcome_of(edit("-> str", "-> int"), contract, host, torn))
+    await (await made).running.wait()
+    trial.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await trial
+
+
+DEEP = "TOTAL = " + " + ".join(["1"] * 1200) + "\n"
+
+
+@pytest.mark.parametrize("length", [1_200, 20_000])
+async def test_a_program_of_any_depth_is_judged_or_left_alone(
+    contract: Contract, host: LocalHost, project: Path, length: int
+) -> None:
+    (project / "table.py").write_text(f"old = 1\nTOTAL = {' + '.join(['1'] * length)}\n")
+    code = (
+        'source = read_file("table.py")\n'
+        'write_file("table.py", source.replace("old", "new"))\n'
+        'print(ruff_check("table.py").status)\n'
+    )
+    found = await outcome_of(code, contract, host, LocalHost)
+    assert found is None or not found.failed
+
+
+def test_names_are_found_at_any_depth() -> None:
+    assert lost_names(f"def f(a):\n    return 1\n{DEEP}", DEEP) == ["f", "f.a"]
+    assert lost_names(DEEP, f"{DEEP}def f(a):\n    return 1\n") == []
 
 
 def test_what_runs_finds_less_and_does_something_is_better() -> None:

@@ -74,7 +74,14 @@ class OwnPrograms:
         git = shutil.which("git", path=self._elsewhere)
         if git is None:
             return None
-        command = [git, "-c", "core.fsmonitor=false", "ls-files", "-z", "--", ".venv"]
+        # As in `_git`: the repository's own configuration must not run programs.
+        guards = (
+            "core.fsmonitor=false",
+            "core.hooksPath=/dev/null",
+            "safe.bareRepository=explicit",
+        )
+        options = [part for guard in guards for part in ("-c", guard)]
+        command = [git, *options, "ls-files", "-z", "--", ".venv"]
         try:
             done = subprocess.run(
                 command,

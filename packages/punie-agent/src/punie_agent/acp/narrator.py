@@ -175,6 +175,13 @@ class Narrator:
         )
 
     def _asked(self, request: PermissionRequest) -> list[_Content]:
+        """What the card shows beneath its title, with what is in neither diff nor command line."""
+        more: list[_Content] = [text_content(fenced(request.more))] if request.more else []
+        if more and request.command is None and request.diff is None:
+            return more
+        return [*self._effect(request), *more]
+
+    def _effect(self, request: PermissionRequest) -> list[_Content]:
         if request.changes:
             return [
                 _diff(self._root / each.path, each.old_text, each.new_text)

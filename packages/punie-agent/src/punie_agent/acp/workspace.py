@@ -50,10 +50,11 @@ class _Toolbox(Toolbox):
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """A contract and the sandbox with the functions it names."""
+    """A contract, the sandbox with the functions it names, and the model they are for."""
 
     contract: Contract
     sandbox: Sandbox
+    model: ChatModel | None = None
 
 
 class Workspace:
@@ -87,7 +88,7 @@ class Workspace:
         self.toolbox = _Toolbox(self.host, plugins=plugins)
         self._servers: McpServers | None = None
         self._configs = servers
-        self._kits: dict[str, Kit] = {}
+        self._kits: dict[int, Kit] = {}
         self._stack = AsyncExitStack()
 
     @property
@@ -100,7 +101,7 @@ class Workspace:
 
         Variables of the code live as long as the workspace, in the kit they were made in.
         """
-        key = "" if model is None else model.name
+        key = id(model)  # its name is no key: it may change when the server tells it
         if key not in self._kits:
             contract = self._with_servers(
                 Contract(standard_functions(self.toolbox))
@@ -115,7 +116,7 @@ class Workspace:
                 signing_key=signing_key(),
             )
             await self._stack.enter_async_context(sandbox)
-            self._kits[key] = Kit(contract, sandbox)
+            self._kits[key] = Kit(contract, sandbox, model)
         return self._kits[key]
 
     def news(self) -> list[str]:

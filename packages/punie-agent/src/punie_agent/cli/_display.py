@@ -104,7 +104,7 @@ class TextDisplay:
                 pass
 
     def show_request(self, request: PermissionRequest) -> None:
-        """Show the title, unless it was the last thing shown, and the diff or the command."""
+        """Show the title, unless it was shown last, the diff or the command, and what is in neither."""
         self.finish()
         if request.title != self._announced:
             self._err.print(Text(visible(request.title), style="bold"))
@@ -114,6 +114,8 @@ class TextDisplay:
             )
         elif request.command is not None:
             self._err.print(Text(visible(f"$ {request.command}")))
+        if request.more:
+            self._err.print(Text(visible(request.more)))
 
     def finish(self) -> None:
         """End an open line."""

@@ -175,7 +175,7 @@ class OpenAIModel:
                         f"{self.url} answered {response.status_code}: {_short(text)}",
                         transient=response.status_code in _OVERLOADED,
                     )
-                async for line in response.aiter_lines():
+                async for line in _lines(response.aiter_bytes()):
                     event = _event(line)
                     if event is not None:
                         yield event
@@ -214,9 +214,9 @@ class _Answer:
         """Add one event.
 
         Raises:
-            ModelError: the server reports an error inside the stream.
+            ModelError: the server reports an error inside the stream, or the event has another form.
         """
-        if "error" in event:
+        if event.get("error") is not None:
             raise ModelError(f"the model server reports: {_short(json.dumps(event['error']))}")
         usage = event.get("usage")
         if isinstance(usage, dict):
@@ -227,6 +227,8 @@ class _Answer:
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return
         delta = choices[0].get("delta") or choices[0].get("message") or {}
+        if not isinstance(delta, dict):
+            raise _broken(json.dumps(event))
         self._add(delta.get("content"), self._text, self._on_text)
         self._add(
             delta.get("reasoning_content") or delta.get("reasoning"),
@@ -270,6 +272,17 @@ def _wire(message: Message) -> dict[str, Any]:
     return {"role": message.role, "content": parts}
 
 
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """The lines of an event stream. Only a newline ends one: texts hold other ends of lines as they are."""
+    rest = b""
+    async for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+    if rest:
+        yield rest.decode(errors="replace")
+
+
 def _event(line: str) -> dict[str, Any] | None:
     """One line of the event stream; None for comments, blank lines, the end mark and noise."""
     if not line.startswith("data:"):
@@ -279,9 +292,13 @@ def _event(line: str) -> dict[str, Any] | None:
         return None
     try:
         event = json.loads(payload)
-    except ValueError as error:
-        raise ModelError(f"the model server sent a broken event: {_short(payload)}") from error
+    except (ValueError, RecursionError) as error:
+        raise _broken(payload) from error
     return event if isinstance(event, dict) else None
+
+
+def _broken(event: str) -> ModelError:
+    return ModelError(f"the model server sent a broken event: {_short(event)}")
 
 
 def _count(usage: dict[str, Any], key: str) -> int:

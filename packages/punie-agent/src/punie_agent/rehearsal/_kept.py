@@ -18,6 +18,10 @@ def lost_names(before: str, after: str) -> list[str]:
     Args:
         before: a Python program.
         after: what became of it.
+
+    Raises:
+        SyntaxError: what there was before is no Python.
+        RecursionError: a program is nested too deeply to be parsed; MemoryError likewise.
     """
     try:
         new = _names(ast.parse(after))
@@ -33,8 +37,11 @@ def lost_names(before: str, after: str) -> list[str]:
 
 def _names(tree: ast.Module) -> set[str]:
     names: set[str] = set()
-
-    def visit(node: ast.AST, prefix: str) -> None:
+    left: list[tuple[ast.AST, str]] = [
+        (tree, "")
+    ]  # a stack: a program may be nested as deep as it likes
+    while left:
+        node, prefix = left.pop()
         for child in ast.iter_child_nodes(node):
             inner = prefix
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -43,9 +50,7 @@ def _names(tree: ast.Module) -> set[str]:
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 every = [*child.args.posonlyargs, *child.args.args, *child.args.kwonlyargs]
                 names.update(f"{inner}{argument.arg}" for argument in every)
-            visit(child, inner)
-
-    visit(tree, "")
+            left.append((child, inner))
     return names
 
 

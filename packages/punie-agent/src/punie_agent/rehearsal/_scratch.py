@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
+import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -106,14 +108,35 @@ async def scratch_of(host: Host, host_at: Callable[[Path], Host]) -> AsyncGenera
         host_at: makes the host of the copy's folder.
     """
     root = host.roots[0]
-    with tempfile.TemporaryDirectory(prefix="punie-rehearsal-") as made:
-        folder = (Path(made) / root.name).resolve()
+    # What cannot be removed must not hide how the block ended: that it was stopped, say.
+    made = tempfile.TemporaryDirectory(prefix="punie-rehearsal-", ignore_cleanup_errors=True)
+    with made as parent:
+        folder = (Path(parent) / root.name).resolve()
         files = await asyncio.to_thread(_to_copy, root)
         if files is None:
             yield None
             return
-        await asyncio.to_thread(_copy, root, files, folder)
+        await _copied(root, files, folder)
         yield Scratch(folder, host_at(folder), host)
+
+
+async def _copied(root: Path, files: Iterable[str], folder: Path) -> None:
+    """Copy in a thread that has ended when this returns, also where it is cancelled.
+
+    A thread that went on would write into a folder that is being removed.
+    """
+    stop = threading.Event()
+    copying = asyncio.get_running_loop().run_in_executor(None, _copy, root, files, folder, stop)
+    try:
+        await asyncio.wait({copying})  # which leaves the thread's future alone when it is cancelled
+    except asyncio.CancelledError:
+        stop.set()
+        while not copying.done():
+            with contextlib.suppress(asyncio.CancelledError):  # it is being cancelled already
+                await asyncio.wait({copying})
+        copying.exception()  # seen: that it was cancelled is what counts
+        raise
+    copying.result()
 
 
 def _to_copy(root: Path) -> list[str] | None:
@@ -132,9 +155,11 @@ def _to_copy(root: Path) -> list[str] | None:
     return files if size <= LARGEST_COPY else None
 
 
-def _copy(root: Path, files: Iterable[str], folder: Path) -> None:
+def _copy(root: Path, files: Iterable[str], folder: Path, stop: threading.Event) -> None:
     folder.mkdir()
     for path in files:
+        if stop.is_set():
+            return
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import builtins
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from punie_agent.rehearsal._scratch import Scratch, scratch_of
 
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
-    from punie_sandbox import RunResult
+    from punie_sandbox import CallRecord, RunResult
     from punie_tools import Host
 
 __all__ = ["Outcome", "can_be_tried", "outcome_of"]
@@ -31,7 +32,7 @@ class Outcome:
 
     Attributes:
         failed: it did not run to its end, or took something away that it had no business to.
-        findings: what its last check found; 0 when it checked nothing.
+        findings: what its checks after its last write found; 0 when it broke off before them.
         idle: it changed nothing.
     """
 
@@ -67,7 +68,9 @@ def can_be_tried(code: str, tools: Iterable[str], earlier: Iterable[str] = ()) -
 async def outcome_of(
     code: str, contract: Contract, host: Host, host_at: Callable[[Path], Host]
 ) -> Outcome | None:
-    """Run a program on a copy of a workspace; None where that cannot be done, or a check cannot be made.
+    """Run a program on a copy of a workspace; None where that cannot be done, or nothing was found out.
+
+    Nothing is found out where a check cannot be made, or the program checks nothing after its last write.
 
     Args:
         code: a program that `can_be_tried`.
@@ -86,20 +89,35 @@ async def outcome_of(
                 return None
             async with Sandbox(standard_functions(Toolbox(scratch), tools)) as sandbox:
                 result = await sandbox.run(code)
-            return await _judged(result, scratch)
-    except (OSError, SandboxError, ToolsError):
-        # A disk that is full, files that are gone meanwhile: the reply is then answered as it is.
-        return None
+            found = await _judged(result, scratch)
+    except (OSError, SandboxError, ToolsError, RecursionError, MemoryError):
+        # A disk that is full, files that are gone meanwhile, a program nested too deeply to be looked at: the
+        # reply is then answered as it is.
+        found = None
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError  # something failed at being stopped, and the stop is no less one
+    return found
 
 
 async def _judged(result: RunResult, scratch: Scratch) -> Outcome | None:
-    checks = [call for call in result.calls if call.name in _CHECKS]
-    findings = _findings(checks[-1].name, checks[-1].result) if checks else 0
-    if findings is None:
+    found = [_findings(check.name, check.result) for check in _last_checks(result.calls)]
+    if None in found or (result.ok and not found):
         return None
+    findings = sum(each for each in found if each is not None)
     changed = await scratch.changed()
     lost = any(_lost(path, *texts) for path, texts in changed.items())
     return Outcome(failed=not result.ok or lost, findings=findings, idle=not changed)
+
+
+def _last_checks(calls: Sequence[CallRecord]) -> list[CallRecord]:
+    """The checks of what was written: those after the last write, each of them once."""
+    writes = [
+        number for number, call in enumerate(calls) if call.name in _WRITES and not call.error
+    ]
+    later = calls[writes[-1] + 1 :] if writes else calls
+    checks = {f"{call.name} {call.arguments}": call for call in later if call.name in _CHECKS}
+    return list(checks.values())
 
 
 def _lost(path: str, before: str, after: str) -> bool:
