@@ -30,6 +30,12 @@ def files(folder: Path, texts: Mapping[str, str]) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_active_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ty` would look into an active environment, and not into the workspace's."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+
+
 def by(result: TypeCheckResult) -> str:
     """Return who answered: `check` for the command line, `server` for the daemon."""
     return result.run.argv[1]
