@@ -49,7 +49,7 @@ help:
 	@echo "Examples:"
 	@echo "  make phase23                       a 135M model, taught on this machine's CPU"
 	@echo "  make phase23 MODEL=tiny-moe        the whole chain on a toy mixture of experts, in a minute"
-	@echo "  make phase23 DATA=full             twice the drills: half as long again, and more right"
+	@echo "  make phase23 DATA=full             three times the rows and the time, and more right"
 	@echo "  make phase23 DATA=exact            the 757 examples of the phase to the row, no drills"
 
 setup:
