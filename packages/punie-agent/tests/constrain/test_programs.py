@@ -194,6 +194,36 @@ def test_what_no_program_contains_is_refused_or_not_complete(code: str) -> None:
     assert not cursor.advance(f"```python\n{code}") or not cursor.may_end
 
 
+@pytest.mark.parametrize(
+    ("code", "until"),
+    [
+        ("for x in y:\n    for z in x:\n    print(z)", "for x in y:\n    for z in x:\n    "),
+        ("if a:\nb = 1", "if a:\n"),
+        ("while a:  # why\n\n# here\nb", "while a:  # why\n\n# here\n"),
+        ("try:\n'text'", "try:\n"),
+        ("for x in y:\n```", "for x in y:\n"),
+    ],
+)
+def test_a_block_stands_further_to_the_right_than_what_opens_it(code: str, until: str) -> None:
+    assert written(code) == until
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for x in y:\n  a = x\n  if a:\n   print(a)\nprint(1)\n```",
+        "if a: b = 1\nc = 2\n```",
+        "for x in [\n    1,\n]:\n\n# note\n    print(x)\n```",
+        "a = {1:\n2}\nb = c[1:\n2]\n```",
+        "x: int = 1\nf = lambda: 1\ng = 2\n```",
+        "if a: \\\n  b = 1\nc = 1\n```",
+        "try:\n\ta()\nexcept E:\n\tpass\nfinally:\n\tb()\n```",
+    ],
+)
+def test_a_block_that_is_where_it_belongs_is_free(code: str) -> None:
+    assert possible(code)
+
+
 def test_prose_is_free_and_ends_anywhere() -> None:
     cursor = ReplyCursor(RULES)
     assert cursor.advance('Call typecheck("nowhere") and (then "wait\n```toml\nx = "\n```\n')

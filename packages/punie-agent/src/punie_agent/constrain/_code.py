@@ -45,9 +45,11 @@ class CodeCursor(Branching):
     __slots__ = (
         "_attribute",
         "_blank",
+        "_column",
         "_comment",
         "_departed",
         "_glued",
+        "_header",
         "_indent",
         "_kinds",
         "_last",
@@ -55,6 +57,7 @@ class CodeCursor(Branching):
         "_margin",
         "_must",
         "_named",
+        "_opened",
         "_prefix",
         "_prev",
         "_replaced",
@@ -89,6 +92,9 @@ class CodeCursor(Branching):
         self._blank = True  # nothing but space on this line so far
         self._indent = 0
         self._margin: int | None = None  # the first line's indentation
+        self._column = 0  # the indentation of the statement
+        self._opened = False  # the colon of a header was the last token
+        self._header: int | None = None  # the indentation of a header whose block is still to come
         self._departed = Departures()  # the literals before this one
 
     @property
@@ -104,8 +110,9 @@ class CodeCursor(Branching):
 
     @property
     def complete(self) -> bool:
-        """True when a program might end here: no literal and no bracket is open."""
-        return self._literal is None and not self._stack and not self._must
+        """True when a program might end here: no literal, bracket or block is open or still to come."""
+        begun = self._literal is not None or self._stack or self._must
+        return not begun and not self._opened and self._header is None
 
     @property
     def trapped(self) -> bool:
@@ -142,7 +149,8 @@ class CodeCursor(Branching):
 
     def _in_word(self, char: str) -> bool:
         if not self._word:
-            self._begin_token()
+            if not self._begin_token():
+                return False
             self._role, self._words = self._role_here()
         self._word += char
         if self._words is None:
@@ -151,12 +159,17 @@ class CodeCursor(Branching):
             return self._words.begins(self._word)
         return any(each.startswith(self._word) for each in self._words)
 
-    def _begin_token(self) -> None:
+    def _begin_token(self) -> bool:
+        """A token begins; False where it would have to be further to the right, below a header."""
         if self._blank and not self._stack and not self._glued:
+            if self._header is not None and self._indent <= self._header:
+                return False
             if self._margin is None:
                 self._margin = self._indent
+            self._column, self._header = self._indent, None
             self._scope.statement = self._scope.statement.at(self._indent > self._margin)
-        self._blank = self._glued = False
+        self._blank = self._glued = self._opened = False
+        return True
 
     def _role_here(self) -> tuple[str, Words | frozenset[str] | None]:
         """What a word that begins here is, and what it may be."""
@@ -246,8 +259,7 @@ class CodeCursor(Branching):
         elif char == "\\":
             self._glued = True
         else:
-            self._begin_token()
-            return self._token(char, top)
+            return self._begin_token() and self._token(char, top)
         return True
 
     def _token(self, char: str, top: Frame | None) -> bool:
@@ -281,6 +293,8 @@ class CodeCursor(Branching):
     def _end_line(self) -> None:
         self._comment = False
         if not self._glued and not self._stack:
+            if self._opened:
+                self._opened, self._header = False, self._column
             self._end_statement()
         self._blank, self._indent = True, 0
 
@@ -300,6 +314,7 @@ class CodeCursor(Branching):
                 assert self._literal is not None
                 self._literal.in_spec = True
         elif top is None and (char == ";" or (char == ":" and scope.statement.is_header)):
+            self._opened = char == ":"
             self._end_statement(inner=char == ":" or scope.statement.inner)
             return
         self._kinds = None
