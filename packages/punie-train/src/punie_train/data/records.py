@@ -9,6 +9,7 @@ types) found nothing. Not covered: what is said in prose.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
@@ -155,13 +156,17 @@ def _programs(messages: Sequence[Mapping[str, str]], contract: Contract) -> list
     return found
 
 
+_PROGRAM = re.compile(r"```(?:python|py)\b")
+"""A fence whose output comes back; one of any other language is part of an answer."""
+
+
 def user_prompts(record: Mapping[str, Any]) -> list[str]:
     """Return what the user asked, without the messages that tell what a program printed."""
     return [
         message["content"]
         for before, message in pairwise(record["messages"])
         if message["role"] == "user"
-        and (before["role"] == "system" or "```" not in before["content"])
+        and (before["role"] == "system" or not _PROGRAM.search(before["content"]))
     ]
 
 
