@@ -91,17 +91,14 @@ class MlxEngine:
         """Return the rows whose mean loss is at least `skip_below`, and the sum of the others' losses."""
         if not self._config.skip_below:
             return list(rows), mx.array(0.0)
-        losses = [
-            self._network.loss(
-                self._network.shard([self._job.rows[row]], [self._activations[row]]), states
-            )
-            for row in rows
+        shards = [
+            self._network.shard([self._job.rows[row]], [self._activations[row]]) for row in rows
         ]
-        mx.eval(losses)
+        losses = list(map(number, [self._network.loss(shard, states) for shard in shards]))
         known = {
-            row: number(loss)
+            row: loss
             for row, loss in zip(rows, losses, strict=True)
-            if number(loss) / self._job.rows[row].weight < self._config.skip_below
+            if loss / self._job.rows[row].weight < self._config.skip_below
         }
         return [row for row in rows if row not in known], mx.array(sum(known.values()))
 

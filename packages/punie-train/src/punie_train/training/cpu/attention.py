@@ -175,10 +175,8 @@ class Attention:
         far = gather(self._far.reshape(groups, before, each * seen), tokens, space, 1)
         self._far = far.reshape(groups, len(tokens) * each, seen)
         self._queries = gather(self._queries, tokens, space, 1)
-        self._keys, self._values = (
-            gather(self._keys, tokens, space, 1),
-            gather(self._values, tokens, space, 1),
-        )
+        self._keys = gather(self._keys, tokens, space, 1)
+        self._values = gather(self._values, tokens, space, 1)
         self._own = [self._own[row] for row in rows]
         self._rows = self._rows.only(rows)
 

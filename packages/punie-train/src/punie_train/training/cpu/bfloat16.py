@@ -92,11 +92,8 @@ _room = _Room()
 
 @compiled
 def _put(sums, add, out):
-    """Write sums, or add them; loops of a known length are faster."""
-    if out.size == COLUMNS and not add:
-        for j in range(COLUMNS):
-            out[j] = stored(sums[j], out[j])
-    elif add:
+    """Write sums, or add them."""
+    if add:
         for j in range(out.size):
             out[j] = stored(single(out[j]) + sums[j], out[j])
     else:

@@ -54,17 +54,20 @@ Precision = Literal["float32", "float16", "bfloat16"]
 @cache
 def fastest(cpu: Path = Path("/proc/cpuinfo")) -> Precision:
     """Return what products are fastest in on this CPU, conversions included."""
-    flags = cpu.read_text(encoding="utf-8").split() if cpu.exists() else []
     if not available() or find_spec("numba") is None:
         return "float32"
-    if "avx512_fp16" in flags:
+    if "avx512_fp16" in _flags(cpu):
         return "float16"
-    return "bfloat16" if "avx512_bf16" in flags else "float32"
+    return "bfloat16" if has_bfloat16(cpu) else "float32"
 
 
 def has_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool:
     """Return whether this CPU can multiply bfloat16 (AVX512-BF16)."""
-    return cpu.exists() and "avx512_bf16" in cpu.read_text(encoding="utf-8").split()
+    return "avx512_bf16" in _flags(cpu)
+
+
+def _flags(cpu: Path) -> list[str]:
+    return cpu.read_text(encoding="utf-8").split() if cpu.exists() else []
 
 
 def use_threads(count: int) -> None:
