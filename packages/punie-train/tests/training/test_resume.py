@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -134,17 +135,10 @@ def test_a_checkpoint_of_another_configuration_is_not_used(
     arguments = [str(tiny_llama), str(records), str(out), json.dumps(CONFIG), "5"]
     subprocess.run([sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True)
     other = {**CONFIG, "learning_rate": 1e-4}
-    stream = io.StringIO()
 
-    train(
-        TrainConfig.model_validate(other),
-        base=tiny_llama,
-        data=records,
-        out=out,
-        progress=Progress(stream=stream),
-    )
+    said = _trained(other, base=tiny_llama, data=records, out=out)
 
-    assert "going on after" not in stream.getvalue()
+    assert "going on after" not in said
     assert [step for step, _ in _losses(out)] == list(range(1, 9))
 
 
@@ -160,18 +154,11 @@ def test_a_checkpoint_of_another_base_with_the_same_configuration_is_not_used(
     arguments = [str(other), str(records), str(out), json.dumps(CONFIG), "5"]
     subprocess.run([sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True)
     assert out.with_name("adapter.tmp").exists()
-    stream = io.StringIO()
 
-    train(
-        TrainConfig.model_validate(CONFIG),
-        base=tiny_llama,
-        data=records,
-        out=out,
-        progress=Progress(stream=stream),
-    )
+    said = _trained(CONFIG, base=tiny_llama, data=records, out=out)
 
-    assert "going on after" not in stream.getvalue()
-    assert "starts anew" in stream.getvalue()
+    assert "going on after" not in said
+    assert "starts anew" in said
 
 
 @pytest.mark.skipif(
@@ -188,18 +175,19 @@ def test_a_checkpoint_made_on_another_number_of_cores_is_not_used(
         [sys.executable, "-c", on_one + KILLED_AT, *arguments], check=False, capture_output=True
     )
     assert out.with_name("adapter.tmp").exists()
+
+    said = _trained(config, base=tiny_llama, data=records, out=out)
+
+    assert "going on after" not in said
+    assert "number of cores; training starts anew" in said
+
+
+def _trained(config: Mapping[str, object], *, base: Path, data: Path, out: Path) -> str:
+    """Train, and return what was said about it."""
     stream = io.StringIO()
-
-    train(
-        TrainConfig.model_validate(config),
-        base=tiny_llama,
-        data=records,
-        out=out,
-        progress=Progress(stream=stream),
-    )
-
-    assert "going on after" not in stream.getvalue()
-    assert "number of cores; training starts anew" in stream.getvalue()
+    settings = TrainConfig.model_validate(config)
+    train(settings, base=base, data=data, out=out, progress=Progress(stream=stream))
+    return stream.getvalue()
 
 
 def _losses(folder: Path) -> list[tuple[int, float]]:

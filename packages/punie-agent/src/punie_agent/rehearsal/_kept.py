@@ -37,9 +37,8 @@ def lost_names(before: str, after: str) -> list[str]:
 
 def _names(tree: ast.Module) -> set[str]:
     names: set[str] = set()
-    left: list[tuple[ast.AST, str]] = [
-        (tree, "")
-    ]  # a stack: a program may be nested as deep as it likes
+    # A stack: a program may be nested as deep as it likes.
+    left: list[tuple[ast.AST, str]] = [(tree, "")]
     while left:
         node, prefix = left.pop()
         for child in ast.iter_child_nodes(node):
