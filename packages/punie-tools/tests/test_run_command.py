@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from punie_tools import LocalHost, Toolbox, ToolMissingError
+from punie_tools import LocalHost, Toolbox, ToolMissingError, UnreadableFileError
 from punie_tools._commands import command_argv, cut_text
 
 
@@ -93,19 +93,26 @@ async def test_long_output_is_cut_and_says_so(host: LocalHost) -> None:
 
 @given(st.text(), st.integers(0, 50))
 def test_cutting_keeps_both_ends_and_counts_what_is_left_out(text: str, limit: int) -> None:
-    cut = cut_text(text, limit, "file")
+    cut = cut_text(text, limit)
     if len(text) <= limit:
         assert cut == text
     else:
-        head, _, rest = cut.partition(f"\n[file cut: {len(text) - limit} of {len(text)} ")
+        head, _, rest = cut.partition(f"\n[output cut: {len(text) - limit} of {len(text)} ")
         assert text.startswith(head)
         assert text.endswith(rest.partition("left out here]\n")[2])
 
 
-async def test_a_long_file_is_cut_and_says_so(host: LocalHost, root: Path) -> None:
-    (root / "long.txt").write_text("ab" * 100)
-    text = await Toolbox(host, output_chars=20).read_file("long.txt")
-    assert "[file cut: 180 of 200 characters left out here]" in text
+async def test_a_long_file_is_read_whole_or_not_at_all(host: LocalHost, root: Path) -> None:
+    """Half of a file that is changed and written back is a file half of which is lost."""
+    (root / "long.txt").write_text("ab" * 200_000)
+    toolbox = Toolbox(host)
+    assert await toolbox.read_file("long.txt") == "ab" * 200_000
+    with pytest.raises(UnreadableFileError) as refused:
+        await Toolbox(host, file_chars=20).read_file("long.txt")
+    assert str(refused.value) == (
+        "long.txt holds 400000 characters, and a file is read whole up to 20: look at a part of it, as with "
+        "run_command('head -n 100 …')"
+    )
 
 
 async def test_a_file_is_written_and_read(toolbox: Toolbox) -> None:

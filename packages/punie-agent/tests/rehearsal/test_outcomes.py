@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from punie_agent.contract import Contract, standard_functions
-from punie_agent.rehearsal import Outcome, can_be_tried, lost_names, outcome_of
+from punie_agent.rehearsal import Outcome, can_be_tried, lost_names, lost_uses, outcome_of
 from punie_agent.rehearsal import _scratch as scratch
 from punie_tools import Completed, LocalHost, Toolbox, ToolMissingError
 
@@ -89,6 +89,33 @@ async def test_an_edit_is_judged_by_its_check_and_by_what_it_took_away(
     before = contents(project)
     assert await outcome_of(code, contract, host, LocalHost) == outcome
     assert contents(project) == before
+
+
+TWO = "def count(name: str) -> str:\n    return len(name)\n\n\nsize: int = 'none'\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "before"),
+    [
+        (edit("-> str", "-> int"), Outcome(failed=False, findings=1, idle=False), 2),
+        (edit("-> str", "-> bytes"), Outcome(failed=False, findings=2, idle=False), 2),
+        (edit("-> str", "-> str"), Outcome(failed=False, findings=2, idle=True), 0),
+        (
+            'write_file("new.py", "x: int = []\\n")\nprint(typecheck(".").error_count)\n',
+            Outcome(failed=False, findings=3, idle=False),
+            0,
+        ),
+    ],
+    ids=["one of two", "none of two", "idle", "new file"],
+)
+async def test_what_the_check_found_before_is_known_where_it_finds_something_after(
+    contract: Contract, host: LocalHost, project: Path, code: str, outcome: Outcome, before: int
+) -> None:
+    (project / "app.py").write_text(TWO)
+    found = await outcome_of(code, contract, host, LocalHost)
+    assert found is not None
+    assert (found, found.before, found.good) == (outcome, before, code == edit("-> str", "-> int"))
+    assert (project / "app.py").read_text() == TWO
 
 
 async def test_a_check_before_the_last_write_tells_nothing_about_it(
@@ -274,7 +301,7 @@ async def test_the_environment_is_there_for_the_checker_and_cannot_be_written(
     (project / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.13.0\n")
     (packages / "dep.py").write_text("NUMBER: int = 1\n")
     code = 'write_file("app.py", "from dep import NUMBER\\n")\n' + CHECKED
-    kept = 'def count(name: str) -> int:\\n    return NUMBER\\n"'
+    kept = 'def count(name: str) -> int:\\n    return NUMBER + len(name)\\n"'
     code = code.replace('NUMBER\\n"', f"NUMBER\\n{kept}")
     assert await outcome_of(code, contract, host, LocalHost) == GOOD
     bad = 'write_file(".venv/lib/python3.13/site-packages/dep.py", "")\n' + CHECKED
@@ -339,3 +366,30 @@ async def test_nothing_is_told_where_the_checker_is_missing(
 )
 def test_what_an_edit_took_away_is_named(after: str, lost: list[str]) -> None:
     assert lost_names("def f(a, b) -> int:\n    return a\n", after) == lost
+
+
+@pytest.mark.parametrize(
+    ("after", "lost"),
+    [
+        ("    names = {0: a}\n    return names.get(0, '') or a\n", []),
+        ("    names = {0: a}\n    return names[0]\n", []),
+        ("    return a\n", []),
+        ("    names = {0: a}\n    return a\n", ["f.names"]),
+        ("    names = {0: ''}\n    return names[0]\n", ["f.a"]),
+        ("    names = {}\n    def g() -> str:\n        return names[a]\n    return g()\n", []),
+    ],
+)
+def test_a_name_that_is_there_and_used_no_more_is_lost(after: str, lost: list[str]) -> None:
+    head = "def f(a: str, b: int) -> str:\n"
+    before = f"{head}    names = {{0: a}}\n    return names.get(0)\n"
+    assert lost_uses(before, head + after) == lost
+
+
+async def test_a_repair_that_drops_what_a_function_was_given_has_failed(
+    contract: Contract, host: LocalHost, project: Path
+) -> None:
+    dropped = edit("return len(name)", "return ''")
+    assert await outcome_of(dropped, contract, host, LocalHost) == Outcome(True, 0, False)
+    (project / "app.py").write_text("def count(name: str) -> str:\n    return len(name) * '-'\n")
+    dropped = edit("return len(name) * '-'", "return ''")
+    assert await outcome_of(dropped, contract, host, LocalHost) == GOOD  # nothing was wrong there

@@ -14,7 +14,7 @@ from punie_agent.events import Event, ThoughtDelta
 from punie_agent.loop import run_turn
 from punie_agent.models import Message, ModelReply, Usage
 from punie_agent.permissions import PermissionDecision, PermissionRequest
-from punie_agent.rehearsal import ATTEMPTS, rehearsed
+from punie_agent.rehearsal import rehearsed
 from punie_agent.testing import Line, ScriptedModel
 from punie_agent.workbench import open_workbench
 from punie_tools import LocalHost
@@ -110,7 +110,7 @@ async def test_after_a_search_in_vain_the_turn_goes_on_without_and_the_next_one_
 ) -> None:
     edits = ["'four'", "'five'", "'six'", "'seven'", "'eight'"]
     model = Varying([reply(edit) for edit in [*edits, "'nine'", "[]", "3"]])
-    kept = rehearsed(model, contract, host)
+    kept = rehearsed(model, contract, host, attempts=5)
     done = [*ASKED, Message("assistant", (await kept.reply(ASKED)).text), Message("user", "no")]
     assert (await kept.reply(done)).text == reply("'nine'")
     told = [*done, Message("assistant", "It does not work."), Message("user", "Try once more")]
@@ -125,10 +125,67 @@ async def test_where_none_goes_well_the_best_is_the_answer(
     edits = ["'four'[", "'four'", "'five'", "'six'", "'seven'"]
     model = Varying([reply(edit) for edit in edits])
     thoughts: list[str] = []
-    found = await rehearsed(model, contract, host).reply(ASKED, on_thought=thoughts.append)
+    kept = rehearsed(model, contract, host, attempts=5)
+    found = await kept.reply(ASKED, on_thought=thoughts.append)
     assert found.text == reply("'four'")
-    assert len(model.asked) == ATTEMPTS
+    assert len(model.asked) == 5
     assert thoughts == ["Tried 5 versions of this edit on a copy: none passes its check.\n"]
+
+
+CHECKED = [
+    *ASKED,
+    Message("assistant", '```python\nprint(typecheck("app.py").errors)\n```'),
+    Message("user", "one error"),
+]
+
+
+async def test_where_no_repair_goes_well_nothing_is_written_and_the_answer_says_so(
+    contract: Contract, host: LocalHost, project: Path
+) -> None:
+    model = Varying([reply(f"'{new}'", "Sure.\n\n") for new in ("four", "five", "six")])
+    said: list[str] = []
+    kept = rehearsed(model, contract, host, attempts=3)
+    found = await kept.reply(CHECKED, on_text=said.append)
+    assert found.text == "".join(said)
+    assert found.text == (
+        "Sure.\n\nI could not repair this. I tried 3 edits on a copy of the workspace, and with none of "
+        "them the check finds less, so nothing more was changed."
+    )
+    assert contract.parse(found.text).code is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'print(read_file("app.py"))',
+        'print(typecheck("other.py").errors)',
+        'write_file("app.py", "x: int = []")\nprint(typecheck("app.py").errors)',
+        "print(typecheck(",
+    ],
+    ids=["no check", "of something else", "a write", "no Python"],
+)
+async def test_an_edit_that_answers_to_no_check_is_acted_on_whatever_it_leads_to(
+    contract: Contract, host: LocalHost, code: str
+) -> None:
+    model = Varying([reply(f"'{new}'") for new in ("four", "five")])
+    talk = [*ASKED, Message("assistant", f"```python\n{code}\n```"), Message("user", "done")]
+    kept = rehearsed(model, contract, host, attempts=2)
+    assert (await kept.reply(talk)).text == reply("'four'")
+
+
+async def test_a_repair_of_one_of_two_faults_is_acted_on(
+    contract: Contract, host: LocalHost, project: Path
+) -> None:
+    (project / "app.py").write_text('count: int = "three"\nother: int = "four"\n')
+    model = Varying([reply("'five'"), reply("3")])
+    kept = rehearsed(model, contract, host)
+    assert (await kept.reply(CHECKED)).text == reply("3")
+
+
+async def test_a_reply_that_comes_again_counts_once(contract: Contract, host: LocalHost) -> None:
+    model = Varying([reply("'four'"), reply("'four'"), reply("'four'"), reply("3")])
+    kept = rehearsed(model, contract, host, attempts=2)
+    assert (await kept.reply(ASKED)).text == reply("3")
 
 
 async def test_a_reply_that_comes_again_asks_for_less_likely_ones(

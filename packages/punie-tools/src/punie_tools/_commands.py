@@ -55,7 +55,7 @@ def _outside_quotes(command: str) -> str:
     return _QUOTED.sub(acting, command)
 
 
-def cut_text(text: str, limit: int, what: str) -> str:
+def cut_text(text: str, limit: int) -> str:
     """Return `text`, or its beginning and end with a line between that says what is missing."""
     if len(text) <= limit:
         return text
@@ -63,14 +63,14 @@ def cut_text(text: str, limit: int, what: str) -> str:
     head = limit - tail
     missing = len(text) - limit
     end = text[len(text) - tail :] if tail else ""
-    return f"{text[:head]}\n[{what} cut: {missing} of {len(text)} characters left out here]\n{end}"
+    return f"{text[:head]}\n[output cut: {missing} of {len(text)} characters left out here]\n{end}"
 
 
 def command_text(done: Completed, limit: int) -> str:
     """Return the text of a finished command: its output, and how it ended unless that was well."""
     parts = [stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr)]
     joined = "".join(f"{part.rstrip()}\n" for part in parts if part.strip())
-    text = cut_text(joined, limit, "output")
+    text = cut_text(joined, limit)
     notes = []
     if done.cut:
         notes.append("[output cut: it was longer than the host keeps]")

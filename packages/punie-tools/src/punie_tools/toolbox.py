@@ -11,12 +11,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from punie_tools import _checks, _cst, _git
-from punie_tools._commands import command_argv, command_text, cut_text
+from punie_tools._commands import command_argv, command_text
 from punie_tools._daemon import Daemon
 from punie_tools._navigation import Navigator, unanswered
 from punie_tools._runner import Runner
 from punie_tools._ty_server import TyServer
-from punie_tools.errors import PluginError, ServerError, ToolMissingError, UnknownToolError
+from punie_tools.errors import (
+    PluginError,
+    ServerError,
+    ToolMissingError,
+    UnknownToolError,
+    UnreadableFileError,
+)
 from punie_tools.paths import contain, display
 from punie_tools.plugins import Effect, Plugin
 
@@ -86,6 +92,7 @@ class Toolbox:
         *,
         timeout: float = 600.0,
         output_chars: int = 100_000,
+        file_chars: int = 10_000_000,
         plugins: Mapping[str, Plugin] | None = None,
         daemon: bool = False,
     ) -> None:
@@ -94,7 +101,8 @@ class Toolbox:
         Args:
             host: Where the tools act.
             timeout: Seconds after which a tool or command is ended.
-            output_chars: Characters of a file or a command's output that are returned as text.
+            output_chars: Characters of a command's output that are returned as text.
+            file_chars: Characters of the longest file that is read.
             plugins: Third parties' tools, as `load_plugins()` finds them; none by default.
             daemon: Keep a `ty server` running: repeated `typecheck(".")` and questions about
                 symbols are then answered at once. Such a toolbox must be closed.
@@ -108,6 +116,7 @@ class Toolbox:
             raise PluginError(f"plug-ins must not replace built-in tools: {', '.join(taken)}")
         self._timeout = timeout
         self._output_chars = output_chars
+        self._file_chars = file_chars
         self._runner = Runner(host, timeout)
         self._daemon = Daemon(self._runner) if daemon else None
 
@@ -148,9 +157,16 @@ class Toolbox:
         raise UnknownToolError(f"there is no tool {name!r}; there are {', '.join(self.effects)}")
 
     async def read_file(self, path: str) -> str:
-        """Return the text of a file; a very long one is cut, and a line in it says so."""
+        """Return the whole text of a file."""
         text = await self.host.read_text(path)
-        return cut_text(text, self._output_chars, "file")
+        if len(text) > self._file_chars:
+            # Never a part of it: what is read is changed and written back, and the rest would be lost.
+            shown = display(contain(path, self.host.roots), self.host.roots[0])
+            raise UnreadableFileError(
+                f"{shown} holds {len(text)} characters, and a file is read whole up to "
+                f"{self._file_chars}: look at a part of it, as with run_command('head -n 100 …')"
+            )
+        return text
 
     async def write_file(self, path: str, content: str) -> str:
         """Create or replace a file with `content`; return a sentence that says what was written."""

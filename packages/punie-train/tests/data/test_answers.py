@@ -15,6 +15,7 @@ from punie_train.data.bindings import Binding
 from punie_train.data.repair_bindings import REPAIR_BINDERS
 from punie_train.data.scenes import World
 from punie_train.data.sources import Module
+from punie_train.data.tasks import draw
 
 SHELF = Module(
     stems=("shelf_width", "rack_width"),
@@ -91,6 +92,22 @@ def test_often_a_return_annotation_and_something_else_are_to_be_fixed(world: Wor
     both = [each for each in found if len(each) > 1]
     assert len(both) > len(found) / 4
     assert all(sum("->" in piece for piece in each) == 1 for each in both)
+
+
+def test_each_finding_is_looked_at_and_repaired_before_the_next_one(world: World) -> None:
+    shelf = World(replace(world.sources, modules=(SHELF,)), world.workspaces)
+    tasks = draw(shelf, "ty_fix", (12, 0, 0), seed=1, accept=lambda task: task.intent == "fix")
+    counts = set()
+    for exchange in (task.exchanges[0] for task in tasks):
+        lines = wrong(exchange.slots)
+        looks, edits = exchange.steps[::2], exchange.steps[1::2]
+        assert len(looks) == len(edits) == len(lines)
+        assert set(looks) == {looks[0]}
+        assert [[line.strip() in edit for line in lines] for edit in edits] == [
+            [number == place for place in range(len(lines))] for number in range(len(lines))
+        ]
+        counts.add(len(lines))
+    assert counts == {1, 2}
 
 
 def wrong(slots: Mapping[str, Any]) -> list[str]:

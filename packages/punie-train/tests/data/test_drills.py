@@ -82,7 +82,7 @@ def test_a_drill_ends_with_the_first_program_and_keeps_the_whole_trace(drills):
         assert [each["role"] for each in record["messages"]] == ["system", "user", "assistant"]
         assert record["messages"][-1]["content"].startswith("```python")
     fixes = [record for record in drills if record["intent"] == "fix"]
-    assert all(len(record["trace"]) == 2 for record in fixes)
+    assert {len(record["trace"]) for record in fixes} <= {2, 4}  # one or two faults
     assert all(record["trace"][-1]["calls"][-1]["result"]["status"] == "clean" for record in fixes)
 
 

@@ -112,3 +112,8 @@ def test_slots_are_filled_as_literals_or_bare(path, name):
 def test_an_unknown_slot_is_named():
     with pytest.raises(DataError, match="unknown slot 'color'"):
         fill("print({{color}})", {})
+
+
+def test_several_values_are_not_filled_in_at_once():
+    with pytest.raises(DataError, match='do its steps with `each = "edits"`'):
+        fill("<<edits>>", {"edits": ["a = 1", "b = 2"]})

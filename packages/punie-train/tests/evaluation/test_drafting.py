@@ -16,7 +16,14 @@ from punie_agent.constrain._rules import Rules, Tool
 from punie_agent.constrain._words import Words
 from punie_agent.models import Message
 from punie_train.evaluation.batching import BatchedModel
-from punie_train.evaluation.decoding import STUCK_TOKENS, Batch, Reply
+from punie_train.evaluation.decoding import (
+    GUESSED_TOKENS,
+    SAME_TOKENS,
+    STUCK_TOKENS,
+    Batch,
+    Reply,
+    guessed,
+)
 from punie_train.evaluation.drafting import (
     FIRST_TOKENS,
     JOINED_TOKENS,
@@ -67,6 +74,7 @@ def write(loaded: LoadedModel) -> Callable[..., Reply]:
         model = changes.pop("model", loaded.model)
         ends = frozenset(changes.pop("ends", loaded.tokenizer.eos_token_ids))
         reply = Reply(PROMPT, changes.pop("limit", LIMIT), ends, changes.pop("keep", None))
+        reply.others = changes.pop("others", ())
         if constraint is not None:
             texts = TokenTexts.of(loaded.tokenizer)
             assert texts is not None
@@ -159,16 +167,59 @@ def test_a_constrained_reply_is_the_same_with_a_draft(write: Callable[..., Reply
 @given(
     kept=st.integers(0, LIMIT),
     then=st.lists(st.integers(0, VOCABULARY - 1), max_size=LIMIT),
+    like=st.integers(0, LIMIT),
     held=st.booleans(),
 )
 @settings(max_examples=40, deadline=None)
-def test_no_draft_changes_a_reply(
-    write: Callable[..., Reply], kept: int, then: list[int], held: bool
+def test_no_draft_and_no_other_reply_changes_a_reply(
+    write: Callable[..., Reply], kept: int, then: list[int], like: int, held: bool
 ) -> None:
     constraint = IN_THE_CALL if held else None
     right = write(constraint=constraint)
-    reply = write([*right.written[:kept], *then], constraint=constraint)
+    others = [right.written, [*right.written[:like], *then]]
+    reply = write([*right.written[:kept], *then], constraint=constraint, others=others)
     assert (reply.written, reply.finish) == (right.written, right.finish)
+
+
+def test_what_another_reply_said_is_looked_at_in_one_pass(
+    write: Callable[..., Reply], loaded: LoadedModel
+) -> None:
+    right = write().written
+    counted = Counted(loaded.model)
+    other = [VOCABULARY - 1, *right[1:]]
+    assert write([], model=counted, others=[other]).written == right
+    longest = 1 + GUESSED_TOKENS
+    assert counted.lengths[: SAME_TOKENS + 2] == [len(PROMPT), *[1] * SAME_TOKENS, longest]
+    assert len(counted.lengths) <= SAME_TOKENS + 2 + (LIMIT - SAME_TOKENS) // longest
+
+
+def test_what_the_reply_itself_said_is_looked_at_in_one_pass(
+    write: Callable[..., Reply], loaded: LoadedModel
+) -> None:
+    counted = Counted(loaded.model)
+    reply = write(limit=60, ends=[], keep=in_a_circle, model=counted)
+    assert reply.written == write(limit=60, ends=[], keep=in_a_circle).written
+    assert len(counted.lengths) < 15
+
+
+@pytest.mark.parametrize(
+    ("prompt", "written", "others", "guess"),
+    [
+        ([1, 2, 3, 4, 5, 9], [1, 2, 3], [], [4, 5, 9, 1, 2, 3, 4, 5, 9, 1, 2, 3, 4, 5, 9]),
+        ([1, 2, 3, *range(4, 20), 1, 2, 3, *range(40)], [1, 2, 3], [], [*range(4, 19)]),
+        ([1, 2, 3, 4, 1, 2, 3, *range(5, 40)], [1, 2, 3], [], [*range(5, 20)]),
+        ([7], [1, 2, 3], [[1, 2, 3, 4], [0, 1, 2, 3, 5]], [5]),
+        ([7], [1, 2, 3], [[1, 2, 3, 4], [1, 2, 3]], [4]),
+        ([7], [1, 2, 3], [[2, 3, 4]], []),
+        ([7], [], [[7]], []),
+        ([1, 2, 3, *range(40)], [1, 2, 3], [], [*range(4, 4 + GUESSED_TOKENS)]),
+    ],
+)
+def test_what_followed_the_same_tokens_last_time_is_guessed(
+    prompt: list[int], written: list[int], others: list[list[int]], guess: list[int]
+) -> None:
+    reply = Reply(prompt, LIMIT, frozenset(), others=others, written=written)
+    assert guessed(reply) == guess
 
 
 async def test_the_next_model_is_given_what_the_last_one_answered(tiny_model: Path) -> None:

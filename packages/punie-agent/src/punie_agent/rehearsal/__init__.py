@@ -6,9 +6,9 @@ run on a copy first, and where the check finds something, the model is asked for
 sees, and is asked to allow, the one that went well.
 """
 
-from punie_agent.rehearsal._kept import lost_names
+from punie_agent.rehearsal._kept import lost_names, lost_uses
 from punie_agent.rehearsal._model import ATTEMPTS, kept_and_rehearsed, rehearsed
-from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of
+from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of, repairs
 
 __all__ = [
     "ATTEMPTS",
@@ -16,6 +16,8 @@ __all__ = [
     "can_be_tried",
     "kept_and_rehearsed",
     "lost_names",
+    "lost_uses",
     "outcome_of",
     "rehearsed",
+    "repairs",
 ]

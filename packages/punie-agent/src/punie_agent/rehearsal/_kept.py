@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-__all__ = ["lost_names"]
+__all__ = ["lost_names", "lost_uses"]
 
 _SUPPRESSION = re.compile(r"#\s*(?:type:\s*ignore|ty:\s*ignore|noqa|pyright:)|@?\bno_type_check\b")
 
@@ -33,6 +33,49 @@ def lost_names(before: str, after: str) -> list[str]:
     if _evasions(after) > _evasions(before):
         lost.append("honest types (Any or cast was added)")
     return lost
+
+
+def lost_uses(before: str, after: str) -> list[str]:
+    """The parameters and local variables that a program still has and uses no more, by their function.
+
+    A wrong use is repaired by another one. An edit that leaves a name without any has dropped what the
+    function was to do with it: `return name.capitalise()` becomes `return ""`, and type checks.
+
+    Args:
+        before: a Python program.
+        after: what became of it, Python as well.
+
+    Raises:
+        SyntaxError: one of them is no Python.
+        RecursionError: a program is nested too deeply to be parsed; MemoryError likewise.
+    """
+    old, new = _used(ast.parse(before)), _used(ast.parse(after))
+    return sorted(
+        f"{function}.{name}"
+        for function, (bound, read) in new.items()
+        if function in old
+        for name in bound & old[function][1] - read
+    )
+
+
+def _used(tree: ast.Module) -> dict[str, tuple[set[str], set[str]]]:
+    """What each function binds, parameters included, and what it reads, inner functions included."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    left: list[tuple[ast.AST, str]] = [(tree, "")]
+    while left:
+        node, prefix = left.pop()
+        for child in ast.iter_child_nodes(node):
+            inner = prefix
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inner = f"{prefix}{child.name}."
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                names = [each for each in ast.walk(child) if isinstance(each, ast.Name)]
+                bound = {each.id for each in names if isinstance(each.ctx, ast.Store)}
+                bound |= {each.arg for each in ast.walk(child.args) if isinstance(each, ast.arg)}
+                read = {each.id for each in names if isinstance(each.ctx, ast.Load)}
+                found[inner.rstrip(".")] = bound, read
+            left.append((child, inner))
+    return found
 
 
 def _names(tree: ast.Module) -> set[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from punie_agent.constrain import Deviation, constrained_if_trained
 from punie_agent.errors import ModelError
 from punie_agent.models import Message, ModelReply, Usage
-from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of
+from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of, repairs
 from punie_tools import LocalHost
 
 if TYPE_CHECKING:
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ATTEMPTS", "Varying", "kept_and_rehearsed", "rehearsed"]
 
-ATTEMPTS = 5
+ATTEMPTS = 12
 """How many replies are tried for one, the first included."""
-_LIKELY = (0.2, 0.05, 0.01)
+_LIKELY = (0.3, 0.1, 0.03, 0.01, 0.003)
 """How likely another token must be, beside the likeliest, for a reply to part from those before; in turn."""
+_GIVEN_UP = (
+    "I could not repair this. I tried {count} edits on a copy of the workspace, and with none of them the "
+    "check finds less, so nothing more was changed."
+)
 
 
 @runtime_checkable
@@ -58,8 +62,10 @@ def rehearsed(
     """A model that answers like this one, but whose edits are tried before one of them is acted on.
 
     Where a reply writes files and checks them, its program runs on a copy of the workspace. If it fails
-    there, or the check finds something, the model is asked for another reply; the first that is clean is
-    the answer, or else the best of all. A model that cannot be asked so is left as it is.
+    there, or the check finds as much as before, the model is asked for another reply; the first that is
+    better is the answer, or else the best of all. Only where what is tried repairs what the program before
+    found, and nothing does, the answer says so in words and nothing is written. A model that cannot be
+    asked for other replies is left as it is.
 
     Nothing of the workspace's code runs in a rehearsal, and nothing outside the copy is written: programs
     that run commands or tests are answered as they are.
@@ -131,12 +137,16 @@ class _Rehearsed:
             shown.finish(first.text)
             return first
         best, outcome, tried = await self._search(first, found, messages, max_tokens)
-        self._in_vain = () if outcome.good else tuple(messages)
         if on_thought is not None:
             end = "the last one passes its check" if outcome.good else "none passes its check"
             on_thought(f"Tried {len(tried)} versions of this edit on a copy: {end}.\n")
-        shown.finish(best.text)
-        return replace(best, usage=_as_one([reply.usage for reply in tried]))
+        text = best.text
+        if not outcome.good and self._repairs(first, messages):
+            text = shown.passed + _GIVEN_UP.format(count=len(tried))
+        elif not outcome.good:
+            self._in_vain = tuple(messages)
+        shown.finish(text)
+        return replace(best, text=text, usage=_as_one([reply.usage for reply in tried]))
 
     async def _search(
         self, first: ModelReply, outcome: Outcome, messages: Sequence[Message], limit: int | None
@@ -144,14 +154,16 @@ class _Rehearsed:
         """The best of some replies, what it would lead to, and all of them."""
         best, tried = first, [first]
         for likely in _LIKELY:
-            while len(tried) < self._attempts:
-                deviation = Deviation(tuple(reply.text for reply in tried), likely)
+            while (
+                len(texts := tuple(dict.fromkeys(reply.text for reply in tried))) < self._attempts
+            ):
+                deviation = Deviation(texts, likely)
                 try:
                     other = await self._model.reply(messages, max_tokens=limit, deviation=deviation)
                 except ModelError:  # what there is must do
                     return best, outcome, tried
                 tried.append(other)
-                if other.text in deviation.replies:
+                if other.text in texts:
                     break
                 found = await self._outcome(other, messages)
                 if found is not None and found < outcome:
@@ -169,6 +181,14 @@ class _Rehearsed:
         if code in earlier or not can_be_tried(code, self._contract.functions.names, earlier):
             return None  # what ran already has been tried
         return await outcome_of(code, self._contract, self._host, self._host_at)
+
+    def _repairs(self, reply: ModelReply, messages: Sequence[Message]) -> bool:
+        """True where the reply's program answers to what the one just before it found."""
+        code = self._contract.parse(reply.text).code
+        before = self._code(messages[-2]) if len(messages) > 1 else None
+        if code is None or before is None:
+            return False
+        return repairs(code, before, self._contract.functions.names)
 
     def _is_given_up(self, messages: Sequence[Message]) -> bool:
         """True while the model goes on about what it was asked when no attempt went well."""
@@ -190,6 +210,11 @@ class _UntilCode:
         self._on_text = on_text
         self._text = ""
         self._passed = 0
+
+    @property
+    def passed(self) -> str:
+        """What was passed on."""
+        return self._text[: self._passed]
 
     def feed(self, piece: str) -> None:
         """Take a piece of the first reply."""

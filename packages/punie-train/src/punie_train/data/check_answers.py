@@ -100,7 +100,13 @@ def fix(slots: Slots, runs: Runs) -> str:
     need(before["error_count"], "there was nothing to fix")
     wrong = slots["wrong"]
     assert isinstance(wrong, list)
-    unseen = [piece for piece in wrong if str(piece).splitlines()[0] not in runs[0].stdout]
+    looks = runs[::2]  # it looks at a finding, then it edits
+    need(len(looks) == len(wrong), f"{len(wrong)} places are wrong and {len(looks)} were looked at")
+    unseen = [
+        piece
+        for piece, look in zip(wrong, looks, strict=True)
+        if str(piece).splitlines()[0] not in look.stdout
+    ]
     need(not unseen, f"what is replaced was not shown: {unseen}")
     need(after["status"] == "clean", f"{after['error_count']} type errors are left")
     return f"Fixed: {slots['path']} has no type errors left."

@@ -73,7 +73,8 @@ def _faulty_file(rng: Random, world: World, faults: int) -> Binding | None:
     if not (_apart(text, edits) and all(_in_sight(text, edit) for edit in edits)):
         return None
     wrong = [edit.old for edit in edits]
-    return about_file(rng, stage.scene, path, edits=line_replacements(edits), wrong=wrong)
+    one_by_one = [line_replacements([edit]) for edit in edits]
+    return about_file(rng, stage.scene, path, edits=one_by_one, wrong=wrong)
 
 
 def _in_sight(text: str, edit: LineEdit) -> bool:

@@ -66,12 +66,14 @@ class TaskTemplate(_Strict):
         weight: its share of the category.
         steps: programs with slots.
         tools: tools that must be in the contract for it; those it names are found without this.
+        each: a slot that holds several values; the steps are done for one after the other.
         slots: what fills the slots, for an intent that has no binder in `punie_train.data.bindings`.
     """
 
     category: str
     weight: int = Field(gt=0)
     steps: tuple[str, ...] = Field(min_length=1)
+    each: str = ""
     tools: tuple[str, ...] = ()
     slots: Mapping[str, Slot] = {}
 
@@ -358,7 +360,7 @@ def fill(template: str, slots: Mapping[str, object]) -> str:
     """Fill a program: `{{slot}}` becomes a Python literal, `<<slot>>` bare text.
 
     Raises:
-        DataError: the program asks for a slot that the task does not have.
+        DataError: the program asks for a slot that the task does not have, or that is a list.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -367,6 +369,13 @@ def fill(template: str, slots: Mapping[str, object]) -> str:
             raise DataError(
                 f"the program {template.strip()[:60]!r} asks for the unknown slot {name!r}."
             )
-        return literal(slots[name]) if match[1] else str(slots[name])
+        if match[1]:
+            return literal(slots[name])
+        if isinstance(slots[name], list):
+            raise DataError(
+                f"the program {template.strip()[:60]!r} has one place for {name!r}, of which there are "
+                f'several: do its steps with `each = "{name}"`.'
+            )
+        return str(slots[name])
 
     return _SLOT.sub(value, template).strip("\n")

@@ -18,7 +18,7 @@ from punie_train.data.binders import BINDERS
 from punie_train.data.bindings import Binding, can_say
 from punie_train.data.declared import bind_declared
 from punie_train.data.scenes import World
-from punie_train.data.sources import Question, fill
+from punie_train.data.sources import Question, TaskTemplate, fill
 from punie_train.data.splits import SPLITS, Split, plain, split_of
 from punie_train.data.workspaces import Scene
 from punie_train.errors import DataError
@@ -259,8 +259,17 @@ def _suits(phrasing: str, intent: str, binding: Binding) -> bool:
 
 def _exchange(world: World, intent: str, phrasing: str, binding: Binding) -> Exchange:
     said = {**{key: str(value) for key, value in binding.slots.items()}, **binding.said}
-    steps = tuple(fill(step, binding.slots) for step in world.sources.tasks[intent].steps)
+    steps = tuple(_steps(world.sources.tasks[intent], binding.slots))
     return Exchange(intent, phrasing.format(**said), steps, binding.slots)
+
+
+def _steps(template: TaskTemplate, slots: Mapping[str, object]) -> Iterator[str]:
+    """Yield the programs of an intent, filled; all of them for each value of its slot `each`."""
+    several = slots[template.each] if template.each else [None]
+    assert isinstance(several, Sequence)
+    for value in several:
+        filled = {**slots, template.each: value}
+        yield from (fill(step, filled) for step in template.steps)
 
 
 def _stream(world: World, intent: str, seed: int) -> Iterator[Task]:

@@ -214,6 +214,7 @@ class BatchedModel:
         cache, rest = prefixes.fetch_nearest_cache("", reply.prompt)
         if cache is None or not rest:
             cache, rest = make_prompt_cache(self.loaded.model), reply.prompt
+        reply.others = self._drafts.given(reply)
         begin(self.loaded.model, cache, rest, reply, self._drafts.of(reply))
         return cache
 

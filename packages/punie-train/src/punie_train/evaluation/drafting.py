@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from punie_agent.constrain import Deviation
-from punie_train.evaluation.decoding import Reply
+from punie_train.evaluation.decoding import Reply, write_guessed
 from punie_train.mlx import mx
 
 PROMPT_TOKENS = 256
@@ -33,13 +33,14 @@ class Drafts:
 
     def __init__(self) -> None:
         self._replies: dict[tuple[tuple[int, ...], Deviation | None], list[int]] = {}
-        self._latest: dict[tuple[int, ...], list[int]] = {}
+        self._all: dict[tuple[int, ...], list[list[int]]] = {}
         self._hidden = False
 
     def remember(self, reply: Reply) -> None:
         """Keep a reply for the next model that is asked the same."""
         prompt = tuple(reply.prompt)
-        self._replies[prompt, reply.deviation] = self._latest[prompt] = list(reply.written)
+        self._replies[prompt, reply.deviation] = list(reply.written)
+        self._all.setdefault(prompt, []).append(list(reply.written))
 
     def of(self, reply: Reply) -> list[int]:
         """Return what was written where this reply will be, or was last written in its place.
@@ -49,8 +50,12 @@ class Drafts:
         """
         if self._hidden:
             return []
-        prompt = tuple(reply.prompt)
-        return self._replies.get((prompt, reply.deviation), self._latest.get(prompt, []))
+        latest = [[], *self.given(reply)][-1]
+        return self._replies.get((tuple(reply.prompt), reply.deviation), latest)
+
+    def given(self, reply: Reply) -> list[list[int]]:
+        """Return all replies to the conversation that this one answers, in order."""
+        return [] if self._hidden else self._all.get(tuple(reply.prompt), [])
 
     @contextmanager
     def hidden(self) -> Generator[None]:
@@ -82,21 +87,8 @@ def begin(
     size = FIRST_TOKENS
     while reply.finish is None:
         done = len(reply.written)
-        _check(model, cache, reply, [reply.last] if done else joined, draft[done : done + size])
+        unseen = [reply.last] if done else joined
+        write_guessed(model, cache, reply, unseen, draft[done : done + size])
         done, size = len(reply.written), MORE_TOKENS
         if done >= len(draft) or reply.written != draft[:done]:
             return
-
-
-def _check(
-    model: Any, cache: list[Any], reply: Reply, unseen: Sequence[int], guess: list[int]
-) -> None:
-    """Write what the model agrees with in a guess, and its own token after that."""
-    logits = model(mx.array([[*unseen, *guess]]), cache=cache)[0, len(unseen) - 1 :]
-    mx.eval(logits, [layer.state for layer in cache])
-    agreed = 0
-    while reply.go_on(logits[agreed]) in guess[agreed : agreed + 1] and reply.finish is None:
-        agreed += 1
-    if agreed < len(guess):
-        for layer in cache:
-            layer.trim(len(guess) - agreed)
