@@ -178,8 +178,8 @@ class _Rehearsed:
         if code is None or self._is_given_up(messages):
             return None
         earlier = [each for each in map(self._code, messages) if each is not None]
-        if code in earlier or not can_be_tried(code, self._contract.functions.names, earlier):
-            return None  # what ran already has been tried
+        if not can_be_tried(code, self._contract.functions.names, earlier):
+            return None
         return await outcome_of(code, self._contract, self._host, self._host_at)
 
     def _repairs(self, reply: ModelReply, messages: Sequence[Message]) -> bool:
