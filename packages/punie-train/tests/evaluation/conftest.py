@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from punie_agent.testing import ScriptedModel
 from punie_train.evaluation.arena import Arena
 from punie_train.evaluation.play import LoadedSuite, open_suite, play_query, with_model
 from punie_train.evaluation.scores import QueryScore, queries_by_id
-from punie_train.models import prepare_base, resolve_base
-from punie_train.progress import Progress
 
 DATA = Path(__file__).parent / "data"
 
@@ -38,11 +35,9 @@ def workspaces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_model(tiny_moe: Path) -> Path:
     """The folder of a two-layer model with random weights."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    prepare_base(resolve_base("tiny-moe"), out=folder, progress=Progress(stream=StringIO()))
-    return folder
+    return tiny_moe
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlx_lm.models.cache import make_prompt_cache
 
 from punie_agent.constrain import Constraint, Deviation, TokenTexts, logits_processor
 from punie_agent.constrain._rules import Rules, Tool
@@ -21,6 +20,9 @@ from punie_train.evaluation.decoding import (
     SAME_TOKENS,
     STUCK_TOKENS,
     Batch,
+    MlxPasses,
+    Passes,
+    Replies,
     Reply,
     guessed,
 )
@@ -31,6 +33,7 @@ from punie_train.evaluation.drafting import (
     Drafts,
     begin,
 )
+from punie_train.evaluation.packed import PackedBatch, packed_passes
 from punie_train.mlx import mx
 from punie_train.models.loading import LoadedModel, load_for_inference
 
@@ -44,34 +47,56 @@ IN_THE_CALL = Constraint(RULES, begun='```python\ntypecheck("')
 
 
 class Counted:
-    """A model that counts how often it is asked, and about how many tokens."""
+    """Passes that count about how many tokens of a conversation the model is asked."""
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, passes: Passes, batch: Callable[[Passes], Replies]) -> None:
+        self._passes = passes
+        self._batch = batch
         self.lengths: list[int] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
+    def new_cache(self) -> list[Any]:
+        """Return the cache of a conversation that has not begun."""
+        return self._passes.new_cache()
 
-    def __call__(self, tokens: Any, *, cache: Any) -> Any:
+    def look(self, parts: Sequence[tuple[Sequence[int], list[Any], int]]) -> Sequence[Any]:
         """Compute, and count."""
-        self.lengths.append(tokens.shape[1])
-        return self.model(tokens, cache=cache)
+        self.lengths += [len(tokens) for tokens, _, _ in parts]
+        return self._passes.look(parts)
+
+    def new_batch(self) -> Replies:
+        """Return a batch whose passes are counted, too."""
+        return self._batch(self)
+
+
+@pytest.fixture(scope="module", params=["moe by MLX", "llama by MLX", "llama packed"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def loaded(tiny_model: Path) -> LoadedModel:
-    return load_for_inference(tiny_model)
+def loaded(kind: str, tiny_moe: Path, tiny_llama: Path) -> LoadedModel:
+    return load_for_inference(tiny_llama if "llama" in kind else tiny_moe)
 
 
 @pytest.fixture(scope="module")
-def write(loaded: LoadedModel) -> Callable[..., Reply]:
+def counted(kind: str, loaded: LoadedModel) -> Callable[[], Counted]:
+    """Make passes of the model that are counted from now on."""
+    if "MLX" in kind:
+        return lambda: Counted(MlxPasses(loaded.model), lambda own: Batch(loaded.model, own))
+    packed = packed_passes(loaded.model)
+    if packed is None:
+        pytest.skip("models are left to MLX on this machine")
+    return lambda: Counted(packed, PackedBatch)
+
+
+@pytest.fixture(scope="module")
+def write(loaded: LoadedModel, counted: Callable[[], Counted]) -> Callable[..., Reply]:
     """Write a reply to the prompt, from a draft or without."""
 
     def written(
         draft: Sequence[int] = (), *, constraint: Constraint | None = None, **changes: Any
     ) -> Reply:
-        model = changes.pop("model", loaded.model)
+        passes = changes.pop("passes", None) or counted()
         ends = frozenset(changes.pop("ends", loaded.tokenizer.eos_token_ids))
         reply = Reply(PROMPT, changes.pop("limit", LIMIT), ends, changes.pop("keep", None))
         reply.others = changes.pop("others", ())
@@ -79,10 +104,10 @@ def write(loaded: LoadedModel) -> Callable[..., Reply]:
             texts = TokenTexts.of(loaded.tokenizer)
             assert texts is not None
             reply.keep = logits_processor(constraint, texts)
-        cache = make_prompt_cache(loaded.model)
-        begin(model, cache, PROMPT, reply, draft)
+        cache = passes.new_cache()
+        begin(passes, cache, PROMPT, reply, draft)
         assert cache[0].offset == len(reply.seen)
-        batch = Batch(model)
+        batch = passes.new_batch()
         if reply.finish is None:
             batch.join(reply, cache)
         while batch.replies:
@@ -109,21 +134,25 @@ def test_a_wrong_draft_changes_nothing(write: Callable[..., Reply]) -> None:
         assert (reply.written, reply.finish) == (right, plain.finish)
 
 
-def test_a_right_draft_needs_no_decoding(write: Callable[..., Reply], loaded: LoadedModel) -> None:
+def test_a_right_draft_needs_no_decoding(
+    write: Callable[..., Reply], counted: Callable[[], Counted]
+) -> None:
     """A short prompt and the draft in passes of many tokens; not one pass for a single token."""
     right = write().written
     assert len(right) == LIMIT
-    counted = Counted(loaded.model)
-    assert write(right, model=counted).written == right
-    assert counted.lengths == [len(PROMPT) + FIRST_TOKENS, LIMIT - FIRST_TOKENS]
+    passes = counted()
+    assert write(right, passes=passes).written == right
+    assert passes.lengths == [len(PROMPT) + FIRST_TOKENS, LIMIT - FIRST_TOKENS]
 
 
-def test_the_end_of_a_long_prompt_comes_with_the_first_tokens(loaded: LoadedModel) -> None:
+def test_the_end_of_a_long_prompt_comes_with_the_first_tokens(
+    counted: Callable[[], Counted],
+) -> None:
     prompt = [number % VOCABULARY for number in range(300)]
-    counted = Counted(loaded.model)
+    passes = counted()
     reply = Reply(prompt, LIMIT, frozenset())
-    begin(counted, make_prompt_cache(loaded.model), prompt, reply)
-    assert counted.lengths == [PROMPT_TOKENS, 300 - JOINED_TOKENS - PROMPT_TOKENS, JOINED_TOKENS]
+    begin(passes, passes.new_cache(), prompt, reply)
+    assert passes.lengths == [PROMPT_TOKENS, 300 - JOINED_TOKENS - PROMPT_TOKENS, JOINED_TOKENS]
     assert len(reply.written) == 1
 
 
@@ -182,24 +211,22 @@ def test_no_draft_and_no_other_reply_changes_a_reply(
 
 
 def test_what_another_reply_said_is_looked_at_in_one_pass(
-    write: Callable[..., Reply], loaded: LoadedModel
+    write: Callable[..., Reply], counted: Callable[[], Counted]
 ) -> None:
-    right = write().written
-    counted = Counted(loaded.model)
+    right, passes = write().written, counted()
     other = [VOCABULARY - 1, *right[1:]]
-    assert write([], model=counted, others=[other]).written == right
+    assert write([], passes=passes, others=[other]).written == right
     longest = 1 + GUESSED_TOKENS
-    assert counted.lengths[: SAME_TOKENS + 2] == [len(PROMPT), *[1] * SAME_TOKENS, longest]
-    assert len(counted.lengths) <= SAME_TOKENS + 2 + (LIMIT - SAME_TOKENS) // longest
+    assert len(passes.lengths) <= SAME_TOKENS + 2 + (LIMIT - SAME_TOKENS) // longest
 
 
 def test_what_the_reply_itself_said_is_looked_at_in_one_pass(
-    write: Callable[..., Reply], loaded: LoadedModel
+    write: Callable[..., Reply], counted: Callable[[], Counted]
 ) -> None:
-    counted = Counted(loaded.model)
-    reply = write(limit=60, ends=[], keep=in_a_circle, model=counted)
-    assert reply.written == write(limit=60, ends=[], keep=in_a_circle).written
-    assert len(counted.lengths) < 15
+    passes = counted()
+    reply = write(limit=60, ends=[], keep=in_a_circle, passes=passes)
+    assert reply.written == [(reply.written[0] + place) % 5 for place in range(60)]
+    assert len(passes.lengths) < 15
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from typing import Any, Self
 from punie_agent.constrain import Constraint, TokenTexts, logits_processor
 from punie_agent.models import Message, ModelReply, Usage
 from punie_train.errors import ModelError
-from punie_train.evaluation.decoding import Batch, Reply
+from punie_train.evaluation.decoding import MlxPasses, Passes, Replies, Reply
 from punie_train.evaluation.drafting import Drafts, begin
 from punie_train.models.loading import LoadedModel, load_for_inference
 
@@ -167,27 +167,31 @@ class BatchedModel:
         waiting: dict[Reply, Future[Reply]] = {}
         try:
             from punie_train.evaluation.fast_decoding import fast_decoding
+            from punie_train.evaluation.packed import packed_passes
             from punie_train.mlx import mx
 
             mx.set_cache_limit(FREED_BYTES)
             stream = mx.new_stream(mx.default_device())
             with fast_decoding(self.loaded.model), mx.stream(stream):
-                self._generate(waiting)
+                passes = packed_passes(self.loaded.model) or MlxPasses(self.loaded.model)
+                self._generate(passes, waiting)
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers must learn of it
             self._fail(waiting, f"{self.name}: generation failed: {error}")
         else:
             self._fail(waiting, f"{self.name} was closed before it answered.")
 
-    def _generate(self, waiting: dict[Reply, Future[Reply]]) -> None:
+    def _generate(self, passes: Passes, waiting: dict[Reply, Future[Reply]]) -> None:
         from mlx_lm.models.cache import LRUPromptCache
 
-        batch = Batch(self.loaded.model)
+        batch = passes.new_batch()
         prefixes = LRUPromptCache(max_size=KEPT_PREFIXES, max_bytes=KEPT_BYTES)
-        while self._take_in(batch, prefixes, waiting):
+        while self._take_in(passes, batch, prefixes, waiting):
             for reply, cache in batch.step():
                 self._hand_back(reply, cache, prefixes, waiting)
 
-    def _take_in(self, batch: Batch, prefixes: Any, waiting: dict[Reply, Future[Reply]]) -> bool:
+    def _take_in(
+        self, passes: Passes, batch: Replies, prefixes: Any, waiting: dict[Reply, Future[Reply]]
+    ) -> bool:
         """Begin the replies that were asked for, waiting for one when idle; False when it is time to end."""
         idle = not waiting
         while len(batch.replies) < self._batch and not self._closing.is_set():
@@ -200,22 +204,20 @@ class BatchedModel:
             if request is None or not request.future.set_running_or_notify_cancel():
                 continue
             waiting[request.reply] = request.future
-            cache = self._begun(request.reply, prefixes)
+            cache = self._begun(passes, request.reply, prefixes)
             if request.reply.finish is None:
                 batch.join(request.reply, cache)
             else:
                 self._hand_back(request.reply, cache, prefixes, waiting)
         return not self._closing.is_set()
 
-    def _begun(self, reply: Reply, prefixes: Any) -> list[Any]:
+    def _begun(self, passes: Passes, reply: Reply, prefixes: Any) -> list[Any]:
         """Begin a reply on top of what earlier conversations left, and return its cache."""
-        from mlx_lm.models.cache import make_prompt_cache
-
         cache, rest = prefixes.fetch_nearest_cache("", reply.prompt)
         if cache is None or not rest:
-            cache, rest = make_prompt_cache(self.loaded.model), reply.prompt
+            cache, rest = passes.new_cache(), reply.prompt
         reply.others = self._drafts.given(reply)
-        begin(self.loaded.model, cache, rest, reply, self._drafts.of(reply))
+        begin(passes, cache, rest, reply, self._drafts.of(reply))
         return cache
 
     def _hand_back(

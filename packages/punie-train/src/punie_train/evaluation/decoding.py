@@ -17,13 +17,51 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from punie_agent.constrain import Deviation
 from punie_train.mlx import mx
 
 STUCK_TOKENS = 96
 """A reply that ends in so many tokens of one sequence, four times or more, is ended as too long."""
+
+
+class Passes(Protocol):
+    """Passes of a model over the tokens of conversations."""
+
+    def new_cache(self) -> list[Any]:
+        """Return the cache of a conversation that has not begun."""
+        ...
+
+    def look(self, parts: Sequence[tuple[Sequence[int], list[Any], int]]) -> Sequence[Any]:
+        """Read tokens, and return what may follow some of them.
+
+        Args:
+            parts: for each conversation the tokens, its cache, which is added to, and after how many of the
+                last tokens logits are wanted.
+
+        Returns:
+            For each conversation logits of shape (wanted, vocabulary).
+        """
+        ...
+
+    def new_batch(self) -> Replies:
+        """Return an empty batch."""
+        ...
+
+
+class Replies(Protocol):
+    """Replies that are written at the same time."""
+
+    replies: list[Reply]
+
+    def join(self, reply: Reply, cache: list[Any]) -> None:
+        """Let a reply that has begun go on here; the cache holds what it has `seen`, and is used up."""
+        ...
+
+    def step(self) -> list[tuple[Reply, list[Any]]]:
+        """Write at least a token more of every reply; return those that ended, with their caches."""
+        ...
 
 
 SAME_TOKENS = 3
@@ -78,11 +116,15 @@ class Reply:
         tokens = [*self.prompt, *self.written]
         return tokens if self.finish == "stop" else tokens[:-1]
 
-    def go_on(self, logits: mx.array) -> int:
-        """Write the likeliest token that may follow the last one, and return it."""
+    def go_on(self, logits: Any) -> int:
+        """Write the likeliest token that may follow the last one, and return it.
+
+        Args:
+            logits: of the whole vocabulary, as an array of MLX or NumPy.
+        """
         if self.keep is not None:
-            logits = self.keep(mx.array([self.last]), logits[None])[0]
-        token = int(mx.argmax(logits).item())  # ty: ignore[invalid-argument-type] - one number
+            logits = self.keep(mx.array([self.last]), mx.array(logits)[None])[0]
+        token = int(logits.argmax().item())
         if token in self.ends:
             self.finish = "stop"
             return token
@@ -121,19 +163,23 @@ def _last_place(tokens: Sequence[int], wanted: list[int], longest: int) -> int:
 
 
 def write_guessed(
-    model: Any, cache: list[Any], reply: Reply, unseen: Sequence[int], guess: Sequence[int]
+    passes: Passes, cache: list[Any], reply: Reply, unseen: Sequence[int], guess: Sequence[int]
 ) -> None:
     """Write what the model agrees with in a guess, and its own token after that.
 
     Args:
-        model: the mlx-lm model that writes it.
-        cache: the caches of the model's layers, for this reply alone, which can be shortened.
+        passes: of the model that writes it.
+        cache: the reply's own, which can be shortened.
         reply: what it is written to.
         unseen: the last tokens before the guess, which the cache does not hold.
         guess: what may follow them.
     """
-    logits = model(mx.array([[*unseen, *guess]]), cache=cache)[0, len(unseen) - 1 :]
-    mx.eval(logits, [layer.state for layer in cache])
+    (logits,) = passes.look([([*unseen, *guess], cache, len(guess) + 1)])
+    accept(logits, cache, reply, guess)
+
+
+def accept(logits: Any, cache: list[Any], reply: Reply, guess: Sequence[int]) -> None:
+    """Write what logits agree with in a guess, and the token after that; shorten the cache by the rest."""
     agreed = 0
     while reply.go_on(logits[agreed]) in guess[agreed : agreed + 1] and reply.finish is None:
         agreed += 1
@@ -142,16 +188,50 @@ def write_guessed(
             layer.trim(len(guess) - agreed)
 
 
-class Batch:
-    """Replies that are written at the same time.
+class MlxPasses:
+    """Passes that MLX computes.
 
     Args:
-        model: the mlx-lm model that writes them.
+        model: an mlx-lm model.
     """
 
     def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def new_cache(self) -> list[Any]:
+        """Return the cache of a conversation that has not begun."""
+        from mlx_lm.models.cache import make_prompt_cache
+
+        return make_prompt_cache(self._model)
+
+    def look(self, parts: Sequence[tuple[Sequence[int], list[Any], int]]) -> list[mx.array]:
+        """Read tokens, and return what may follow some of them; see `Passes.look`."""
+        return [self._look(*part) for part in parts]
+
+    def _look(self, tokens: Sequence[int], cache: list[Any], wanted: int) -> mx.array:
+        logits = self._model(mx.array([tokens]), cache=cache)[0, len(tokens) - wanted :]
+        states = [layer.state for layer in cache]
+        # Logits that nobody wants are never computed.
+        mx.eval(states, logits) if wanted else mx.eval(states)
+        return logits
+
+    def new_batch(self) -> Batch:
+        """Return an empty batch."""
+        return Batch(self._model, self)
+
+
+class Batch:
+    """Replies whose caches are one, filled up to the longest.
+
+    Args:
+        model: the mlx-lm model that writes them.
+        passes: its passes.
+    """
+
+    def __init__(self, model: Any, passes: Passes) -> None:
         self.replies: list[Reply] = []
         self._model = model
+        self._passes = passes
         self._cache: list[Any] = []
         self._joining: list[list[Any]] = []
 
@@ -170,7 +250,7 @@ class Batch:
         self._merge()
         if len(self.replies) == 1 and all(layer.is_trimmable() for layer in self._cache):
             reply = self.replies[0]
-            write_guessed(self._model, self._cache, reply, [reply.last], guessed(reply))
+            write_guessed(self._passes, self._cache, reply, [reply.last], guessed(reply))
             return self._leave()
         last = mx.array([[reply.last] for reply in self.replies])
         logits = self._model(last, cache=self._cache)[:, -1]

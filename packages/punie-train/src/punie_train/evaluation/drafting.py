@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from punie_agent.constrain import Deviation
-from punie_train.evaluation.decoding import Reply, write_guessed
-from punie_train.mlx import mx
+from punie_train.evaluation.decoding import Passes, Reply, write_guessed
 
 PROMPT_TOKENS = 256
 """Tokens of a prompt computed in one pass; more would take more memory and no less time."""
@@ -68,12 +67,12 @@ class Drafts:
 
 
 def begin(
-    model: Any, cache: list[Any], rest: Sequence[int], reply: Reply, draft: Sequence[int] = ()
+    passes: Passes, cache: list[Any], rest: Sequence[int], reply: Reply, draft: Sequence[int] = ()
 ) -> None:
     """Begin a reply: at least its first token, and as much of the draft as the model would write itself.
 
     Args:
-        model: the mlx-lm model that writes it.
+        passes: of the model that writes it.
         cache: the caches of the model's layers; afterwards they hold what the reply has `seen`.
         rest: the end of the reply's prompt, which the cache does not hold yet; at least one token.
         reply: the reply, with nothing written.
@@ -81,14 +80,13 @@ def begin(
     """
     alone, joined = rest[:-JOINED_TOKENS], rest[-JOINED_TOKENS:]
     for start in range(0, len(alone), PROMPT_TOKENS):
-        model(mx.array([alone[start : start + PROMPT_TOKENS]]), cache=cache)
-        mx.eval([layer.state for layer in cache])
+        passes.look([(alone[start : start + PROMPT_TOKENS], cache, 0)])
     draft = list(draft) if all(layer.is_trimmable() for layer in cache) else []
     size = FIRST_TOKENS
     while reply.finish is None:
         done = len(reply.written)
         unseen = [reply.last] if done else joined
-        write_guessed(model, cache, reply, unseen, draft[done : done + size])
+        write_guessed(passes, cache, reply, unseen, draft[done : done + size])
         done, size = len(reply.written), MORE_TOKENS
         if done >= len(draft) or reply.written != draft[:done]:
             return

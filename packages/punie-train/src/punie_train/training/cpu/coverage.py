@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 from punie_train.mlx import ON_CPU
 from punie_train.training.cpu.products import available
@@ -11,16 +12,22 @@ from punie_train.training.engine import Job
 
 def obstacle(job: Job) -> str:
     """Return why this engine cannot do a job, or an empty text."""
-    model, config = job.loaded.model, job.config
-    args = model.args
+    config = job.config
     why_not = {
         "there is a GPU": not ON_CPU,
         "MKL is not loaded (install punie-train[cpu] on x86 Linux)": not available(),
         "Numba is not installed (install punie-train[cpu])": find_spec("numba") is None,
-        f"models of type {model.model_type!r} are left to MLX": model.model_type != "llama",
         "DoRA and dropout are left to MLX": config.method == "dora"
         or (config.method == "lora" and config.dropout > 0),
     }
+    reason = next((reason for reason, holds in why_not.items() if holds), "")
+    return reason or model_obstacle(job.loaded.model)
+
+
+def model_obstacle(model: Any) -> str:
+    """Return why a model is computed by MLX wherever it is, or an empty text."""
+    args = model.args
+    why_not = {f"models of type {model.model_type!r} are left to MLX": model.model_type != "llama"}
     if model.model_type == "llama":
         why_not |= {
             "biases are left to MLX": args.attention_bias or args.mlp_bias,

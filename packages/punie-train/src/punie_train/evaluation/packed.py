@@ -1,0 +1,362 @@
+"""A Llama-like model on an x86 CPU, for replies: the tokens of all of them are one matrix, without padding.
+
+MLX decodes a token in 60 ms and sixteen replies' tokens in 160 where reading all weights once takes 20
+(SmolLM2-135M, two cores of an AMD EPYC). Most of the difference is its dispatch of hundreds of small
+operations, and MKL's products of few rows. Here a pass is four parallel sections a layer, each one compiled
+function (`punie_train.evaluation.packed_kernels`). Every reply has a cache of its own, so replies of any
+length share a pass, each with as many tokens as it likes.
+
+Covered: mlx-lm's `llama` in float32 without biases, scaled positions or windows, all weights plain: what full
+fine-tuning, fusing and dequantising leave. Not covered: anything else, and machines without Numba or MKL;
+`packed_passes` tells, and MLX does it.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from punie_train.doctor import usable_cores
+from punie_train.evaluation.decoding import Passes, Reply, accept, guessed
+from punie_train.mlx import ON_CPU, flat, mx
+from punie_train.training.cpu.coverage import model_obstacle
+from punie_train.training.cpu.products import available, multiply
+
+__all__ = ["PackedBatch", "PackedCache", "PackedPasses", "packed_passes"]
+
+MANY_ROWS = 64
+"""From so many rows on, MKL's products are faster."""
+TOKENS_AT_ONCE = 24
+"""Tokens of a pass, guessed ones included, up to which each costs little beside reading the weights."""
+_QKV = ("self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight")
+_NORMS = ("input_layernorm.weight", "post_attention_layernorm.weight")
+_OTHERS = ("self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+_WEIGHTS = {*_QKV, *_NORMS, *(f"{name}.weight" for name in _OTHERS)}
+_ROOM = 256
+"""Tokens that a cache grows by."""
+
+
+def packed_passes(model: Any) -> PackedPasses | None:
+    """The passes of a model as they are computed here; None where it is left to MLX."""
+    here = ON_CPU and available() and find_spec("numba") is not None
+    if not here or model_obstacle(model):
+        return None
+    plain = all(set(flat(layer.parameters())) == _WEIGHTS for layer in model.model.layers)
+    return PackedPasses(model) if plain and _is_plain(model.model.embed_tokens) else None
+
+
+def _is_plain(embedding: Any) -> bool:
+    return set(flat(embedding.parameters())) == {"weight"}
+
+
+class PackedCache:
+    """The keys and values of one conversation, of all layers.
+
+    Args:
+        layers: how many there are.
+        groups: heads of keys in each.
+        size: the width of a head.
+    """
+
+    def __init__(self, layers: int, groups: int, size: int) -> None:
+        self.keys = np.empty((layers, groups, 0, size), np.float32)
+        self.values = np.empty((layers, groups, size, 0), np.float32)
+        self.offset = 0
+        """How many tokens it holds."""
+
+    @property
+    def state(self) -> list[mx.array]:
+        """What MLX would still have to evaluate: nothing."""
+        return []
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        return self.keys.nbytes + self.values.nbytes
+
+    def is_trimmable(self) -> bool:
+        """It can always be shortened."""
+        return True
+
+    def trim(self, count: int) -> int:
+        """Forget the last tokens; return how many."""
+        count = min(count, self.offset)
+        self.offset -= count
+        return count
+
+    def make_room(self, tokens: int) -> None:
+        """Make sure that so many more tokens fit."""
+        layers, groups, room, size = self.keys.shape
+        if self.offset + tokens <= room:
+            return
+        more = -(-(self.offset + tokens) // _ROOM) * _ROOM
+        keys = np.empty((layers, groups, more, size), np.float32)
+        values = np.empty((layers, groups, size, more), np.float32)
+        keys[:, :, : self.offset] = self.keys[:, :, : self.offset]
+        values[..., : self.offset] = self.values[..., : self.offset]
+        self.keys, self.values = keys, values
+
+    def __deepcopy__(self, _memo: Any) -> PackedCache:
+        """A copy; as long as nothing is added to either, none of the numbers are copied."""
+        other = copy.copy(self)
+        other.keys = self.keys[:, :, : self.offset].copy()
+        other.values = self.values[..., : self.offset].copy()
+        return other
+
+
+@dataclass(frozen=True)
+class _Layer:
+    attention_norm: np.ndarray
+    qkv: tuple[np.ndarray, np.ndarray, np.ndarray]
+    o: np.ndarray
+    mlp_norm: np.ndarray
+    gate: np.ndarray
+    up: np.ndarray
+    down: np.ndarray
+
+
+class PackedPasses:
+    """Passes over the tokens of some conversations at once.
+
+    Args:
+        model: an mlx-lm model that is covered; its weights are used where they lie.
+    """
+
+    def __init__(self, model: Any) -> None:
+        from punie_train.evaluation import packed_kernels  # needs Numba, which may not be there
+
+        self._kernels = packed_kernels
+        args = model.args
+        self._model = model  # whose memory the weights are
+        self._embedding = np.asarray(model.model.embed_tokens.weight)
+        head = model.model.embed_tokens if args.tie_word_embeddings else model.lm_head
+        self._head = np.asarray(head.weight)
+        self._norm = np.asarray(model.model.norm.weight)
+        self._layers = [_layer(flat(layer.parameters())) for layer in model.model.layers]
+        self._epsilon = np.float32(args.rms_norm_eps)
+        self._heads, self._groups = args.num_attention_heads, args.num_key_value_heads
+        self._size = args.head_dim or args.hidden_size // self._heads
+        self._theta = args.rope_theta
+        self._turning = (np.empty((0, self._size // 2), np.float32),) * 2
+        self._cores = _Cores(usable_cores())
+
+    def new_batch(self) -> PackedBatch:
+        """Return an empty batch."""
+        return PackedBatch(self)
+
+    def new_cache(self) -> list[PackedCache]:
+        """Return the cache of a conversation that has not begun."""
+        return [PackedCache(len(self._layers), self._groups, self._size)]
+
+    def look(self, parts: Sequence[tuple[Sequence[int], list[Any], int]]) -> list[np.ndarray]:
+        """Read tokens, and return what may follow some of them.
+
+        Args:
+            parts: for each conversation the tokens, its cache, which is added to, and after how many of the
+                last tokens logits are wanted.
+
+        Returns:
+            For each conversation logits of shape (wanted, vocabulary).
+        """
+        tokens = [token for new, _, _ in parts for token in new]
+        rows, caches, at = [], [], 0
+        for new, (cache,), _ in parts:
+            cache.make_room(len(new))
+            rows.append(slice(at, at + len(new)))
+            caches.append(cache)
+            at += len(new)
+        self._turn_up_to(max(cache.offset + len(new) for new, (cache,), _ in parts))
+        h = self._embedding[tokens]
+        x = np.empty_like(h)
+        for number, layer in enumerate(self._layers):
+            self._kernels.normalised(h, layer.attention_norm, self._epsilon, x)
+            self._attend(number, layer, x, rows, caches, h)
+            self._kernels.normalised(h, layer.mlp_norm, self._epsilon, x)
+            self._feed_forward(layer, x, h)
+        for row, cache in zip(rows, caches, strict=True):
+            cache.offset += row.stop - row.start
+        last = [
+            place for row, part in zip(rows, parts, strict=True) for place in _last(row, part[2])
+        ]
+        return self._logits(h[last], [wanted for _, _, wanted in parts])
+
+    def _attend(
+        self,
+        number: int,
+        layer: _Layer,
+        x: np.ndarray,
+        rows: list[slice],
+        caches: list[PackedCache],
+        h: np.ndarray,
+    ) -> None:
+        outs = tuple(np.empty((len(x), len(w)), np.float32) for w in layer.qkv)
+        self._products(x, layer.qkv, outs)
+        q, k, v = (out.reshape(len(x), -1, self._size) for out in outs)
+        mixed = np.empty_like(q)
+        turning, jobs = self._turning, []
+        for row, cache in zip(rows, caches, strict=True):
+            keys, values = cache.keys[number], cache.values[number]
+            self._kernels.keep(k[row], v[row], keys, values, cache.offset, turning)
+            mine = q[row], keys, values, cache.offset, turning, mixed[row]
+            jobs += [(mine, group) for group in range(self._groups)]
+
+        def attend(part: int, parts: int) -> None:
+            for mine, group in jobs[len(jobs) * part // parts : len(jobs) * (part + 1) // parts]:
+                many = len(mine[0]) * self._heads // self._groups
+                span = mine[3] + len(mine[0])
+                sizes = (many, self._size), (many, span), (many, self._size)
+                room = tuple(np.empty(size, np.float32) for size in sizes)
+                self._kernels.attend(*mine, room, group)
+
+        self._cores.share(attend, alone=len(jobs) == self._groups and len(x) < 4)
+        self._add_product(mixed.reshape(len(x), -1), layer.o, h)
+
+    def _feed_forward(self, layer: _Layer, x: np.ndarray, h: np.ndarray) -> None:
+        outs = tuple(np.empty((len(x), len(layer.gate)), np.float32) for _ in range(2))
+        if len(x) < MANY_ROWS:
+            self._cores.share(
+                lambda part, parts: self._kernels.gated_product(
+                    x, layer.gate, layer.up, outs, part, parts
+                )
+            )
+        else:
+            self._products(x, (layer.gate, layer.up), outs)
+            self._kernels.gated(*outs)
+        self._add_product(outs[0], layer.down, h)
+
+    def _products(
+        self, x: np.ndarray, weights: Sequence[np.ndarray], outs: Sequence[np.ndarray]
+    ) -> None:
+        if len(x) < MANY_ROWS:
+            self._cores.share(
+                lambda part, parts: self._kernels.products(
+                    x, tuple(weights), tuple(outs), part, parts
+                )
+            )
+            return
+        for weight, out in zip(weights, outs, strict=True):
+            multiply(x, weight, out, transpose_b=True)
+
+    def _add_product(self, x: np.ndarray, weight: np.ndarray, h: np.ndarray) -> None:
+        if len(x) >= MANY_ROWS:
+            multiply(x, weight, h, transpose_b=True, add=True)
+            return
+        room = np.empty_like(h)
+        self._cores.share(
+            lambda part, parts: self._kernels.added_product(x, weight, h, room, part, parts)
+        )
+
+    def _logits(self, h: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:
+        x = np.empty_like(h)
+        self._kernels.normalised(h, self._norm, self._epsilon, x)
+        logits = np.empty((len(h), len(self._head)), np.float32)
+        if len(h):
+            self._products(x, (self._head,), (logits,))
+        ends = np.cumsum(counts)
+        return [logits[end - count : end] for end, count in zip(ends, counts, strict=True)]
+
+    def _turn_up_to(self, positions: int) -> None:
+        if positions <= len(self._turning[0]):
+            return
+        rates = self._theta ** -(np.arange(0, self._size, 2, dtype=np.float64) / self._size)
+        angles = np.outer(np.arange(-(-positions // _ROOM) * _ROOM), rates)
+        self._turning = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+class PackedBatch:
+    """Replies that are written at the same time, each with guesses of its own.
+
+    Args:
+        passes: of the model that writes them.
+    """
+
+    def __init__(self, passes: Passes) -> None:
+        self.replies: list[Reply] = []
+        self._passes = passes
+        self._caches: dict[Reply, list[Any]] = {}
+
+    def join(self, reply: Reply, cache: list[Any]) -> None:
+        """Let a reply that has begun go on here; the cache holds what it has `seen`."""
+        self.replies.append(reply)
+        self._caches[reply] = cache
+
+    def step(self) -> list[tuple[Reply, list[Any]]]:
+        """Write of every reply as much as was guessed rightly and a token; return those that ended."""
+        if not self.replies:
+            return []
+        room = max(TOKENS_AT_ONCE // len(self.replies) - 1, 0)
+        guesses = [guessed(reply)[:room] for reply in self.replies]
+        logits = self._passes.look(
+            [
+                ([reply.last, *guess], self._caches[reply], len(guess) + 1)
+                for reply, guess in zip(self.replies, guesses, strict=True)
+            ]
+        )
+        for reply, guess, each in zip(self.replies, guesses, logits, strict=True):
+            accept(each, self._caches[reply], reply, guess)
+        ended = [reply for reply in self.replies if reply.finish]
+        self.replies = [reply for reply in self.replies if not reply.finish]
+        return [(reply, self._caches.pop(reply)) for reply in ended]
+
+
+def _layer(weights: dict[str, mx.array]) -> _Layer:
+    w = {name: np.asarray(value) for name, value in weights.items()}
+    q, k, v = (w[name] for name in _QKV)
+    attention_norm, mlp_norm = (w[name] for name in _NORMS)
+    o, gate, up, down = (w[f"{name}.weight"] for name in _OTHERS)
+    return _Layer(attention_norm, (q, k, v), o, mlp_norm, gate, up, down)
+
+
+def _last(row: slice, wanted: int) -> range:
+    return range(row.stop - wanted, row.stop)
+
+
+class _Cores:
+    """Threads that do parts of a section, one on each core; the calling thread does the first part."""
+
+    def __init__(self, count: int) -> None:
+        self._jobs: list[SimpleQueue[Callable[[], None] | None]] = []
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        for _ in range(count - 1):
+            jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+            threading.Thread(target=_work, args=(jobs, self._done), daemon=True).start()
+            self._jobs.append(jobs)
+
+    def share(self, section: Callable[[int, int], None], *, alone: bool = False) -> None:
+        """Do a section: called with which part of how many, once for each."""
+        if alone or not self._jobs:
+            section(0, 1)
+            return
+        parts = len(self._jobs) + 1
+        for number, jobs in enumerate(self._jobs, start=1):
+            jobs.put(lambda number=number: section(number, parts))
+        section(0, parts)
+        failed = [self._done.get() for _ in self._jobs]
+        for error in failed:
+            if error is not None:
+                raise error
+
+    def __del__(self) -> None:
+        """End the threads."""
+        for jobs in self._jobs:
+            jobs.put(None)
+
+
+def _work(
+    jobs: SimpleQueue[Callable[[], None] | None], done: SimpleQueue[BaseException | None]
+) -> None:
+    while (job := jobs.get()) is not None:
+        try:
+            job()
+            job = None  # what it was a part of is not kept while the thread waits
+        except BaseException as error:  # noqa: BLE001 - it is raised where the section was asked for
+            done.put(error)
+        else:
+            done.put(None)
