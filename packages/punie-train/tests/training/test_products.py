@@ -15,7 +15,7 @@ from punie_train.training import parallel
 from punie_train.training.cpu.adamw import AdamW
 from punie_train.training.cpu.elementwise import convert
 from punie_train.training.cpu.heads import Rotation, join, soften, split
-from punie_train.training.cpu.layer import Projection
+from punie_train.training.cpu.layer import Projection, scale_of
 from punie_train.training.cpu.loss import losses_and_gradient
 from punie_train.training.cpu.products import Workspace, available, multiply
 
@@ -129,6 +129,36 @@ def test_the_loss_of_a_sure_token_leaves_a_gradient_as_small_as_it_should() -> N
     assert losses.tolist() == pytest.approx([sure, 249.0], rel=1e-6, abs=1e-6)
     np.testing.assert_allclose(hidden[0], [-sure, np.exp(-20.0), np.exp(-19.0)], rtol=1e-5)
     np.testing.assert_allclose(hidden[1], [0.0, -0.5, 0.5], atol=1e-30)
+
+
+def gradient_of(hidden: np.ndarray, weight: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the gradient of the losses by the hidden states, in double precision."""
+    logits = hidden.astype(np.float64) @ weight.T.astype(np.float64)
+    likely = np.exp(logits - logits.max(axis=1, keepdims=True))
+    likely /= likely.sum(axis=1, keepdims=True)
+    likely[np.arange(len(targets)), targets] -= 1
+    return likely @ weight
+
+
+@pytest.mark.parametrize("sharp", [0.1, 1.0, 3.0])
+def test_tokens_that_are_out_of_the_question_are_no_part_of_a_half_formats_gradient(
+    sharp: float,
+) -> None:
+    """From logits that are nearly alike, where all tokens count, to such where a handful do."""
+    draw = np.random.default_rng(0)
+    hidden = (sharp * draw.normal(size=(40, 64))).astype(np.float16)
+    weight = draw.normal(size=(5000, 64)).astype(np.float16).astype(np.float32)
+    targets = draw.integers(0, 5000, 40)
+    expected = gradient_of(hidden, weight, targets)
+    space = Workspace(np.float16)
+    found = space.take(40, 64)
+    found[...] = hidden
+    output = Projection(weight).in_half(np.dtype(np.float16))
+
+    losses_and_gradient(found, output, targets, np.ones(40, np.float32), space)
+
+    difference = found.astype(np.float32) / scale_of(space) - expected
+    assert np.linalg.norm(difference) < 0.01 * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
