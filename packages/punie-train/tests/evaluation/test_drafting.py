@@ -16,24 +16,21 @@ from punie_agent.constrain._words import Words
 from punie_agent.models import Message
 from punie_train.evaluation.batching import BatchedModel
 from punie_train.evaluation.decoding import (
+    FIRST_TOKENS,
     GUESSED_TOKENS,
+    JOINED_TOKENS,
+    PROMPT_TOKENS,
     SAME_TOKENS,
     STUCK_TOKENS,
-    Batch,
-    MlxPasses,
     Passes,
     Replies,
     Reply,
     guessed,
 )
-from punie_train.evaluation.drafting import (
-    FIRST_TOKENS,
-    JOINED_TOKENS,
-    PROMPT_TOKENS,
-    Drafts,
-    begin,
-)
-from punie_train.evaluation.packed import PackedBatch, packed_passes
+from punie_train.evaluation.drafting import Drafts
+from punie_train.evaluation.mlx_decoding import Batch, MlxPasses
+from punie_train.evaluation.packed import packed_passes
+from punie_train.evaluation.packed_batch import PackedBatch
 from punie_train.mlx import mx
 from punie_train.models.loading import LoadedModel, load_for_inference
 
@@ -104,15 +101,12 @@ def write(loaded: LoadedModel, counted: Callable[[], Counted]) -> Callable[..., 
             texts = TokenTexts.of(loaded.tokenizer)
             assert texts is not None
             reply.keep = logits_processor(constraint, texts)
-        cache = passes.new_cache()
-        begin(passes, cache, PROMPT, reply, draft)
-        assert cache[0].offset == len(reply.seen)
-        batch = passes.new_batch()
-        if reply.finish is None:
-            batch.join(reply, cache)
-        while batch.replies:
-            for _, left in batch.step():
-                assert left[0].offset == len(reply.seen)
+        batch, left = passes.new_batch(), []
+        batch.join(reply, passes.new_cache(), PROMPT, draft)
+        while not left:
+            left = batch.step()
+        assert [(each, cache[0].offset) for each, cache in left] == [(reply, len(reply.seen))]
+        assert batch.step() == []
         return reply
 
     return written
@@ -150,9 +144,12 @@ def test_the_end_of_a_long_prompt_comes_with_the_first_tokens(
 ) -> None:
     prompt = [number % VOCABULARY for number in range(300)]
     passes = counted()
-    reply = Reply(prompt, LIMIT, frozenset())
-    begin(passes, passes.new_cache(), prompt, reply)
-    assert passes.lengths == [PROMPT_TOKENS, 300 - JOINED_TOKENS - PROMPT_TOKENS, JOINED_TOKENS]
+    batch, reply = passes.new_batch(), Reply(prompt, 1, frozenset(), others=[[9] * 9])
+    batch.join(reply, passes.new_cache(), prompt)
+    while not batch.step():
+        pass
+    assert passes.lengths[:2] == [PROMPT_TOKENS, 300 - JOINED_TOKENS - PROMPT_TOKENS]
+    assert passes.lengths[2:] in ([JOINED_TOKENS], [JOINED_TOKENS + GUESSED_TOKENS])
     assert len(reply.written) == 1
 
 

@@ -18,7 +18,6 @@ from mlx_lm.models.llama import Model, ModelArgs
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
 from punie_train.evaluation.decoding import Reply
-from punie_train.evaluation.drafting import begin
 from punie_train.evaluation.packed import MANY_ROWS, PackedPasses, packed_passes
 from punie_train.mlx import mx
 from punie_train.models.loading import load_for_inference
@@ -142,9 +141,7 @@ def test_replies_of_a_batch_are_those_of_each_alone(passes: PackedPasses) -> Non
         batch = passes.new_batch()
         assert batch.step() == []
         for reply in replies:
-            cache = passes.new_cache()
-            begin(passes, cache, reply.prompt, reply)
-            batch.join(reply, cache)
+            batch.join(reply, passes.new_cache(), reply.prompt)
         while batch.replies:
             assert all(cache[0].offset == len(reply.seen) for reply, cache in batch.step())
         return [reply.written for reply in replies]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice, takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,8 +26,8 @@ from typing import Any, Self
 from punie_agent.constrain import Constraint, TokenTexts, logits_processor
 from punie_agent.models import Message, ModelReply, Usage
 from punie_train.errors import ModelError
-from punie_train.evaluation.decoding import MlxPasses, Passes, Replies, Reply
-from punie_train.evaluation.drafting import Drafts, begin
+from punie_train.evaluation.decoding import PROMPT_TOKENS, Passes, Replies, Reply
+from punie_train.evaluation.drafting import Drafts
 from punie_train.models.loading import LoadedModel, load_for_inference
 
 KEPT_PREFIXES = 64
@@ -35,6 +36,8 @@ KEPT_BYTES = 256 << 20
 """How much memory the kept prefixes may take."""
 FREED_BYTES = 256 << 20
 """How much freed memory MLX may keep for reuse; batches of changing size would let it grow for ever."""
+WORTH_SHARING = 32
+"""Tokens that several prompts begin with, from which on they are read once before all."""
 GATHER_SECONDS = 0.02
 """How long an idle model waits for more requests after the first."""
 
@@ -167,6 +170,7 @@ class BatchedModel:
         waiting: dict[Reply, Future[Reply]] = {}
         try:
             from punie_train.evaluation.fast_decoding import fast_decoding
+            from punie_train.evaluation.mlx_decoding import MlxPasses
             from punie_train.evaluation.packed import packed_passes
             from punie_train.mlx import mx
 
@@ -192,9 +196,9 @@ class BatchedModel:
     def _take_in(
         self, passes: Passes, batch: Replies, prefixes: Any, waiting: dict[Reply, Future[Reply]]
     ) -> bool:
-        """Begin the replies that were asked for, waiting for one when idle; False when it is time to end."""
-        idle = not waiting
-        while len(batch.replies) < self._batch and not self._closing.is_set():
+        """Let those join who asked, waiting for one when idle; False when it is time to end."""
+        idle, joining = not waiting, list[Reply]()
+        while len(waiting) < self._batch and not self._closing.is_set():
             try:
                 request = self._requests.get(
                     block=idle, timeout=GATHER_SECONDS if waiting else None
@@ -204,21 +208,34 @@ class BatchedModel:
             if request is None or not request.future.set_running_or_notify_cancel():
                 continue
             waiting[request.reply] = request.future
-            cache = self._begun(passes, request.reply, prefixes)
-            if request.reply.finish is None:
-                batch.join(request.reply, cache)
-            else:
-                self._hand_back(request.reply, cache, prefixes, waiting)
+            joining.append(request.reply)
+        if len(joining) > 1:
+            self._read_once(passes, [reply.prompt for reply in joining], prefixes)
+        for reply in joining:
+            reply.others = self._drafts.given(reply)
+            batch.join(reply, *self._known(passes, reply.prompt, prefixes), self._drafts.of(reply))
         return not self._closing.is_set()
 
-    def _begun(self, passes: Passes, reply: Reply, prefixes: Any) -> list[Any]:
-        """Begin a reply on top of what earlier conversations left, and return its cache."""
-        cache, rest = prefixes.fetch_nearest_cache("", reply.prompt)
+    def _read_once(self, passes: Passes, prompts: list[list[int]], prefixes: Any) -> None:
+        """Read what several prompts begin with, so that each of them finds it."""
+        shortest = min(map(len, prompts)) - 1  # each keeps a token that tells what follows
+        same = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*prompts, strict=False))
+        common = [tokens[0] for tokens in islice(same, shortest)]
+        cache, rest = self._known(passes, common, prefixes)
+        if len(rest) < WORTH_SHARING:
+            return
+        for start in range(0, len(rest), PROMPT_TOKENS):
+            passes.look([(rest[start : start + PROMPT_TOKENS], cache, 0)])
+        prefixes.insert_cache("", common, cache)
+
+    def _known(
+        self, passes: Passes, prompt: list[int], prefixes: Any
+    ) -> tuple[list[Any], list[int]]:
+        """Return a cache of what earlier ones left of a prompt, and the rest, which is not empty."""
+        cache, rest = prefixes.fetch_nearest_cache("", prompt)
         if cache is None or not rest:
-            cache, rest = passes.new_cache(), reply.prompt
-        reply.others = self._drafts.given(reply)
-        begin(passes, cache, rest, reply, self._drafts.of(reply))
-        return cache
+            return passes.new_cache(), prompt
+        return cache, rest
 
     def _hand_back(
         self,

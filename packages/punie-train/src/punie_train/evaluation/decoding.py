@@ -1,15 +1,14 @@
 """Replies that grow together: one pass of the model gives each of them its next token.
 
-A reply knows what is written and when it ends; `drafting.begin` gives it its first tokens, a `Batch` the
-others. Decoding is greedy: the likeliest token that may come next is taken, and nothing is drawn by chance.
-Among another number of rows a reply's last bits differ, though, which may decide between tokens that are
-nearly equally likely.
+A reply knows what is written and when it ends. Decoding is greedy: the likeliest token that may come next is
+taken, and nothing is drawn by chance. Among another number of rows a reply's last bits differ, though, which
+may decide between tokens that are nearly equally likely.
 
-A reply that grows alone is guessed at: programs and answers copy names, lines and whole programs that were
+Replies are guessed at: programs and answers copy names, lines and whole programs that were
 said before. What followed the same tokens there is looked at in one pass and kept as far as the model would
 write it itself (prompt lookup decoding: Saxena, 2023; `drafting` says why that changes nothing).
 
-Covered: models whose caches mlx-lm can merge. Not covered: sampling; guesses for several replies at once.
+Covered: what a reply is and how it goes on. Who computes: `mlx_decoding` and `packed`. Not covered: sampling.
 """
 
 from __future__ import annotations
@@ -55,8 +54,17 @@ class Replies(Protocol):
 
     replies: list[Reply]
 
-    def join(self, reply: Reply, cache: list[Any]) -> None:
-        """Let a reply that has begun go on here; the cache holds what it has `seen`, and is used up."""
+    def join(
+        self, reply: Reply, cache: list[Any], rest: Sequence[int], draft: Sequence[int] = ()
+    ) -> None:
+        """Let a reply be written here.
+
+        Args:
+            reply: the reply, with nothing written.
+            cache: holds the beginning of its prompt, and is used up.
+            rest: the end of its prompt, at least one token.
+            draft: what it may turn out to be.
+        """
         ...
 
     def step(self) -> list[tuple[Reply, list[Any]]]:
@@ -64,6 +72,13 @@ class Replies(Protocol):
         ...
 
 
+PROMPT_TOKENS = 256
+"""Tokens of a prompt computed in one pass; more would take more memory and no less time."""
+JOINED_TOKENS = 16
+"""The end of a prompt, which is computed in one pass with what follows: on a CPU a pass costs about the same
+for one token and for these, and a pass of its own would cost it again."""
+FIRST_TOKENS, MORE_TOKENS = 16, 64
+"""Tokens of a draft looked at in the first pass and in each later one: wrong drafts are mostly wrong soon."""
 SAME_TOKENS = 3
 """What is said after so many tokens is guessed to be what was said after the same ones before."""
 GUESSED_TOKENS = 15
@@ -162,22 +177,6 @@ def _last_place(tokens: Sequence[int], wanted: list[int], longest: int) -> int:
     )
 
 
-def write_guessed(
-    passes: Passes, cache: list[Any], reply: Reply, unseen: Sequence[int], guess: Sequence[int]
-) -> None:
-    """Write what the model agrees with in a guess, and its own token after that.
-
-    Args:
-        passes: of the model that writes it.
-        cache: the reply's own, which can be shortened.
-        reply: what it is written to.
-        unseen: the last tokens before the guess, which the cache does not hold.
-        guess: what may follow them.
-    """
-    (logits,) = passes.look([([*unseen, *guess], cache, len(guess) + 1)])
-    accept(logits, cache, reply, guess)
-
-
 def accept(logits: Any, cache: list[Any], reply: Reply, guess: Sequence[int]) -> None:
     """Write what logits agree with in a guess, and the token after that; shorten the cache by the rest."""
     agreed = 0
@@ -186,111 +185,3 @@ def accept(logits: Any, cache: list[Any], reply: Reply, guess: Sequence[int]) ->
     if agreed < len(guess):
         for layer in cache:
             layer.trim(len(guess) - agreed)
-
-
-class MlxPasses:
-    """Passes that MLX computes.
-
-    Args:
-        model: an mlx-lm model.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-
-    def new_cache(self) -> list[Any]:
-        """Return the cache of a conversation that has not begun."""
-        from mlx_lm.models.cache import make_prompt_cache
-
-        return make_prompt_cache(self._model)
-
-    def look(self, parts: Sequence[tuple[Sequence[int], list[Any], int]]) -> list[mx.array]:
-        """Read tokens, and return what may follow some of them; see `Passes.look`."""
-        return [self._look(*part) for part in parts]
-
-    def _look(self, tokens: Sequence[int], cache: list[Any], wanted: int) -> mx.array:
-        logits = self._model(mx.array([tokens]), cache=cache)[0, len(tokens) - wanted :]
-        states = [layer.state for layer in cache]
-        # Logits that nobody wants are never computed.
-        mx.eval(states, logits) if wanted else mx.eval(states)
-        return logits
-
-    def new_batch(self) -> Batch:
-        """Return an empty batch."""
-        return Batch(self._model, self)
-
-
-class Batch:
-    """Replies whose caches are one, filled up to the longest.
-
-    Args:
-        model: the mlx-lm model that writes them.
-        passes: its passes.
-    """
-
-    def __init__(self, model: Any, passes: Passes) -> None:
-        self.replies: list[Reply] = []
-        self._model = model
-        self._passes = passes
-        self._cache: list[Any] = []
-        self._joining: list[list[Any]] = []
-
-    def join(self, reply: Reply, cache: list[Any]) -> None:
-        """Let a reply that has begun go on here; the cache holds what it has `seen`, and is used up."""
-        self.replies.append(reply)
-        self._joining.append(cache)
-
-    def step(self) -> list[tuple[Reply, list[Any]]]:
-        """Write a token more of every reply; return those that ended, with their caches.
-
-        Of one that grows alone, as many as were guessed rightly are written.
-        """
-        if not self.replies:
-            return []
-        self._merge()
-        if len(self.replies) == 1 and all(layer.is_trimmable() for layer in self._cache):
-            reply = self.replies[0]
-            write_guessed(self._passes, self._cache, reply, [reply.last], guessed(reply))
-            return self._leave()
-        last = mx.array([[reply.last] for reply in self.replies])
-        logits = self._model(last, cache=self._cache)[:, -1]
-        mx.eval(logits, [layer.state for layer in self._cache])
-        for number, reply in enumerate(self.replies):
-            reply.go_on(logits[number])
-        return self._leave()
-
-    def _merge(self) -> None:
-        """Take in the caches of those who joined, layer by layer, so that no second copy is held."""
-        if not self._joining:
-            return
-        joining, self._joining = self._joining, []
-        for number in range(len(joining[0])):
-            layers = [cache[number] for cache in joining]
-            merged = layers[0].merge(layers)
-            if len(self._cache) == number:
-                self._cache.append(merged)
-            else:
-                self._cache[number].extend(merged)
-            mx.eval(self._cache[number].state)
-            for cache in joining:
-                cache[number] = None
-
-    def _leave(self) -> list[tuple[Reply, list[Any]]]:
-        ended = [number for number, reply in enumerate(self.replies) if reply.finish]
-        if not ended:
-            return []
-        left = [(self.replies[number], self._extracted(number)) for number in ended]
-        going_on = [number for number, reply in enumerate(self.replies) if not reply.finish]
-        self.replies = [self.replies[number] for number in going_on]
-        if not going_on:
-            self._cache = []
-        for layer in self._cache:
-            layer.filter(going_on)
-            mx.eval(layer.state)
-        return left
-
-    def _extracted(self, number: int) -> list[Any]:
-        cache = [layer.extract(number) for layer in self._cache]
-        # Computed now: a lazy slice would keep the whole batch's cache alive.
-        mx.eval([layer.state for layer in cache])
-        return cache

@@ -14,27 +14,26 @@ fine-tuning, fusing and dequantising leave. Not covered: anything else, and mach
 from __future__ import annotations
 
 import copy
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from punie_train.doctor import usable_cores
-from punie_train.evaluation.decoding import Passes, Reply, accept, guessed
+from punie_train.evaluation.cores import Cores
+from punie_train.evaluation.packed_batch import PackedBatch
 from punie_train.mlx import ON_CPU, flat, mx
 from punie_train.training.cpu.coverage import model_obstacle
 from punie_train.training.cpu.products import available, multiply
 
-__all__ = ["PackedBatch", "PackedCache", "PackedPasses", "packed_passes"]
+__all__ = ["PackedCache", "PackedPasses", "packed_passes"]
 
 MANY_ROWS = 64
 """From so many rows on, MKL's products are faster."""
-TOKENS_AT_ONCE = 24
-"""Tokens of a pass, guessed ones included, up to which each costs little beside reading the weights."""
+FEW_TOKENS = 4
+"""The attention of fewer tokens of one conversation takes less time than waking another core."""
 _QKV = ("self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight")
 _NORMS = ("input_layernorm.weight", "post_attention_layernorm.weight")
 _OTHERS = ("self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
@@ -145,7 +144,7 @@ class PackedPasses:
         self._size = args.head_dim or args.hidden_size // self._heads
         self._theta = args.rope_theta
         self._turning = (np.empty((0, self._size // 2), np.float32),) * 2
-        self._cores = _Cores(usable_cores())
+        self._cores = Cores(usable_cores())
 
     def new_batch(self) -> PackedBatch:
         """Return an empty batch."""
@@ -200,22 +199,26 @@ class PackedPasses:
         self._products(x, layer.qkv, outs)
         q, k, v = (out.reshape(len(x), -1, self._size) for out in outs)
         mixed = np.empty_like(q)
-        turning, jobs = self._turning, []
-        for row, cache in zip(rows, caches, strict=True):
-            keys, values = cache.keys[number], cache.values[number]
-            self._kernels.keep(k[row], v[row], keys, values, cache.offset, turning)
-            mine = q[row], keys, values, cache.offset, turning, mixed[row]
-            jobs += [(mine, group) for group in range(self._groups)]
+        jobs = [
+            (
+                (q[row], k[row], v[row]),
+                (cache.keys[number], cache.values[number]),
+                cache,
+                mixed[row],
+            )
+            for row, cache in zip(rows, caches, strict=True)
+        ]
 
         def attend(part: int, parts: int) -> None:
-            for mine, group in jobs[len(jobs) * part // parts : len(jobs) * (part + 1) // parts]:
-                many = len(mine[0]) * self._heads // self._groups
-                span = mine[3] + len(mine[0])
-                sizes = (many, self._size), (many, span), (many, self._size)
-                room = tuple(np.empty(size, np.float32) for size in sizes)
-                self._kernels.attend(*mine, room, group)
+            """Take some conversations; of a single one, some groups of heads."""
+            groups = 0, self._groups
+            some = jobs[len(jobs) * part // parts : len(jobs) * (part + 1) // parts]
+            if len(jobs) == 1:
+                groups, some = (groups[1] * part // parts, groups[1] * (part + 1) // parts), jobs
+            for new, kept, cache, out in some:
+                self._kernels.attend(new, kept, cache.offset, self._turning, out, groups)
 
-        self._cores.share(attend, alone=len(jobs) == self._groups and len(x) < 4)
+        self._cores.share(attend, alone=len(jobs) == 1 and len(x) < FEW_TOKENS)
         self._add_product(mixed.reshape(len(x), -1), layer.o, h)
 
     def _feed_forward(self, layer: _Layer, x: np.ndarray, h: np.ndarray) -> None:
@@ -270,42 +273,6 @@ class PackedPasses:
         self._turning = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-class PackedBatch:
-    """Replies that are written at the same time, each with guesses of its own.
-
-    Args:
-        passes: of the model that writes them.
-    """
-
-    def __init__(self, passes: Passes) -> None:
-        self.replies: list[Reply] = []
-        self._passes = passes
-        self._caches: dict[Reply, list[Any]] = {}
-
-    def join(self, reply: Reply, cache: list[Any]) -> None:
-        """Let a reply that has begun go on here; the cache holds what it has `seen`."""
-        self.replies.append(reply)
-        self._caches[reply] = cache
-
-    def step(self) -> list[tuple[Reply, list[Any]]]:
-        """Write of every reply as much as was guessed rightly and a token; return those that ended."""
-        if not self.replies:
-            return []
-        room = max(TOKENS_AT_ONCE // len(self.replies) - 1, 0)
-        guesses = [guessed(reply)[:room] for reply in self.replies]
-        logits = self._passes.look(
-            [
-                ([reply.last, *guess], self._caches[reply], len(guess) + 1)
-                for reply, guess in zip(self.replies, guesses, strict=True)
-            ]
-        )
-        for reply, guess, each in zip(self.replies, guesses, logits, strict=True):
-            accept(each, self._caches[reply], reply, guess)
-        ended = [reply for reply in self.replies if reply.finish]
-        self.replies = [reply for reply in self.replies if not reply.finish]
-        return [(reply, self._caches.pop(reply)) for reply in ended]
-
-
 def _layer(weights: dict[str, mx.array]) -> _Layer:
     w = {name: np.asarray(value) for name, value in weights.items()}
     q, k, v = (w[name] for name in _QKV)
@@ -316,47 +283,3 @@ def _layer(weights: dict[str, mx.array]) -> _Layer:
 
 def _last(row: slice, wanted: int) -> range:
     return range(row.stop - wanted, row.stop)
-
-
-class _Cores:
-    """Threads that do parts of a section, one on each core; the calling thread does the first part."""
-
-    def __init__(self, count: int) -> None:
-        self._jobs: list[SimpleQueue[Callable[[], None] | None]] = []
-        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
-        for _ in range(count - 1):
-            jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-            threading.Thread(target=_work, args=(jobs, self._done), daemon=True).start()
-            self._jobs.append(jobs)
-
-    def share(self, section: Callable[[int, int], None], *, alone: bool = False) -> None:
-        """Do a section: called with which part of how many, once for each."""
-        if alone or not self._jobs:
-            section(0, 1)
-            return
-        parts = len(self._jobs) + 1
-        for number, jobs in enumerate(self._jobs, start=1):
-            jobs.put(lambda number=number: section(number, parts))
-        section(0, parts)
-        failed = [self._done.get() for _ in self._jobs]
-        for error in failed:
-            if error is not None:
-                raise error
-
-    def __del__(self) -> None:
-        """End the threads."""
-        for jobs in self._jobs:
-            jobs.put(None)
-
-
-def _work(
-    jobs: SimpleQueue[Callable[[], None] | None], done: SimpleQueue[BaseException | None]
-) -> None:
-    while (job := jobs.get()) is not None:
-        try:
-            job()
-            job = None  # what it was a part of is not kept while the thread waits
-        except BaseException as error:  # noqa: BLE001 - it is raised where the section was asked for
-            done.put(error)
-        else:
-            done.put(None)

@@ -141,60 +141,59 @@ def turn(heads, cosine, sine):
 
 
 @compiled
-def keep(k, v, keys, values, before, turning):
-    """Turn new keys and write them and their values behind those before.
+def attend(new, cache, before, turning, out, groups):
+    """Write the attention of some tokens of a conversation to all before them and themselves.
 
     Args:
-        k: (tokens, groups, size); turned in place.
-        v: (tokens, groups, size).
-        keys: (groups, room, size).
-        values: (groups, size, room): so that a sum over tokens is a product, too.
-        before: how many tokens they hold.
-        turning: the cosines and the sines of each position.
-    """
-    (tokens, groups, size), (cosines, sines) = k.shape, turning
-    for t in range(tokens):
-        at = before + t
-        turn(k[t], cosines[at], sines[at])
-        for g in range(groups):
-            keys[g, at] = k[t, g]
-            for j in range(size):
-                values[g, j, at] = v[t, g, j]
-
-
-@compiled
-def attend(q, keys, values, before, turning, out, room, group):
-    """Write the attention of some tokens to all before them and themselves, for the heads of one group.
-
-    Args:
-        q: (tokens, heads, size); the group's are turned in place.
-        keys: (groups, room, size), which hold the tokens' own already.
-        values: (groups, size, room).
+        new: their queries (tokens, heads, size), keys and values (tokens, groups, size); queries and keys
+            are turned in place.
+        cache: keys (groups, room, size) and values (groups, size, room), so that a sum over tokens is a
+            product, too. The new ones are written behind those before.
         before: how many tokens came before.
         turning: the cosines and the sines of each position.
         out: (tokens, heads, size).
-        room: three arrays to compute in: (rows, size), (rows, all tokens), (rows, size), of at least as many
-            rows as the group has heads of tokens.
-        group: which one.
+        groups: from which group of heads to which.
     """
-    (tokens, heads, size), (cosines, sines) = q.shape, turning
-    each = heads // len(keys)
+    (q, k, v), (keys, values) = new, cache
+    tokens, size, each = len(q), q.shape[2], q.shape[1] // len(keys)
     rows, span = tokens * each, before + tokens
-    x, scores, sums = room[0][:rows], room[1][:rows, :span], room[2][:rows]
-    mine = slice(group * each, (group + 1) * each)
-    for t in range(tokens):
-        turn(q[t, mine], cosines[before + t], sines[before + t])
-        x[t * each : (t + 1) * each] = q[t, mine]
-    product(x, keys[group, :span], scores, 0, span)
+    x, scores = np.empty((rows, size), np.float32), np.empty((rows, span), np.float32)
     scale = np.float32(1) / np.sqrt(np.float32(size))
-    for r in range(rows):
+    for group in range(groups[0], groups[1]):
+        mine = slice(group * each, (group + 1) * each)
+        for t in range(tokens):
+            cosine, sine = turning[0][before + t], turning[1][before + t]
+            _turn(k[t, group : group + 1], cosine, sine)
+            _turn(q[t, mine], cosine, sine)
+            x[t * each : (t + 1) * each] = q[t, mine] * scale
+            keys[group, before + t] = k[t, group]
+            for j in range(size):
+                values[group, j, before + t] = v[t, group, j]
+        product(x, keys[group, :span], scores, 0, span)
+        _weigh(scores, before, each)
+        product(scores, values[group, :, :span], x, 0, size)
+        for r in range(rows):
+            out[r // each, group * each + r % each] = x[r]
+
+
+@compiled
+def _turn(heads, cosine, sine):
+    """Turn heads by their position, by halves as in Llama; heads is (heads, size), in place."""
+    count, half = heads.shape[0], heads.shape[1] // 2
+    for h in range(count):
+        low, high = heads[h, :half], heads[h, half:]
+        for j in range(half):
+            one, other = low[j], high[j]
+            low[j] = one * cosine[j] - other * sine[j]
+            high[j] = other * cosine[j] + one * sine[j]
+
+
+@compiled
+def _weigh(scores, before, each):
+    """Make weights of scores; what a query may not see, because it comes later, has none."""
+    for r in range(len(scores)):
         seen, row = before + r // each + 1, scores[r]
-        for j in range(seen):
-            row[j] *= scale
         largest = highest(row[:seen], np.float32(-np.inf))
         total = sum_of_exponentials(row[:seen], largest)
         scale_exponentials(row[:seen], largest, np.float32(1) / total)
         row[seen:] = np.float32(0)
-    product(scores, values[group, :, :span], sums, 0, size)
-    for r in range(rows):
-        out[r // each, group * each + r % each] = sums[r]
