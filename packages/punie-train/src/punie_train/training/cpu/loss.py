@@ -59,32 +59,38 @@ def losses_and_gradient(
         scale, matters = np.float32(scale_of(space)), np.zeros(logits.shape[1], np.bool_)
         given = targets[chunk], weights[chunk], scale
         _cross_entropy(bits(logits), *given, losses[chunk], np.float32(LEAST), matters)
-        if output.half is None:
+        if output.half is None or not _went_back(output, logits, np.flatnonzero(matters), part):
             output.backward(part, logits, part, _NO_GRADIENT, space)
-        else:
-            _backward_of_some(output, logits, np.flatnonzero(matters), part, space)
         space.back(mark)
     return losses
 
 
-def _backward_of_some(
-    output: Projection, logits: np.ndarray, tokens: np.ndarray, hidden: np.ndarray, space: Workspace
-) -> None:
-    """Write the gradient of hidden states by that of some tokens' logits."""
-    factor = output.factor
-    columns = space.take(len(logits), len(tokens))
-    rows = space.take(len(tokens), factor.shape[1])
-    _take_columns(bits(logits), tokens, bits(columns))
-    np.take(factor, tokens, axis=0, out=rows)
-    multiply(columns, rows, hidden)
+def _went_back(
+    output: Projection, logits: np.ndarray, tokens: np.ndarray, hidden: np.ndarray
+) -> bool:
+    """Write the gradient of hidden states by that of some tokens' logits, which are used up.
+
+    The tokens' logits and rows of the output layer take the place of all logits; nothing is done, and False
+    returned, where they do not fit there.
+    """
+    (positions, _), width = logits.shape, output.factor.shape[1]
+    room, used = logits.reshape(-1), positions * len(tokens)
+    if used + len(tokens) * width > room.size:
+        return False
+    _move_together(bits(logits), tokens, bits(room))
+    rows = room[used : used + len(tokens) * width].reshape(len(tokens), width)
+    np.take(output.factor, tokens, axis=0, out=rows, mode="clip")  # which needs no copy
+    multiply(room[:used].reshape(positions, len(tokens)), rows, hidden)
+    return True
 
 
 @compiled
-def _take_columns(x, columns, out):
+def _move_together(x, columns, flat):
+    """Move some columns of an array to the beginning of its memory, which is also given flat."""
     for t in range(x.shape[0]):
-        row, to = x[t], out[t]
-        for j in range(columns.size):
-            to[j] = row[columns[j]]
+        row, at = x[t], t * columns.size
+        for j in range(columns.size):  # never ahead of what is read
+            flat[at + j] = row[columns[j]]
 
 
 @compiled
