@@ -92,21 +92,22 @@ class PackedCache:
 
     def make_room(self, tokens: int) -> None:
         """Make sure that so many more tokens fit."""
-        layers, groups, room, size = self.keys.shape
-        if self.offset + tokens <= room:
-            return
-        more = -(-(self.offset + tokens) // _ROOM) * _ROOM
-        keys = np.empty((layers, groups, more, size), np.float32)
-        values = np.empty((layers, groups, size, more), np.float32)
-        keys[:, :, : self.offset] = self.keys[:, :, : self.offset]
-        values[..., : self.offset] = self.values[..., : self.offset]
-        self.keys, self.values = keys, values
+        if self.offset + tokens > self.keys.shape[2]:
+            self.move(self.offset + tokens)
+
+    def move(self, tokens: int) -> None:
+        """Go on in other arrays, of at least so many tokens."""
+        (layers, groups, _, size), old = self.keys.shape, (self.keys, self.values)
+        room, held = -(-tokens // _ROOM) * _ROOM, self.offset
+        self.keys = np.empty((layers, groups, room, size), np.float32)
+        self.values = np.empty((layers, groups, size, room), np.float32)
+        self.keys[:, :, :held] = old[0][:, :, :held]
+        self.values[..., :held] = old[1][..., :held]
 
     def __deepcopy__(self, _memo: Any) -> PackedCache:
-        """A copy; as long as nothing is added to either, none of the numbers are copied."""
+        """A cache that holds the same and goes on by itself, with room for what comes next."""
         other = copy.copy(self)
-        other.keys = self.keys[:, :, : self.offset].copy()
-        other.values = self.values[..., : self.offset].copy()
+        other.move(self.offset + 1)
         return other
 
 
@@ -199,15 +200,7 @@ class PackedPasses:
         self._products(x, layer.qkv, outs)
         q, k, v = (out.reshape(len(x), -1, self._size) for out in outs)
         mixed = np.empty_like(q)
-        jobs = [
-            (
-                (q[row], k[row], v[row]),
-                (cache.keys[number], cache.values[number]),
-                cache,
-                mixed[row],
-            )
-            for row, cache in zip(rows, caches, strict=True)
-        ]
+        jobs = list(zip(rows, caches, strict=True))
 
         def attend(part: int, parts: int) -> None:
             """Take some conversations; of a single one, some groups of heads."""
@@ -215,8 +208,9 @@ class PackedPasses:
             some = jobs[len(jobs) * part // parts : len(jobs) * (part + 1) // parts]
             if len(jobs) == 1:
                 groups, some = (groups[1] * part // parts, groups[1] * (part + 1) // parts), jobs
-            for new, kept, cache, out in some:
-                self._kernels.attend(new, kept, cache.offset, self._turning, out, groups)
+            for row, cache in some:
+                new, kept = (q[row], k[row], v[row]), (cache.keys[number], cache.values[number])
+                self._kernels.attend(new, kept, cache.offset, self._turning, mixed[row], groups)
 
         self._cores.share(attend, alone=len(jobs) == 1 and len(x) < FEW_TOKENS)
         self._add_product(mixed.reshape(len(x), -1), layer.o, h)
