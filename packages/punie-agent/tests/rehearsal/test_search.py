@@ -101,7 +101,7 @@ async def test_an_edit_that_was_made_already_is_led_away_from(
 ) -> None:
     """Made once more it changes nothing, and a small model that makes it goes round in a circle."""
     (project / "app.py").write_text("count: int = 'four'\nother: int = \"three\"\n")
-    again = reply("'four'").replace('\'"three"\'', '"count: int = 3"')
+    again = reply("'four'").replace("'\"three\"'", '"count: int = 3"')
     talk = [*ASKED, Message("assistant", again), Message("user", "findings"), *CHECKED[1:]]
     model = Varying([again, reply("4")])
     assert (await rehearsed(model, contract, host).reply(talk)).text == reply("4")

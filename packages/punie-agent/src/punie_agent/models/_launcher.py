@@ -2,11 +2,12 @@
 
 It is `mlx_lm.server` with five things added. It preloads MKL (or OpenBLAS) where MLX would otherwise
 use its slow built-in BLAS, and there serves a quantised model dequantised to float32, which gives the
-same numbers and is many times faster on a CPU. It serves this model and refuses every other name, where
-the server alone would load whatever a request names. It answers `/punie/identity` with the folder, the
-digest of its files and the token it was started with. It keeps an answer to the constraint that a request
-carries in the field `punie_constraint` (see `punie_agent.constrain`). And it ends when the process that
-started it does, however that ends.
+same numbers and is many times faster on a CPU; faster still by an engine, if an installed package has one
+for this model and machine (entry points of the group `punie_agent.engines`). It serves this model and
+refuses every other name, where the server alone would load whatever a request names. It answers
+`/punie/identity` with the folder, the digest of its files and the token it was started with. It keeps an
+answer to the constraint that a request carries in the field `punie_constraint` (see
+`punie_agent.constrain`). And it ends when the process that started it does, however that ends.
 
 It prints one line of JSON with its port once it listens. Nothing here is imported by Punie itself.
 """
@@ -23,12 +24,16 @@ import os
 import platform
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from http.server import ThreadingHTTPServer
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 _TOKEN = "PUNIE_SERVE_TOKEN"  # noqa: S105 - the variable's name
 SERVED_NAME = "default_model"
+ENGINES = "punie_agent.engines"
+"""Entry points of functions that make a model faster."""
 
 
 def preload_blas() -> str:
@@ -70,8 +75,35 @@ def to_float32(model: Any) -> Any:
     return model
 
 
-def _fastest_here(model: Any) -> Any:
-    return to_float32(model) if _on_cpu() and fits_as_float32(model) else model
+Engine = Callable[[Any], Any]
+"""Takes a model in float32 and returns a faster form of it, or None."""
+
+
+def engines() -> dict[str, Engine]:
+    """The engines of installed packages, by name; to be called before MLX is loaded, as they may wish."""
+    found: dict[str, Engine] = {}
+    for point in entry_points(group=ENGINES):
+        try:
+            found[point.name] = point.load()
+        except Exception as error:  # noqa: BLE001 - another package's fault is no reason not to serve
+            print(f"the engine {point.name!r} cannot be loaded: {error}", file=sys.stderr)
+    return found
+
+
+def fastest_here(model: Any, by: Mapping[str, Engine]) -> tuple[Any, str]:
+    """The form of a model that this machine computes fastest, and the name of what computes it."""
+    if not (_on_cpu() and fits_as_float32(model)):
+        return model, "mlx"
+    model = to_float32(model)
+    for name, engine in by.items():
+        try:
+            made = engine(model)
+        except Exception as error:  # noqa: BLE001 - as above
+            print(f"the engine {name!r} fails at this model: {error}", file=sys.stderr)
+        else:
+            if made is not None:
+                return made, name
+    return model, "mlx"
 
 
 def _end_with_parent() -> None:
@@ -87,6 +119,7 @@ class Identity:
     def __init__(self, folder: Path, blas: str) -> None:
         self.folder = folder
         self.loaded = threading.Event()
+        self.engine = "mlx"
         self._blas = blas
         self._digest = ""
         self._hashing = threading.Thread(target=self._hash, daemon=True)
@@ -105,6 +138,7 @@ class Identity:
             "digest": self._digest,
             "token": os.environ.get(_TOKEN, ""),
             "blas": self._blas,
+            "engine": self.engine,
             "pid": os.getpid(),
         }
 
@@ -141,8 +175,9 @@ def main() -> None:
     if sys.platform == "linux":
         os.environ.setdefault("MLX_DISABLE_COMPILE", "1")  # it would call a compiler
     os.environ["HF_HUB_OFFLINE"] = "1"
+    by = engines()
     identity = Identity(own.folder.resolve(), preload_blas())
-    _patch_server(identity)
+    _patch_server(identity, by)
     from mlx_lm import server
 
     sys.argv = ["mlx_lm.server", "--model", str(identity.folder), "--host", own.host]
@@ -150,9 +185,10 @@ def main() -> None:
     server.main()
 
 
-def _patch_server(identity: Identity) -> None:
+def _patch_server(identity: Identity, by: Mapping[str, Engine]) -> None:
     """Put the additions into the server's module, which looks these names up when it starts."""
     from mlx_lm import server
+    from mlx_lm.models.cache import make_prompt_cache
 
     class OneModel(server.ModelProvider):
         """Loads the one model; every other name is refused."""
@@ -168,7 +204,9 @@ def _patch_server(identity: Identity) -> None:
             first = self.model_key is None
             super().load(SERVED_NAME, None, SERVED_NAME)
             if first:
-                self.model = _fastest_here(self.model)
+                self.model, identity.engine = fastest_here(self.model, by)
+                caches = make_prompt_cache(self.model)
+                self.is_batchable = all(hasattr(cache, "merge") for cache in caches)
                 _keep_to_constraints(self.tokenizer)
             identity.loaded.set()
             return self.model, self.tokenizer
