@@ -144,7 +144,9 @@ CHECKED = [
 async def test_where_no_repair_goes_well_nothing_is_written_and_the_answer_says_so(
     contract: Contract, host: LocalHost, project: Path
 ) -> None:
-    model = Varying([reply(f"'{new}'", "Sure.\n\n") for new in ("four", "five", "six")])
+    """An attempt that comes again is none of the three."""
+    edits = ("four", "five", "five", "six", "six", "six", "six", "six")
+    model = Varying([reply(f"'{new}'", "Sure.\n\n") for new in edits])
     said: list[str] = []
     kept = rehearsed(model, contract, host, attempts=3)
     found = await kept.reply(CHECKED, on_text=said.append)

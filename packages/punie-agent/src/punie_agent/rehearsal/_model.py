@@ -137,12 +137,13 @@ class _Rehearsed:
             shown.finish(first.text)
             return first
         best, outcome, tried = await self._search(first, found, messages, max_tokens)
+        count = len({reply.text for reply in tried})
         if on_thought is not None:
             end = "the last one passes its check" if outcome.good else "none passes its check"
-            on_thought(f"Tried {len(tried)} versions of this edit on a copy: {end}.\n")
+            on_thought(f"Tried {count} versions of this edit on a copy: {end}.\n")
         text = best.text
         if not outcome.good and self._repairs(first, messages):
-            text = shown.passed + _GIVEN_UP.format(count=len(tried))
+            text = shown.passed + _GIVEN_UP.format(count=count)
         elif not outcome.good:
             self._in_vain = tuple(messages)
         shown.finish(text)
