@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 __all__ = ["lost_names", "lost_uses"]
 
@@ -61,39 +62,40 @@ def lost_uses(before: str, after: str) -> list[str]:
 def _used(tree: ast.Module) -> dict[str, tuple[set[str], set[str]]]:
     """What each function binds, parameters included, and what it reads, inner functions included."""
     found: dict[str, tuple[set[str], set[str]]] = {}
-    left: list[tuple[ast.AST, str]] = [(tree, "")]
-    while left:
-        node, prefix = left.pop()
-        for child in ast.iter_child_nodes(node):
-            inner = prefix
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                inner = f"{prefix}{child.name}."
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                names = [each for each in ast.walk(child) if isinstance(each, ast.Name)]
-                bound = {each.id for each in names if isinstance(each.ctx, ast.Store)}
-                bound |= {each.arg for each in ast.walk(child.args) if isinstance(each, ast.arg)}
-                read = {each.id for each in names if isinstance(each.ctx, ast.Load)}
-                found[inner.rstrip(".")] = bound, read
-            left.append((child, inner))
+    for name, node in _definitions(tree):
+        if not isinstance(node, ast.ClassDef):
+            names = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
+            bound = {each.id for each in names if isinstance(each.ctx, ast.Store)}
+            bound |= {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+            found[name] = bound, {each.id for each in names if isinstance(each.ctx, ast.Load)}
     return found
 
 
 def _names(tree: ast.Module) -> set[str]:
     names: set[str] = set()
+    for name, node in _definitions(tree):
+        names.add(name)
+        if not isinstance(node, ast.ClassDef):
+            every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            names.update(f"{name}.{argument.arg}" for argument in every)
+    return names
+
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _definitions(tree: ast.Module) -> Iterator[tuple[str, _Definition]]:
+    """Yield all functions, methods and classes with their dotted names."""
     # A stack: a program may be nested as deep as it likes.
     left: list[tuple[ast.AST, str]] = [(tree, "")]
     while left:
         node, prefix = left.pop()
         for child in ast.iter_child_nodes(node):
             inner = prefix
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if isinstance(child, _Definition):
+                yield f"{prefix}{child.name}", child
                 inner = f"{prefix}{child.name}."
-                names.add(inner.rstrip("."))
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                every = [*child.args.posonlyargs, *child.args.args, *child.args.kwonlyargs]
-                names.update(f"{inner}{argument.arg}" for argument in every)
             left.append((child, inner))
-    return names
 
 
 def _evasions(code: str) -> int:

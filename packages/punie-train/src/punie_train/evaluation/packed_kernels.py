@@ -129,18 +129,6 @@ def _gate(one, other):
 
 
 @compiled
-def turn(heads, cosine, sine):
-    """Turn heads by their position, by halves as in Llama; heads is (heads, size), in place."""
-    count, half = heads.shape[0], heads.shape[1] // 2
-    for h in range(count):
-        low, high = heads[h, :half], heads[h, half:]
-        for j in range(half):
-            one, other = low[j], high[j]
-            low[j] = one * cosine[j] - other * sine[j]
-            high[j] = other * cosine[j] + one * sine[j]
-
-
-@compiled
 def attend(new, cache, before, turning, out, groups):
     """Write the attention of some tokens of a conversation to all before them and themselves.
 
