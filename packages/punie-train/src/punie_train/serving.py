@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from punie_train.evaluation.decoding import PROMPT_TOKENS, Passes
+from punie_train.evaluation.decoding import PROMPT_TOKENS, Passes, read
 from punie_train.evaluation.packed import PackedCache, packed_passes
 from punie_train.mlx import mx
 
@@ -58,8 +58,7 @@ class PackedModel:
         if not own or others:
             return self._model(tokens, cache=cache, **others)
         numbers: Any = tokens.reshape(-1).tolist()
-        ends = range(PROMPT_TOKENS, len(numbers), PROMPT_TOKENS)
-        for end in ends:
-            self._passes.look([(numbers[end - PROMPT_TOKENS : end], cache, 0)])
-        (logits,) = self._passes.look([(numbers[len(ends) * PROMPT_TOKENS :], cache, 1)])
+        last = (len(numbers) - 1) // PROMPT_TOKENS * PROMPT_TOKENS
+        read(self._passes, numbers[:last], cache)
+        (logits,) = self._passes.look([(numbers[last:], cache, 1)])
         return mx.array(logits)[None]

@@ -206,7 +206,7 @@ def _patch_server(identity: Identity, by: Mapping[str, Engine]) -> None:
             if first:
                 self.model, identity.engine = fastest_here(self.model, by)
                 caches = make_prompt_cache(self.model)
-                self.is_batchable = all(hasattr(cache, "merge") for cache in caches)
+                self.is_batchable &= all(hasattr(cache, "merge") for cache in caches)
                 _keep_to_constraints(self.tokenizer)
             identity.loaded.set()
             return self.model, self.tokenizer

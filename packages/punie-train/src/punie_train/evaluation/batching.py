@@ -26,7 +26,7 @@ from typing import Any, Self
 from punie_agent.constrain import Constraint, TokenTexts, logits_processor
 from punie_agent.models import Message, ModelReply, Usage
 from punie_train.errors import ModelError
-from punie_train.evaluation.decoding import PROMPT_TOKENS, Passes, Replies, Reply
+from punie_train.evaluation.decoding import Passes, Replies, Reply, read
 from punie_train.evaluation.drafting import Drafts
 from punie_train.models.loading import LoadedModel, load_for_inference
 
@@ -224,8 +224,7 @@ class BatchedModel:
         cache, rest = self._known(passes, common, prefixes)
         if len(rest) < WORTH_SHARING:
             return
-        for start in range(0, len(rest), PROMPT_TOKENS):
-            passes.look([(rest[start : start + PROMPT_TOKENS], cache, 0)])
+        read(passes, rest, cache)
         prefixes.insert_cache("", common, cache)
 
     def _known(

@@ -85,6 +85,12 @@ GUESSED_TOKENS = 15
 """Tokens that are guessed: with the one before them 16, which MKL multiplies as fast as 8."""
 
 
+def read(passes: Passes, tokens: Sequence[int], cache: list[Any]) -> None:
+    """Add tokens to a conversation's cache, as many in one pass as are worth it."""
+    for start in range(0, len(tokens), PROMPT_TOKENS):
+        passes.look([(tokens[start : start + PROMPT_TOKENS], cache, 0)])
+
+
 def is_stuck(tokens: Sequence[int]) -> bool:
     """Tell whether a reply has gone round in a circle for so long that greedy decoding never leaves it.
 

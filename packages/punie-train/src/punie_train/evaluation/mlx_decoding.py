@@ -15,11 +15,11 @@ from punie_train.evaluation.decoding import (
     FIRST_TOKENS,
     JOINED_TOKENS,
     MORE_TOKENS,
-    PROMPT_TOKENS,
     Passes,
     Reply,
     accept,
     guessed,
+    read,
 )
 from punie_train.mlx import mx
 
@@ -156,8 +156,7 @@ def begin(
         draft: what it may turn out to be.
     """
     alone, joined = rest[:-JOINED_TOKENS], rest[-JOINED_TOKENS:]
-    for start in range(0, len(alone), PROMPT_TOKENS):
-        passes.look([(alone[start : start + PROMPT_TOKENS], cache, 0)])
+    read(passes, alone, cache)
     draft = list(draft) if all(layer.is_trimmable() for layer in cache) else []
     size = FIRST_TOKENS
     while reply.finish is None:

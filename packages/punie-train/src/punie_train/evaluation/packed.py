@@ -130,9 +130,12 @@ class PackedPasses:
     """
 
     def __init__(self, model: Any) -> None:
-        from punie_train.evaluation import packed_kernels  # needs Numba, which may not be there
+        # These need Numba, which may not be there.
+        from punie_train.evaluation import packed_kernels
+        from punie_train.training.cpu.elementwise import normalise
+        from punie_train.training.cpu.heads import rotations
 
-        self._kernels = packed_kernels
+        self._kernels, self._normalise, self._rotations = packed_kernels, normalise, rotations
         args = model.args
         self._model = model  # whose memory the weights are
         self._embedding = np.asarray(model.model.embed_tokens.weight)
@@ -140,7 +143,7 @@ class PackedPasses:
         self._head = np.asarray(head.weight)
         self._norm = np.asarray(model.model.norm.weight)
         self._layers = [_layer(flat(layer.parameters())) for layer in model.model.layers]
-        self._epsilon = np.float32(args.rms_norm_eps)
+        self._epsilon = args.rms_norm_eps
         self._heads, self._groups = args.num_attention_heads, args.num_key_value_heads
         self._size = args.head_dim or args.hidden_size // self._heads
         self._theta = args.rope_theta
@@ -174,11 +177,11 @@ class PackedPasses:
             at += len(new)
         self._turn_up_to(max(cache.offset + len(new) for new, (cache,), _ in parts))
         h = self._embedding[tokens]
-        x = np.empty_like(h)
+        x, rate = np.empty_like(h), np.empty(len(h), np.float32)
         for number, layer in enumerate(self._layers):
-            self._kernels.normalised(h, layer.attention_norm, self._epsilon, x)
+            self._normalise(h, layer.attention_norm, self._epsilon, x, rate)
             self._attend(number, layer, x, rows, caches, h)
-            self._kernels.normalised(h, layer.mlp_norm, self._epsilon, x)
+            self._normalise(h, layer.mlp_norm, self._epsilon, x, rate)
             self._feed_forward(layer, x, h)
         for row, cache in zip(rows, caches, strict=True):
             cache.offset += row.stop - row.start
@@ -252,7 +255,7 @@ class PackedPasses:
 
     def _logits(self, h: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:
         x = np.empty_like(h)
-        self._kernels.normalised(h, self._norm, self._epsilon, x)
+        self._normalise(h, self._norm, self._epsilon, x, np.empty(len(h), np.float32))
         logits = np.empty((len(h), len(self._head)), np.float32)
         if len(h):
             self._products(x, (self._head,), (logits,))
@@ -262,9 +265,7 @@ class PackedPasses:
     def _turn_up_to(self, positions: int) -> None:
         if positions <= len(self._turning[0]):
             return
-        rates = self._theta ** -(np.arange(0, self._size, 2, dtype=np.float64) / self._size)
-        angles = np.outer(np.arange(-(-positions // _ROOM) * _ROOM), rates)
-        self._turning = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+        self._turning = self._rotations(self._size, self._theta, -(-positions // _ROOM) * _ROOM)
 
 
 def _layer(weights: dict[str, mx.array]) -> _Layer:

@@ -76,19 +76,6 @@ def _write(row, at, one, two, three, four):
 
 
 @compiled
-def normalised(x, weight, epsilon, out):
-    """Write each row of `x` over its root mean square, times a weight (Zhang and Sennrich, 2019)."""
-    rows, width = x.shape
-    for r in range(rows):
-        one, to, total = x[r], out[r], np.float32(0)
-        for j in range(width):
-            total += one[j] * one[j]
-        scale = np.float32(1) / np.sqrt(total / np.float32(width) + epsilon)
-        for j in range(width):
-            to[j] = one[j] * scale * weight[j]
-
-
-@compiled
 def products(x, ws, outs, part, parts):
     """Write one of some parts of the products with each of some weights."""
     for w, out in zip(ws, outs):  # noqa: B905 - Numba's `zip` knows no `strict`

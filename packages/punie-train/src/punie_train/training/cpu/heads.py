@@ -63,6 +63,13 @@ def _turning(half: int) -> Any:
     return turn
 
 
+def rotations(size: int, theta: float, positions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosines and the sines of positions from 0 on, each (positions, size / 2)."""
+    rates = theta ** -(np.arange(0, size, 2, dtype=np.float64) / size)
+    angles = np.outer(np.arange(positions), rates)
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
 class Rotation:
     """Rotary positions (Su et al., 2021, https://arxiv.org/abs/2104.09864), by halves of a head as in Llama.
 
@@ -73,10 +80,7 @@ class Rotation:
     """
 
     def __init__(self, size: int, theta: float, positions: int) -> None:
-        rates = theta ** -(np.arange(0, size, 2, dtype=np.float64) / size)
-        angles = np.outer(np.arange(positions), rates)
-        self._cosines = np.cos(angles).astype(np.float32)
-        self._sines = np.sin(angles).astype(np.float32)
+        self._cosines, self._sines = rotations(size, theta, positions)
         self._sines_back = -self._sines
         self._turn = _turning(size // 2)
 
