@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import io
-import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from punie_train.errors import ModelError
 from punie_train.mlx import flat, mx
-from punie_train.models import prepare_base, resolve_base
 from punie_train.models.gguf import convert_gguf
 from punie_train.models.gguf_export import export_gguf
 from punie_train.models.loading import load_base
-from punie_train.progress import Progress
 
 
 @pytest.fixture
-def llama(tmp_path: Path) -> Path:
-    """A two-layer Llama with random weights that float16 holds exactly, and a real tokenizer."""
-    from mlx_lm.models.llama import Model, ModelArgs
-
+def llama(tiny_llama: Path, tmp_path: Path) -> Path:
+    """A Llama with random weights that float16 holds exactly, and a real tokenizer."""
     folder = tmp_path / "llama"
-    prepare_base(resolve_base("tiny-moe"), out=folder, progress=Progress(stream=io.StringIO()))
-    config = {
-        "model_type": "llama",
-        "hidden_size": 64,
-        "num_hidden_layers": 2,
-        "intermediate_size": 96,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "rms_norm_eps": 1e-5,
-        "vocab_size": 1024,
-        "rope_theta": 10000.0,
-        "tie_word_embeddings": True,
-        "max_position_embeddings": 2048,
-        "eos_token_id": 2,
+    shutil.copytree(tiny_llama, folder)
+    weights = {
+        name: each.astype(mx.float16)
+        for name, each in flat(load_base(folder).model.parameters()).items()
     }
-    (folder / "config.json").write_text(json.dumps(config))
-    model = Model(ModelArgs.from_dict(config))
-    model.set_dtype(mx.float16)
-    mx.save_safetensors(str(folder / "model.safetensors"), flat(model.parameters()))
+    mx.save_safetensors(str(folder / "model.safetensors"), weights)
     return folder
 
 
@@ -62,10 +44,9 @@ def test_export_and_conversion_are_inverse(llama: Path, tmp_path: Path) -> None:
     )
 
 
-def test_a_mixture_cannot_be_exported_and_is_refused_by_name(tmp_path: Path) -> None:
-    prepare_base(
-        resolve_base("tiny-moe"), out=tmp_path / "moe", progress=Progress(stream=io.StringIO())
-    )
+def test_a_mixture_cannot_be_exported_and_is_refused_by_name(
+    tiny_moe: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ModelError, match="covers Llama models, not 'qwen3_moe'"):
-        export_gguf(tmp_path / "moe", tmp_path / "model.gguf")
+        export_gguf(tiny_moe, tmp_path / "model.gguf")
     assert not (tmp_path / "model.gguf").exists()
