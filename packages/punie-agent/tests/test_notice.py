@@ -83,6 +83,37 @@ async def test_code_that_stopped_with_an_error_is_named_with_it(project: Path) -
     assert notice.startswith("The last code did not run to its end (FileNotFoundError: ")
 
 
+CHECKS_NOTHING = """```python
+for error in typecheck("gone.py").errors:
+    print(error.message)
+```"""
+CHECKS_ALL = CHECKS_NOTHING.replace("gone", "app")
+
+
+async def test_a_check_without_an_answer_is_no_check_without_findings(project: Path) -> None:
+    result = await turn(project, CHECKS_NOTHING, CLAIM)
+    assert result.messages[-2].content == (
+        "```output\n(nothing printed)\n```\ntypecheck gave no answer: ty could not read a path: "
+        "`gone.py`: No such file or directory (os error 2)."
+    )
+    assert result.notice == (
+        "typecheck gave no answer: ty could not read a path: `gone.py`: "
+        "No such file or directory (os error 2)."
+    )
+
+
+async def test_a_check_that_was_answered_after_all_is_not_spoken_of(project: Path) -> None:
+    assert (await turn(project, CHECKS_NOTHING, CHECKS_ALL, CLAIM)).notice == ""
+    both = "```python\nfor path in ['gone.py', 'app.py']:\n    print(typecheck(path).success)\n```"
+    assert (await turn(project, both, CLAIM)).notice == ""
+
+
+async def test_code_that_prints_the_reason_itself_is_not_told_it_again(project: Path) -> None:
+    prints = '```python\nprint(typecheck("gone.py").parse_error)\n```'
+    result = await turn(project, prints, CLAIM)
+    assert "gave no answer" not in result.messages[-2].content
+
+
 @pytest.mark.parametrize(
     "script", [(CLAIM,), (GOOD, CLAIM), (BAD, GOOD, CLAIM), (CUT, GOOD, CLAIM)]
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from punie_agent._unanswered import unanswered
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,8 +47,10 @@ def notice_of(runs: Sequence[RunResult], *, cut_off: bool, stop_reason: StopReas
 def _of_code(runs: Sequence[RunResult], *, cut_off: bool) -> str:
     if cut_off:
         return f"The last code was cut off and was not run. {_UNTRIED}"
-    if not runs or went_through(runs[-1]):
+    if not runs:
         return ""
+    if went_through(runs[-1]):
+        return " ".join(unanswered(runs[-1]))
     if all(run.status == "check_failed" for run in runs):
         times = "" if len(runs) == 1 else f" {len(runs)} times"
         return f"Nothing was run: the code failed its check{times}. {_UNTRIED}"

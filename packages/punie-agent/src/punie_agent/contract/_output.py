@@ -1,14 +1,16 @@
 """What a model is told after its code: the text of the `user` message that follows.
 
 One fixed form. What was printed stands in an `output` fence, cut in the middle when it is long, with
-a note that says so. Below it, and only when there is something to say: why nothing ran, or which
-error ended the run.
+a note that says so. Below it, and only when there is something to say: which tools gave no answer and
+why, why nothing ran, or which error ended the run.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+
+from punie_agent._unanswered import unanswered
 
 if TYPE_CHECKING:
     from punie_sandbox import Diagnostic, RunResult
@@ -41,6 +43,7 @@ def format_result(result: RunResult, *, limit: int) -> str:
     problem = _problem(result)
     if shown or problem is None:
         parts.append(_fenced(clip(shown or NO_OUTPUT, limit)))
+    parts += [said for said in unanswered(result) if said.partition(": ")[2] not in shown]
     if problem is not None:
         parts.append(problem)
     return "\n".join(parts)

@@ -56,7 +56,13 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "each_named": checks.each_file,
     "size_and_check": checks.size_and_check,
     "find_check": checks.check,
-    "recover": checks.recovered_check,
+    "recover": checks.recovered(checks.check),
+    "recover_clean": checks.recovered(checks.is_clean),
+    "recover_count": checks.recovered(checks.check),
+    "recover_list": checks.recovered(checks.listed_errors("every type error in {}, with its line")),
+    "recover_messages": checks.recovered(
+        checks.listed_errors("the message of every type error in {}")
+    ),
     "fix": checks.fix,
     "fix_finding": checks.fixed_after,
     "coding": checks.coding,

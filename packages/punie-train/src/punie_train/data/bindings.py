@@ -137,7 +137,10 @@ def named(suffix: str = "") -> Binder:
     def bind(rng: Random, world: World) -> Binding | None:
         stage = world.stage(rng)
         found = _bare_name(rng, stage, suffix)
-        return Binding(stage.scene, {"path": found[0], "name": found[1]}, {}) if found else None
+        if found is None:
+            return None
+        path, name = found
+        return Binding(stage.scene, {"path": path, "name": name}, {"path": name})
 
     return bind
 
@@ -270,5 +273,8 @@ PLACE_BINDERS: Mapping[str, Binder] = {
     "each_named": few_files,
     "size_and_check": python_file,
     "find_check": named(".py"),
-    "recover": named(".py"),
+    **dict.fromkeys(
+        ("recover", "recover_clean", "recover_count", "recover_list", "recover_messages"),
+        named(".py"),
+    ),
 }

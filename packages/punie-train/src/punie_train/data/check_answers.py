@@ -38,13 +38,15 @@ def listed_errors(what: str) -> Callable[[Slots, Runs], str]:
     return answer
 
 
-def recovered_check(slots: Slots, runs: Runs) -> str:
-    """How many type errors the file has that was found after all."""
-    need(
-        results(runs, "typecheck")[0]["status"] == "tool_error",
-        "there was nothing to recover from",
-    )
-    return _type_errors(slots["path"], _checked(runs)["error_count"])
+def recovered(answer: Callable[[Slots, Runs], str]) -> Callable[[Slots, Runs], str]:
+    """What is answered of a file that was found after all, once it was asked for by its bare name."""
+
+    def of_what_was_found(slots: Slots, runs: Runs) -> str:
+        first = results(runs, "typecheck")[0]
+        need(first["status"] == "tool_error", "there was nothing to recover from")
+        return answer(slots, runs)
+
+    return of_what_was_found
 
 
 def first_error(slots: Slots, runs: Runs) -> str:

@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from punie_tools import LocalHost, Toolbox
+from punie_train.data.mutations import mutated
 from punie_train.data.sources import Module
 
-__all__ = ["Finding", "find_faults"]
+__all__ = ["IN_SIGHT", "Finding", "find_faults", "with_mistakes"]
+
+IN_SIGHT = 5
+"""Lines that are looked at to mend a type error: the flagged one and those before it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,26 @@ def find_faults(modules: Sequence[Module]) -> Mapping[tuple[str, int], Finding]:
         for stem, number, _ in _faulty(modules)
         if len(found[f"{stem}__{number}.py"]) == 1
     }
+
+
+def with_mistakes(modules: Sequence[Module]) -> list[Module]:
+    """Return the modules with faults made by rule as well, each with one finding that it is in sight of."""
+    made = [module.model_copy(update={"breaks": tuple(mutated(module))}) for module in modules]
+    found = find_faults(made)
+    return [
+        module.model_copy(update={"breaks": (*module.breaks, *_in_sight(other, found))})
+        for module, other in zip(modules, made, strict=True)
+    ]
+
+
+def _in_sight(
+    module: Module, found: Mapping[tuple[str, int], Finding]
+) -> Iterator[tuple[str, str]]:
+    for number, (right, wrong) in enumerate(module.breaks):
+        finding = found.get((module.stems[0], number))
+        line = module.source[: module.source.index(right)].count("\n") + 1
+        if finding is not None and 0 <= finding.line - line < IN_SIGHT:
+            yield right, wrong
 
 
 def _faulty(modules: Sequence[Module]) -> Iterator[tuple[str, int, str]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from punie_train.artefacts import write_jsonl
 from punie_train.data.config import GenerateConfig
-from punie_train.data.findings import find_faults
+from punie_train.data.findings import find_faults, with_mistakes
 from punie_train.data.likeness import Alike, LeakIndex, suite_prompts
 from punie_train.data.play import play_all
 from punie_train.data.scenes import World
@@ -45,6 +46,7 @@ def generate(
         DataError: a source breaks a rule, or examples failed when they were run (each is listed).
     """
     read = read_sources(sources)
+    read = replace(read, modules=tuple(with_mistakes(read.modules)))
     world = World(read, read_workspaces(workspaces), find_faults(read.modules))
     leaks = LeakIndex.of(suite_prompts(suites), config.ngram)
     alike = Alike(config.near_duplicate)

@@ -20,15 +20,16 @@ from punie_train.data.bindings import (
     quoted,
 )
 from punie_train.data.edits import LineEdit, line_edits, line_replacements
+from punie_train.data.findings import IN_SIGHT
 from punie_train.data.scenes import Stage, World, shadows
 from punie_train.data.workspaces import Scene
 
 __all__ = ["REPAIR_BINDERS"]
 
-SHOWN_LINES = 5
-"""Lines that the first program of a fix shows of each type error: the wrong one and those before it."""
-TWO_FAULTS = 0.4
+TWO_FAULTS = 0.3
 """Probability of two faults in a file that is to be fixed."""
+LONGEST_SIGHT = 300
+"""Characters that may be in sight of two faults: a record shows those of the second one twice."""
 TRIES = 40
 """Files that are drawn until one has two faults of different sorts."""
 BELOW_SRC = 0.6
@@ -72,9 +73,16 @@ def _faulty_file(rng: Random, world: World, faults: int) -> Binding | None:
     text = stage.scene.files[path]
     if not (_apart(text, edits) and all(_in_sight(text, edit) for edit in edits)):
         return None
+    if faults > 1 and sum(len(_lines_before(text, edit)) for edit in edits) > LONGEST_SIGHT:
+        return None
     wrong = [edit.old for edit in edits]
     one_by_one = [line_replacements([edit]) for edit in edits]
     return about_file(rng, stage.scene, path, edits=one_by_one, wrong=wrong)
+
+
+def _lines_before(text: str, edit: LineEdit) -> str:
+    """Return what is shown of an edit's line: it, and those before it."""
+    return "\n".join(text.splitlines()[: edit.number][-IN_SIGHT:])
 
 
 def _in_sight(text: str, edit: LineEdit) -> bool:
@@ -84,7 +92,7 @@ def _in_sight(text: str, edit: LineEdit) -> bool:
     body = text.splitlines()[edit.number :]
     end = next((n for n, line in enumerate(body) if line and not line.startswith(" ")), len(body))
     returns = [n for n, line in enumerate(body[:end], start=1) if "return " in line]
-    return all(n < SHOWN_LINES for n in returns)
+    return all(n < IN_SIGHT for n in returns)
 
 
 def fix_finding(rng: Random, world: World) -> Binding | None:
@@ -98,7 +106,7 @@ def fix_finding(rng: Random, world: World) -> Binding | None:
     except ValueError:
         return None
     first, last = edits[0].number, edits[-1].number
-    if last > finding.line or finding.line - first >= SHOWN_LINES:
+    if last > finding.line or finding.line - first >= IN_SIGHT:
         return None
     shown = "\n".join(text.splitlines()[first - 1 : finding.line])
     slots = {

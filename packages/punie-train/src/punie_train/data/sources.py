@@ -67,6 +67,7 @@ class TaskTemplate(_Strict):
         steps: programs with slots.
         tools: tools that must be in the contract for it; those it names are found without this.
         each: a slot that holds several values; the steps are done for one after the other.
+        said_as: an intent whose phrasings it is asked with; its own where nothing is said.
         slots: what fills the slots, for an intent that has no binder in `punie_train.data.bindings`.
     """
 
@@ -74,6 +75,7 @@ class TaskTemplate(_Strict):
     weight: int = Field(gt=0)
     steps: tuple[str, ...] = Field(min_length=1)
     each: str = ""
+    said_as: str = ""
     tools: tuple[str, ...] = ()
     slots: Mapping[str, Slot] = {}
 
@@ -247,6 +249,11 @@ class Sources:
     faults: Faults = NO_FAULTS
     dialogues: Mapping[str, Dialogue] = field(default_factory=dict)
 
+    def phrasings_of(self, intent: str) -> tuple[str, ...]:
+        """Return what an intent is asked with, which may be another's words."""
+        task = self.tasks.get(intent)
+        return self.phrasings[(task.said_as if task else "") or intent]
+
 
 def read_sources(folder: Path) -> Sources:
     """Read and check the sources.
@@ -264,7 +271,9 @@ def read_sources(folder: Path) -> Sources:
         intent: _model(TaskTemplate, table, f"{folder / 'tasks.toml'}: [{intent}]")
         for intent, table in _tables(folder / "tasks.toml").items()
     }
-    if missing := sorted(set(tasks) - set(phrasings)):
+    if missing := sorted(
+        {task.said_as or intent for intent, task in tasks.items()} - set(phrasings)
+    ):
         raise DataError(f"{folder / 'phrasings'}: no phrasings for {', '.join(missing)}.")
     if all(task.slots for task in tasks.values()):
         return Sources(

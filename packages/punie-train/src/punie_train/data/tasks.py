@@ -221,7 +221,7 @@ def _bound(
     world: World, name: str, about: str, first: str, seed: int
 ) -> Iterator[tuple[str, Binding, Random]]:
     """Yield phrasings of the intent `first` with what they are about, phrasing by phrasing."""
-    phrasings = list(world.sources.phrasings[first])
+    phrasings = list(world.sources.phrasings_of(first))
     Random(f"{seed}:{name}").shuffle(phrasings)
     for turn in range(ROUNDS):
         for phrasing in phrasings:
@@ -284,7 +284,7 @@ def _dialogue(world: World, name: str, seed: int) -> Iterator[Task]:
     for phrasing, binding, rng in _bound(world, name, dialogue.about, first, seed):
         exchanges = [_exchange(world, first, phrasing, binding)]
         for intent in others:
-            said = rng.choice(world.sources.phrasings[intent])
+            said = rng.choice(world.sources.phrasings_of(intent))
             exchanges.append(_exchange(world, intent, said, binding))
         yield Task("dialogue", binding.scene, tuple(exchanges))
 
