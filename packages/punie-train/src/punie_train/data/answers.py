@@ -29,6 +29,7 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "recover_read": texts.recovered_read,
     "write_text": texts.wrote,
     "append_line": texts.appended,
+    "append_to_missing": texts.written_after_all,
     "replace_text": texts.replaced,
     "create_function": texts.wrote,
     "run_command": texts.ran,
@@ -41,6 +42,8 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "grep_text": texts.found("line"),
     "find_definition": texts.defined,
     "find_usages": texts.used,
+    "widen_definition": texts.found_elsewhere,
+    "widen_usages": texts.found_elsewhere,
     "check": checks.check,
     "list_errors": checks.listed_errors("every type error in {}, with its line"),
     "first_error": checks.first_error,
@@ -84,7 +87,7 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "then_show": texts.shown,
 }
 
-_MAY_FAIL_FIRST = {"recover_read"}
+_MAY_FAIL_FIRST = {"append_to_missing", "recover_read"}
 
 
 def answer_for(intent: str, slots: Slots, runs: Runs) -> str:
