@@ -16,6 +16,7 @@ from punie_train.data.repair_bindings import REPAIR_BINDERS
 from punie_train.data.scenes import World
 from punie_train.data.sources import Module
 from punie_train.data.tasks import draw
+from punie_train.data.verdicts import Refused
 
 SHELF = Module(
     stems=("shelf_width", "rack_width"),
@@ -133,3 +134,37 @@ def test_what_a_function_gives_is_also_said_with_the_class_in_it(world: World) -
         assert about.startswith("whether") == str(binding.slots["gives"]).startswith("whether")
     said = {binding.said["about"] for binding in bound("coding", world, 200)}
     assert {"the number of songs of a Playlist", "whether an Invoice is still open"} <= said
+
+
+NOT_FOUND = CallRecord(1, "typecheck", {}, "read", "allow", {"status": "tool_error"})
+NO_FILE = RunResult(Status.OK, "", calls=(NOT_FOUND,))
+NOWHERE = RunResult(Status.OK, "", stdout="[exit code 1]\n")
+
+
+@pytest.mark.parametrize(
+    ("intent", "answer"),
+    [
+        ("recover", "src/a.py has 2 type errors."),
+        ("recover_clean", "src/a.py does not pass: 2 type errors."),
+        ("recover_count", "src/a.py has 2 type errors."),
+        ("recover_list", "That is every type error in src/a.py, with its line."),
+        ("recover_messages", "That is the message of every type error in src/a.py."),
+    ],
+)
+def test_what_was_asked_of_a_missing_file_is_answered_of_the_one_that_was_found(
+    intent: str, answer: str
+) -> None:
+    slots = {"path": "src/a.py", "name": "a.py"}
+    assert answer_for(intent, slots, [NO_FILE, *checked(2)]) == answer
+    with pytest.raises(Refused, match="nothing to recover from"):
+        answer_for(intent, slots, [*checked(2), *checked(2)])
+
+
+def test_what_is_in_no_code_was_found_elsewhere() -> None:
+    noted = RunResult(Status.OK, "", stdout="./NEWS.md:2:- get_total is gone\n")
+    slots = {"symbol": "get_total"}
+    assert answer_for("widen_usages", slots, [NOWHERE, noted]) == "Found 1 line."
+    with pytest.raises(Refused, match="not found at all"):
+        answer_for("widen_usages", slots, [NOWHERE, NOWHERE])
+    with pytest.raises(Refused, match="found at once"):
+        answer_for("widen_usages", slots, [noted, noted])

@@ -78,6 +78,22 @@ def test_own_words_that_are_blank_or_taken_are_refused(copied, asked, problem):
         read_sources(copied)
 
 
+def test_a_task_may_be_asked_with_the_words_of_another(copied):
+    with (copied / "tasks.toml").open("a") as file:
+        file.write('\n[odd]\ncategory = "x"\nweight = 1\nsteps = ["1"]\nsaid_as = "check"\n')
+    sources = read_sources(copied)
+    assert (
+        sources.phrasings_of("odd") == sources.phrasings_of("check") == sources.phrasings["check"]
+    )
+
+
+def test_a_task_that_is_asked_with_the_words_of_nothing_is_named(copied):
+    with (copied / "tasks.toml").open("a") as file:
+        file.write('\n[odd]\ncategory = "x"\nweight = 1\nsteps = ["1"]\nsaid_as = "even"\n')
+    with pytest.raises(DataError, match="no phrasings for even"):
+        read_sources(copied)
+
+
 def test_a_task_without_phrasings_is_named(copied):
     with (copied / "tasks.toml").open("a") as file:
         file.write('\n[odd]\ncategory = "x"\nweight = 1\nsteps = ["1"]\n')

@@ -29,7 +29,6 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "recover_read": texts.recovered_read,
     "write_text": texts.wrote,
     "append_line": texts.appended,
-    "append_to_missing": texts.written_after_all,
     "replace_text": texts.replaced,
     "create_function": texts.wrote,
     "run_command": texts.ran,
@@ -87,7 +86,7 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "then_show": texts.shown,
 }
 
-_MAY_FAIL_FIRST = {"append_to_missing", "recover_read"}
+_MAY_FAIL_FIRST = {"recover_read"}
 
 
 def answer_for(intent: str, slots: Slots, runs: Runs) -> str:

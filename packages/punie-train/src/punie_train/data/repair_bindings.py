@@ -26,9 +26,9 @@ from punie_train.data.workspaces import Scene
 
 __all__ = ["REPAIR_BINDERS"]
 
-TWO_FAULTS = 0.3
+TWO_FAULTS = 0.4
 """Probability of two faults in a file that is to be fixed."""
-LONGEST_SIGHT = 300
+LONGEST_SIGHT = 220
 """Characters that may be in sight of two faults: a record shows those of the second one twice."""
 TRIES = 40
 """Files that are drawn until one has two faults of different sorts."""

@@ -134,12 +134,6 @@ def appended(slots: Slots, runs: Runs) -> str:
     return f"Added the line to {slots['path']}."
 
 
-def written_after_all(slots: Slots, runs: Runs) -> str:
-    """What was written where nothing was to be read."""
-    need(runs[0].status == "error" and runs[-1].ok, "there was nothing to recover from")
-    return wrote(slots, runs)
-
-
 def found_elsewhere(slots: Slots, runs: Runs) -> str:
     """How many lines were found that are no code."""
     need("[exit code 1]" in runs[0].stdout, "it was found at once")

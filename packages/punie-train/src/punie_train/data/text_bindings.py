@@ -85,16 +85,6 @@ def append_line(rng: Random, world: World) -> Binding | None:
     )
 
 
-def append_to_missing(rng: Random, world: World) -> Binding | None:
-    """A text file that is to get one more line, and is not there yet."""
-    scene, path, text = world.stage(rng, added=0).scene, world.text_path(rng), world.text(rng)
-    if not scene.takes(path):
-        return None
-    return Binding(
-        scene, {"path": path, "text": text, "line": text + "\n"}, {"path": quoted(rng, path)}
-    )
-
-
 def replace_text(rng: Random, world: World) -> Binding | None:
     """A name in a module that gets another name, or a word in a text file that becomes another."""
     stage = world.stage(rng, added=0.8)
@@ -169,7 +159,6 @@ TEXT_BINDERS: Mapping[str, Binder] = {
     "count_lines": read_file,
     "write_text": write_text,
     "append_line": append_line,
-    "append_to_missing": append_to_missing,
     "replace_text": replace_text,
     "create_function": create_function,
 }
