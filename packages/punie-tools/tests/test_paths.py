@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,20 @@ def test_files_are_shown_relative_to_the_root_and_absolute_outside(root: Path) -
     assert display(root / "a" / "b.py", root) == "a/b.py"
     assert display("/usr/lib/x.py", root) == "/usr/lib/x.py"
     assert display("./a.py", root) == "a.py"
+
+
+@given(st.binary().map(os.fsdecode) | st.text(st.characters(exclude_categories=())))
+def test_every_name_is_shown_as_text_that_can_be_written(name: str) -> None:
+    shown = display(name, None)
+    assert shown.encode().decode() == shown
+    if name.encode(errors="ignore") == name.encode(errors="surrogatepass"):
+        assert shown == name.removeprefix("./")
+
+
+def test_bytes_that_are_no_text_are_shown_as_such_and_passed_on_as_they_are(root: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.py")
+    assert display(root / name, root) == "caf\\xe9.py"
+    assert os.fsencode(as_argument(root / name, root)) == b"caf\xe9.py"
 
 
 @given(st.text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from punie_tools import (
     DocumentSymbol,
+    DocumentSymbolsResult,
     HoverResult,
     LocalHost,
     Location,
@@ -202,6 +204,24 @@ async def test_a_server_that_dies_is_replaced_without_a_wrong_answer(
     assert [each.returncode is not None for each in processes] == [True, True]
 
 
+async def test_a_toolbox_that_is_closed_during_a_check_leaves_no_server(root: Path) -> None:
+    class Watched(LocalHost):
+        spawned = asyncio.Queue()
+
+        async def spawn(self, *args, **kwargs):
+            process = await super().spawn(*args, **kwargs)
+            self.spawned.put_nowait(process)
+            return process
+
+    (root / "a.py").write_text("x: int = ''\n")
+    toolbox = Toolbox(Watched(root), daemon=True)
+    check = asyncio.create_task(toolbox.typecheck("."))
+    server = await Watched.spawned.get()
+    await toolbox.aclose()
+    assert (await check).error_count == 1
+    assert server.returncode is not None
+
+
 @pytest.mark.parametrize("keeps_running", [True, False])
 async def test_the_five_questions(host: LocalHost, root: Path, *, keeps_running: bool) -> None:
     (root / "a.py").write_text(MODULE)
@@ -269,6 +289,15 @@ async def test_the_standard_librarys_places_do_not_depend_on_the_machine(
     (root / "a.py").write_text("x = len([])\n")
     [place] = (await toolbox.goto_definition("a.py", 1, 5, "len")).locations
     assert place.file == "typeshed/stdlib/builtins.pyi"
+
+
+async def test_a_file_whose_name_is_no_text_has_a_result_that_can_be_written(
+    daemon: Toolbox, root: Path
+) -> None:
+    (root / os.fsdecode(b"caf\xe9.py")).write_text("def f(): pass\n")
+    result = await daemon.document_symbols(os.fsdecode(b"caf\xe9.py"))
+    assert result.file == "caf\\xe9.py"
+    assert DocumentSymbolsResult.model_validate_json(result.model_dump_json()) == result
 
 
 async def test_answers_are_about_what_is_on_disk_now(daemon: Toolbox, root: Path) -> None:

@@ -77,13 +77,14 @@ class Daemon:
         self._asked = 0.0
 
     async def close(self) -> None:
-        """End the server, and stop looking at the files."""
+        """End the server, and stop looking at the files; a check that is on its way answers without it."""
         await self._enter()
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
             await asyncio.wait([watching])
-        await self._give_up()
+        async with self._starting:  # one that is just coming up is ended too
+            await self._give_up()
 
     async def server(self) -> TyServer:
         """Return the running server, started when there is none with the present configuration.

@@ -6,6 +6,7 @@ in by another process between the check and the use (the workspace is the user's
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -53,8 +54,25 @@ def _is_link(path: Path) -> bool:
 
 
 def display(path: str | Path, root: Path | None) -> str:
-    """Return how results name a file: relative to `root` where it is inside, forward slashes."""
-    text = str(path)
+    r"""Return how results name a file: relative to `root` where it is inside, forward slashes.
+
+    Bytes that are no UTF-8 are shown as `\xe9`, so that every result can be written as JSON.
+    """
+    return _printable(_relative(str(path), root))
+
+
+def _printable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(text).decode("utf-8", "backslashreplace")
+        except UnicodeEncodeError:  # half of a surrogate pair, which no file name has
+            return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def _relative(text: str, root: Path | None) -> str:
     if root is None:
         return text
     prefix = f"{root}/"
@@ -67,7 +85,7 @@ def display(path: str | Path, root: Path | None) -> str:
 
 def as_argument(path: Path, root: Path) -> str:
     """Return `path` as a command-line argument that no tool can mistake for an option."""
-    shown = display(path, root)
+    shown = _relative(str(path), root)
     return f"./{shown}" if shown.startswith(("-", "@")) else shown
 
 
