@@ -138,7 +138,6 @@ def test_what_a_function_gives_is_also_said_with_the_class_in_it(world: World) -
 
 NOT_FOUND = CallRecord(1, "typecheck", {}, "read", "allow", {"status": "tool_error"})
 NO_FILE = RunResult(Status.OK, "", calls=(NOT_FOUND,))
-NOWHERE = RunResult(Status.OK, "", stdout="[exit code 1]\n")
 
 
 @pytest.mark.parametrize(
@@ -158,13 +157,3 @@ def test_what_was_asked_of_a_missing_file_is_answered_of_the_one_that_was_found(
     assert answer_for(intent, slots, [NO_FILE, *checked(2)]) == answer
     with pytest.raises(Refused, match="nothing to recover from"):
         answer_for(intent, slots, [*checked(2), *checked(2)])
-
-
-def test_what_is_in_no_code_was_found_elsewhere() -> None:
-    noted = RunResult(Status.OK, "", stdout="./NEWS.md:2:- get_total is gone\n")
-    slots = {"symbol": "get_total"}
-    assert answer_for("widen_usages", slots, [NOWHERE, noted]) == "Found 1 line."
-    with pytest.raises(Refused, match="not found at all"):
-        answer_for("widen_usages", slots, [NOWHERE, NOWHERE])
-    with pytest.raises(Refused, match="found at once"):
-        answer_for("widen_usages", slots, [noted, noted])

@@ -104,17 +104,6 @@ def test_a_setting_is_replaced_as_a_line_or_by_its_value(world: World) -> None:
     assert any(old == new for old, new in keys)
 
 
-def test_a_name_that_is_only_in_a_note_is_in_no_code(world: World) -> None:
-    bindings = bound("widen_usages", world)
-    assert bindings
-    for binding in bindings:
-        name, scene = str(binding.slots["symbol"]), binding.scene
-        inside = [path for path, text in scene.files.items() if name in text]
-        assert len(inside) == 1
-        assert not inside[0].endswith(".py")
-        assert binding.slots["keyword"] == ("class" if name[0].isupper() else "def")
-
-
 def test_a_file_that_is_found_by_its_name_is_called_by_it(either: World) -> None:
     for intent in ("recover", "recover_clean", "recover_count", "recover_list", "recover_messages"):
         for binding in bound(intent, either, 20):

@@ -41,8 +41,6 @@ _ANSWERS: Mapping[str, Callable[[Slots, Runs], str]] = {
     "grep_text": texts.found("line"),
     "find_definition": texts.defined,
     "find_usages": texts.used,
-    "widen_definition": texts.found_elsewhere,
-    "widen_usages": texts.found_elsewhere,
     "check": checks.check,
     "list_errors": checks.listed_errors("every type error in {}, with its line"),
     "first_error": checks.first_error,

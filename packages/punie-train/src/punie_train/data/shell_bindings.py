@@ -209,38 +209,10 @@ def text(rng: Random, world: World) -> Binding | None:
     return Binding(scene, {"text": word, "dir": path}, {"dir": said})
 
 
-_NOTES = (
-    "- {} is gone since 2.0",
-    "- {} was removed; nothing takes its place",
-    "TODO: bring {} back",
-    "TODO: write {} before the release",
-    "{} was too slow, so it went",
-    "Ask Noor before you write another {}",
-    "v3: {} has a new home, see the wiki",
-)
-
-
-def noted(rng: Random, world: World) -> Binding | None:
-    """A class or function that only a note speaks of: it is gone, or still to be written."""
-    scene, note = world.stage(rng).scene, world.text_path(rng)
-    if not scene.symbols or note.endswith(".py") or not scene.takes(note):
-        return None
-    like = rng.choice(scene.symbols)
-    name = world.new_name(rng, like.name, like.kind)
-    if any(name in text for text in scene.files.values()):
-        return None
-    line = rng.choice(_NOTES).format(name)
-    with_note = Scene(scene.workspace, {**scene.extra, note: f"{world.text(rng)}\n{line}\n"})
-    slots = {"symbol": name, "keyword": like.keyword}
-    return Binding(with_note, slots, {"symbol": quoted(rng, name), "kind": like.kind})
-
-
 SHELL_BINDERS: Mapping[str, Binder] = {
     "run_command": run_command,
     "run_script": run_script,
     "check_format": format_target,
     "find_files": file_kind,
     "grep_text": text,
-    "widen_definition": noted,
-    "widen_usages": noted,
 }

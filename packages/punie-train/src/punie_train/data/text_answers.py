@@ -134,14 +134,6 @@ def appended(slots: Slots, runs: Runs) -> str:
     return f"Added the line to {slots['path']}."
 
 
-def found_elsewhere(slots: Slots, runs: Runs) -> str:
-    """How many lines were found that are no code."""
-    need("[exit code 1]" in runs[0].stdout, "it was found at once")
-    answer = found("line")(slots, runs)
-    need(answer.startswith("Found"), "it was not found at all")
-    return answer
-
-
 def replaced(slots: Slots, runs: Runs) -> str:
     """What was replaced; refused when nothing changed."""
     before = results(runs, "read_file")[0]
