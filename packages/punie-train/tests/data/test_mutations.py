@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from punie_train.data.findings import IN_SIGHT, find_faults, with_mistakes
-from punie_train.data.mutations import MOST, mutated
+from punie_train.data.mutations import mutated
 from punie_train.data.scenes import World
 from punie_train.data.sources import Module
+
+MOST = 12
 
 
 def module(text: str, *, breaks: tuple[tuple[str, str], ...] = ()) -> Module:
@@ -33,12 +35,12 @@ def module(text: str, *, breaks: tuple[tuple[str, str], ...] = ()) -> Module:
     ],
 )
 def test_a_mistake_is_one_that_people_make(text: str, wrong: str) -> None:
-    assert wrong in [made for _, made in mutated(module(text))]
+    assert wrong in [made for _, made in mutated(module(text), MOST)]
 
 
 def test_what_stands_around_a_mistake_is_left_as_it_is() -> None:
     text = "def area(größe: float) -> float:\n    return math.pi*größe**2  # rough"
-    made = {wrong for _, wrong in mutated(module(text))}
+    made = {wrong for _, wrong in mutated(module(text), MOST)}
     assert made & {"return [math.pi*größe**2]  # rough", "return str(math.pi*größe**2)  # rough"}
 
 
@@ -53,18 +55,18 @@ def test_what_stands_around_a_mistake_is_left_as_it_is() -> None:
     ],
 )
 def test_lines_that_cannot_be_told_apart_or_hold_nothing_are_left(text: str) -> None:
-    assert mutated(module(text)) == []
+    assert mutated(module(text), MOST) == []
 
 
 def test_a_mistake_that_was_written_by_hand_is_not_made_again() -> None:
     pair = ("FIRST = Book(7)", 'FIRST = Book("7")')
-    assert pair in mutated(module("FIRST = Book(7)"))
-    assert pair not in mutated(module("FIRST = Book(7)", breaks=(pair,)))
+    assert pair in mutated(module("FIRST = Book(7)"), MOST)
+    assert pair not in mutated(module("FIRST = Book(7)", breaks=(pair,)), MOST)
 
 
 def test_the_checker_sees_each_and_the_mistake_is_in_sight(world: World) -> None:
     before = world.sources.modules
-    after = with_mistakes(before)
+    after = with_mistakes(before, MOST)
     assert [each.breaks[: len(one.breaks)] for one, each in zip(before, after, strict=True)] == [
         each.breaks for each in before
     ]
@@ -81,13 +83,13 @@ def test_the_checker_sees_each_and_the_mistake_is_in_sight(world: World) -> None
 
 
 def test_modules_are_broken_in_the_same_way_each_time(world: World) -> None:
-    assert with_mistakes(world.sources.modules) == with_mistakes(world.sources.modules)
+    assert with_mistakes(world.sources.modules, MOST) == with_mistakes(world.sources.modules, MOST)
 
 
 @given(st.data())
 def test_each_changes_one_line_of_code_that_python_reads(world: World, data: st.DataObject) -> None:
     chosen = data.draw(st.sampled_from(world.sources.modules))
-    pairs = mutated(chosen)
+    pairs = mutated(chosen, MOST)
     assert len(pairs) <= MOST
     for right, wrong in pairs:
         assert chosen.source.count(right) == 1

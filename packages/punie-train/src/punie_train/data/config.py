@@ -45,6 +45,7 @@ class GenerateConfig(BaseModel):
         tools: the functions the model is shown, in this order.
         counts: how many examples of each category go to train, valid and test.
         drills: how many more rows of an intent go to train that end with the first program, by intent.
+        mistakes: how many faults are made by rule in each module, beside those that were written by hand.
         seed: chooses other names and files for the same phrasings.
         ngram: prompts that share this many words in a row with a query of a frozen suite are passed over.
         near_duplicate: MinHash similarity (0 to 1) from which an example is passed over as one too many.
@@ -55,6 +56,7 @@ class GenerateConfig(BaseModel):
     tools: tuple[str, ...] = ("typecheck", "read_file", "write_file", "run_command")
     counts: dict[str, Quota] = Field(default_factory=lambda: {**PHASE22, **TYPES})
     drills: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    mistakes: NonNegativeInt = 0
     seed: int = 23
     ngram: int = Field(default=6, ge=4)
     near_duplicate: float = Field(default=0.95, gt=0.5, le=1)

@@ -51,9 +51,16 @@ def find_faults(modules: Sequence[Module]) -> Mapping[tuple[str, int], Finding]:
     }
 
 
-def with_mistakes(modules: Sequence[Module]) -> list[Module]:
-    """Return the modules with faults made by rule as well, each with one finding that it is in sight of."""
-    made = [module.model_copy(update={"breaks": tuple(mutated(module))}) for module in modules]
+def with_mistakes(modules: Sequence[Module], most: int) -> list[Module]:
+    """Return the modules with faults made by rule as well, each with one finding that it is in sight of.
+
+    Args:
+        modules: right as they stand.
+        most: how many mistakes are tried in each.
+    """
+    made = [
+        module.model_copy(update={"breaks": tuple(mutated(module, most))}) for module in modules
+    ]
     found = find_faults(made)
     return [
         module.model_copy(update={"breaks": (*module.breaks, *_in_sight(other, found))})

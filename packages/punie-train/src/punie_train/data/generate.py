@@ -46,7 +46,7 @@ def generate(
         DataError: a source breaks a rule, or examples failed when they were run (each is listed).
     """
     read = read_sources(sources)
-    read = replace(read, modules=tuple(with_mistakes(read.modules)))
+    read = replace(read, modules=tuple(with_mistakes(read.modules, config.mistakes)))
     world = World(read, read_workspaces(workspaces), find_faults(read.modules))
     leaks = LeakIndex.of(suite_prompts(suites), config.ngram)
     alike = Alike(config.near_duplicate)

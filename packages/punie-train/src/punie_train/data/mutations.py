@@ -21,9 +21,6 @@ from punie_train.data.sources import Module
 
 __all__ = ["mutated"]
 
-MOST = 12
-"""Mistakes that are made in a module, at most; of each kind as many as of any other, while there are some."""
-
 _OTHER_TYPES = {
     "str": ("int", "list[str]", "bool"),
     "int": ("str", "float | None", "list[int]"),
@@ -55,8 +52,13 @@ _Mistake = tuple[ast.expr | ast.keyword, str]
 _Kind = Callable[[ast.Module, Random], Iterator[_Mistake]]
 
 
-def mutated(module: Module) -> list[tuple[str, str]]:
-    """Return (right, wrong) lines, each of which makes one mistake in a module; the same ones each time."""
+def mutated(module: Module, most: int) -> list[tuple[str, str]]:
+    """Return (right, wrong) lines, each of which makes one mistake in a module; the same ones each time.
+
+    Args:
+        module: it may have faults that were written by hand; these are not made again.
+        most: how many at most; of each kind as many as of any other, while there are some.
+    """
     tree, lines = ast.parse(module.source), module.source.splitlines()
     rng = Random(module.stems[0])  # noqa: S311 - chance chooses examples
     kinds = []
@@ -65,7 +67,7 @@ def mutated(module: Module) -> list[tuple[str, str]]:
         found = list(dict.fromkeys(pair for pair in made if pair is not None))
         kinds.append(rng.sample(found, len(found)))
     in_turn = [pair for pairs in zip_longest(*kinds) for pair in pairs if pair is not None]
-    return [pair for pair in dict.fromkeys(in_turn) if pair not in module.breaks][:MOST]
+    return [pair for pair in dict.fromkeys(in_turn) if pair not in module.breaks][:most]
 
 
 def _in_its_line(

@@ -28,7 +28,7 @@ __all__ = ["REPAIR_BINDERS"]
 
 TWO_FAULTS = 0.4
 """Probability of two faults in a file that is to be fixed."""
-LONGEST_SIGHT = 220
+LONGEST_SIGHT = 190
 """Characters that may be in sight of two faults: a record shows those of the second one twice."""
 TRIES = 40
 """Files that are drawn until one has two faults of different sorts."""
