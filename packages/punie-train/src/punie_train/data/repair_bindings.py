@@ -28,8 +28,6 @@ __all__ = ["REPAIR_BINDERS"]
 
 TWO_FAULTS = 0.4
 """Probability of two faults in a file that is to be fixed."""
-LONGEST_SIGHT = 190
-"""Characters that may be in sight of two faults: a record shows those of the second one twice."""
 TRIES = 40
 """Files that are drawn until one has two faults of different sorts."""
 BELOW_SRC = 0.6
@@ -73,16 +71,9 @@ def _faulty_file(rng: Random, world: World, faults: int) -> Binding | None:
     text = stage.scene.files[path]
     if not (_apart(text, edits) and all(_in_sight(text, edit) for edit in edits)):
         return None
-    if faults > 1 and sum(len(_lines_before(text, edit)) for edit in edits) > LONGEST_SIGHT:
-        return None
     wrong = [edit.old for edit in edits]
     one_by_one = [line_replacements([edit]) for edit in edits]
     return about_file(rng, stage.scene, path, edits=one_by_one, wrong=wrong)
-
-
-def _lines_before(text: str, edit: LineEdit) -> str:
-    """Return what is shown of an edit's line: it, and those before it."""
-    return "\n".join(text.splitlines()[: edit.number][-IN_SIGHT:])
 
 
 def _in_sight(text: str, edit: LineEdit) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from punie_train.training.cpu.attention import Rows
 from punie_train.training.rows import Row
 
-TOKENS = 512
+TOKENS = 640
 """Most tokens of a pack of several rows: 25 KB a token and trained layer of SmolLM2-135M in a half format."""
 
 
