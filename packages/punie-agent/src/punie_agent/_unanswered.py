@@ -19,10 +19,14 @@ _LONGEST = 300
 """Characters of a reason; what a tool says of itself may be long, and comes from outside."""
 
 
-def unanswered(run: RunResult) -> list[str]:
+def unanswered(run: RunResult, shown: str = "") -> list[str]:
     """Return a sentence for each tool that gave no answer in a run, with the reason it gave.
 
     A tool that was asked again later in the same run, and answered, is left out.
+
+    Args:
+        run: what was run.
+        shown: a reason that stands in this text is known already.
     """
     reasons: dict[str, str] = {}
     for call in run.calls:
@@ -31,7 +35,11 @@ def unanswered(run: RunResult) -> list[str]:
             reasons[call.name] = reason
         else:
             reasons.pop(call.name, None)
-    return [f"{name} gave no answer: {reason}" for name, reason in reasons.items()]
+    return [
+        f"{name} gave no answer: {reason}"
+        for name, reason in reasons.items()
+        if reason not in shown
+    ]
 
 
 def _reason(call: CallRecord) -> str:

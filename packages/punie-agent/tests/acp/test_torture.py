@@ -19,7 +19,10 @@ from punie_agent.acp.testing import AgentProcess, WireError
 
 
 async def _answer(agent, line: bytes):
-    """Send bytes, then a good request; return what came back between."""
+    """Send bytes, then a good request; return what came back between.
+
+    Ids in the bytes are far from those of the helper's own requests, which it counts from 1.
+    """
     before = len(agent.frames)
     agent.send_bytes(line)
     await agent.request("session/list", {})

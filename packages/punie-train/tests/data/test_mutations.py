@@ -84,6 +84,7 @@ def test_the_checker_sees_each_and_the_mistake_is_in_sight(world: World) -> None
 
 def test_modules_are_broken_in_the_same_way_each_time(world: World) -> None:
     assert with_mistakes(world.sources.modules, MOST) == with_mistakes(world.sources.modules, MOST)
+    assert with_mistakes(world.sources.modules, 0) == list(world.sources.modules)
 
 
 @given(st.data())

@@ -43,7 +43,7 @@ def format_result(result: RunResult, *, limit: int) -> str:
     problem = _problem(result)
     if shown or problem is None:
         parts.append(_fenced(clip(shown or NO_OUTPUT, limit)))
-    parts += [said for said in unanswered(result) if said.partition(": ")[2] not in shown]
+    parts += unanswered(result, shown)
     if problem is not None:
         parts.append(problem)
     return "\n".join(parts)

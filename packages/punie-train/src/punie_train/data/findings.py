@@ -58,6 +58,8 @@ def with_mistakes(modules: Sequence[Module], most: int) -> list[Module]:
         modules: right as they stand.
         most: how many mistakes are tried in each.
     """
+    if not most:
+        return list(modules)
     made = [
         module.model_copy(update={"breaks": tuple(mutated(module, most))}) for module in modules
     ]

@@ -251,8 +251,7 @@ class Sources:
 
     def phrasings_of(self, intent: str) -> tuple[str, ...]:
         """Return what an intent is asked with, which may be another's words."""
-        task = self.tasks.get(intent)
-        return self.phrasings[(task.said_as if task else "") or intent]
+        return self.phrasings[self.tasks[intent].said_as or intent]
 
 
 def read_sources(folder: Path) -> Sources:
