@@ -111,6 +111,28 @@ def test_a_text_that_is_surely_quoted_breaks_where_it_goes_on_otherwise(
     assert cursor.departures.breaks == breaks
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "misfits"),
+    [
+        ("fine_cents = 2", "fine_cents = (2)", 0),
+        ("fine_cents = 2", "fine_cents = (2", 1),
+        ("fine_cents = 2", "fine_cents] = 2", 1),
+        ("fine", "(fine", 0),  # too short to be a piece of code
+        ("fine_cents = 2", 'f(\\"[\\")]', 0),
+    ],
+)
+def test_what_replaces_a_line_leaves_as_many_brackets_open(
+    old: str, new: str, misfits: int
+) -> None:
+    cursor = ReplyCursor(RULES)
+    assert cursor.advance(f'```python\ntext = text.replace("{old}", "{new}')
+    before = cursor.departures.misfits
+
+    assert cursor.advance('")')
+
+    assert cursor.departures.misfits - before == misfits
+
+
 def test_what_an_edit_replaced_is_no_longer_there_for_the_next_one() -> None:
     first = 'text = text.replace("limit = 10", "ducks = 15")\ntext = text.replace("'
 
@@ -222,12 +244,12 @@ def test_a_token_that_copies_is_taken_where_it_is_nearly_as_likely() -> None:
     assert follow.nearly(number("th"), unlikely, unlikely.__getitem__) == number("th")
 
 
-def test_what_breaks_a_quoted_text_has_to_be_far_likelier_than_what_goes_on_with_it() -> None:
+def test_what_breaks_a_quoted_text_is_not_taken_however_likely_it_is() -> None:
     follow = TokenFilter(Constraint(RULES), TEXTS)
     for piece in ("```python\n", 'text.replace("', "fine_cents = "):
         assert follow.allows(number(piece))
         follow.take(number(piece))
-    scores = {number("th"): 15.0, number("2"): 2.0}  # e^13 is less than BROKEN
+    scores = {number("th"): 50.0, number("2"): 2.0}
 
     assert follow.best(scores) == number("th")
     assert [follow.doubt(number(piece)) for piece in ("th", "2")] == [BROKEN, 1.0]

@@ -84,6 +84,47 @@ def test_paths_and_code_are_not_parted_from() -> None:
     assert follow(*IN_THE_TEXT).repeats(PIECES.index("int"))
 
 
+@pytest.mark.parametrize(
+    "begun",
+    ["print('", "print(x, sep='", "x = f'"],
+    ids=["printed", "how it is printed", "an f-string"],
+)
+def test_texts_that_edit_nothing_are_not_parted_from(begun: str) -> None:
+    before = f"```python\n{begun}int')\n```"
+    constraint = Constraint(RULES, begun=f"```python\n{begun}", deviation=Deviation((before,), 0.1))
+    found = TokenFilter(constraint, TEXTS)
+
+    assert found.allows(PIECES.index("int"))
+    assert not found.repeats(PIECES.index("int"))
+
+
+@pytest.mark.parametrize(
+    ("old", "begun", "token", "repeats"),
+    [
+        ("int", "", "int", True),
+        ("int", "", "in", True),
+        ("int", "", "str", False),
+        ("int", "in", "t", True),
+        ("int", "int", "')", True),
+        ("int", "in", "')", False),
+        ("int", "str", "')", False),
+    ],
+)
+def test_another_reply_does_not_replace_a_text_by_itself(
+    old: str, begun: str, token: str, repeats: bool
+) -> None:
+    texts = TokenTexts({0: token, 1: None}, [1])
+    constraint = Constraint(
+        RULES,
+        begun=f"```python\nx = x.replace('{old}', '{begun}",
+        deviation=Deviation(("Something else",), 0.1),
+    )
+    found = TokenFilter(constraint, texts)
+
+    assert found.allows(0)
+    assert found.repeats(0) is repeats
+
+
 def test_it_travels_with_the_constraint() -> None:
     made = Constraint(RULES, deviation=Deviation((BEFORE, "naïve"), 0.25))
     again = Constraint.from_json(json.loads(json.dumps(made.to_json())))

@@ -197,6 +197,48 @@ def test_what_no_program_contains_is_refused_or_not_complete(code: str) -> None:
 @pytest.mark.parametrize(
     ("code", "until"),
     [
+        ("a.replace('b', 'c')'d'", "a.replace('b', 'c')"),
+        ("x = y 'z'", "x = y "),
+        ("x = y z", "x = y "),
+        ("x = y()[0] 1", "x = y()[0] "),
+        ("x = 'y' z", "x = 'y' "),
+        ("x = 'y' f + 1", "x = 'y' f"),
+        ("x = y {1}", "x = y "),
+        ("f(a, b c)", "f(a, b "),
+        ("x.match y", "x.match "),
+        ("x = 1 \\\n 2", "x = 1 \\\n "),
+    ],
+)
+def test_no_value_begins_right_after_another(code: str, until: str) -> None:
+    assert written(code) == until
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = 'y' \"z\" f'{x}' rb''\n",
+        "x = y if z else not y\n",
+        "x = [y async for y in z if y is not None]\n",
+        "from a import b as c\nraise b from c\n",
+        "match x:\n    case 'a' | {'b': 1}:\n        type y = int\n",
+        "x = ('a'\n     'b')\ny = x\n'z'\n",
+        "x = 1; y = 2\nif x: y\nelse: 'z'\n",
+        "x = 'y'.upper()['z']\n",
+        "print(x, y or 'z', *w, key=lambda v: 'w')\n",
+    ],
+)
+def test_what_may_follow_a_value_is_free(code: str) -> None:
+    assert possible(code)
+
+
+@pytest.mark.parametrize("code", ["x = 'y\0", "# \0", "x\0"])
+def test_no_program_has_a_null_byte(code: str) -> None:
+    assert written(code) == code[:-1]
+
+
+@pytest.mark.parametrize(
+    ("code", "until"),
+    [
         ("for x in y:\n    for z in x:\n    print(z)", "for x in y:\n    for z in x:\n    "),
         ("if a:\nb = 1", "if a:\n"),
         ("while a:  # why\n\n# here\nb", "while a:  # why\n\n# here\n"),

@@ -11,9 +11,9 @@ import builtins
 import keyword
 
 from punie_agent.constrain._branching import Branching
-from punie_agent.constrain._copying import Copying, Departures
+from punie_agent.constrain._copying import SURELY_QUOTED, Copying, Departures
 from punie_agent.constrain._frame import CLOSING, Frame, Kinds
-from punie_agent.constrain._literal import PREFIXES, Literal, Step
+from punie_agent.constrain._literal import LONGEST_KEPT, PREFIXES, Literal, Step
 from punie_agent.constrain._mentions import mentioned
 from punie_agent.constrain._rules import Kind, Rules
 from punie_agent.constrain._scope import Scope
@@ -21,6 +21,13 @@ from punie_agent.constrain._words import Words
 
 __all__ = ["CodeCursor"]
 
+_VALUES = frozenset({"name", "value", "text"})
+"""What a token before may be after which no other value begins, but for a text after a text."""
+_INFIX = frozenset(
+    ("and", "as", "async", "else", "for", "from", "if", "import", "in", "is", "not", "or")
+)
+"""The words that may follow a value."""
+_SOFT_KEYWORDS = frozenset({"match", "case", "type"})
 _ALWAYS = frozenset(
     [
         *(name for name in dir(builtins) if not name.startswith("_")),
@@ -40,6 +47,9 @@ class CodeCursor(Branching):
     Args:
         rules: what constrains it.
         seen: names that earlier programs used; their meaning is not known.
+
+    Attributes:
+        idle: how many texts were replaced by themselves.
     """
 
     __slots__ = (
@@ -68,6 +78,7 @@ class CodeCursor(Branching):
         "_texts",
         "_word",
         "_words",
+        "idle",
     )
 
     def __init__(self, rules: Rules, seen: frozenset[str] = frozenset()) -> None:
@@ -79,11 +90,11 @@ class CodeCursor(Branching):
         self._replaced: tuple[str, ...] = ()  # texts that it replaced
         self._word = ""  # the word that is being written
         self._words: Words | frozenset[str] | None = None  # what it may be
-        self._role = ""  # what it is: "name", "attribute", "argument"
+        self._role = ""  # what it is: "name", "attribute", "argument", "infix" after a value
         self._named = ""  # the last name
         self._attribute = ""  # the last attribute, "" after a name
         self._prefix = ""  # the letters before a quote
-        self._prev = ""  # the token before: "name", "value", or itself
+        self._prev = ""  # the token before: "name", "value", "text", or itself
         self._kinds: Kinds = None  # what the expression so far may be
         self._last = "\n"  # the character before
         self._must = ""  # the one character that may follow
@@ -96,6 +107,7 @@ class CodeCursor(Branching):
         self._opened = False  # the colon of a header was the last token
         self._header: int | None = None  # the indentation of a header whose block is still to come
         self._departed = Departures()  # the literals before this one
+        self.idle = 0
 
     @property
     def departures(self) -> Departures:
@@ -125,6 +137,19 @@ class CodeCursor(Branching):
         return self._literal is not None and self._literal.words is None
 
     @property
+    def in_edit(self) -> bool:
+        """True within a literal that may be what an edit writes: no f-string, and nothing that is printed."""
+        printed = any(frame.callee == "print" for frame in self._stack)
+        return self.in_text and not printed and not self._literal.formatted  # ty: ignore
+
+    @property
+    def idling(self) -> bool:
+        """True within a literal that, as far as it goes, replaces a text by the text itself."""
+        top, here = self._top, self._literal
+        replaces = top is not None and top.replaces and top.index == 1
+        return replaces and here is not None and bool(top.old) and here.may_become(top.old)
+
+    @property
     def outside_text(self) -> bool:
         """True where code is written, neither a literal's text nor a comment."""
         return self._literal is None and not self._comment
@@ -135,6 +160,8 @@ class CodeCursor(Branching):
 
     def step(self, char: str) -> bool:
         """Take one character; False when it cannot be right, and then the cursor is of no use."""
+        if char == "\0":  # stands in no program, not even in a text
+            return False
         if self._literal is not None:
             return self._in_literal(char, self._literal)
         if self._comment and char != "\n":
@@ -175,6 +202,8 @@ class CodeCursor(Branching):
         """What a word that begins here is, and what it may be."""
         if self._prev == ".":
             return "attribute", self._scope.fields(self._kinds)
+        if self._after_value():
+            return "infix", _INFIX | PREFIXES if self._prev == "text" else _INFIX
         top = self._top
         if top is None or top.tool is None or not top.at_start:
             return "name", None
@@ -184,6 +213,11 @@ class CodeCursor(Branching):
         if not top.unused():
             return "argument", frozenset()
         return "argument", _ALWAYS.union(self._scope.seen, self._rules.tools, top.unused())
+
+    def _after_value(self) -> bool:
+        """True where a value just ended, so that none begins here."""
+        soft = self._prev == "name" and self._named in _SOFT_KEYWORDS and not self._attribute
+        return self._prev in _VALUES and not soft
 
     def _after_word(self, char: str) -> bool:
         return self._end_word(char) and self._outside_word(char)
@@ -196,7 +230,8 @@ class CodeCursor(Branching):
         if char in "\"'" and self._role != "attribute" and word.lower() in PREFIXES:
             self._prefix = word.lower()
             return True
-        if self._words is not None and word not in self._words:
+        words = _INFIX if self._role == "infix" else self._words
+        if words is not None and word not in words:
             return False
         if self._role == "attribute":
             self._kinds, self._attribute = self._scope.attribute(self._kinds, word), word
@@ -270,13 +305,13 @@ class CodeCursor(Branching):
             return self._close(char)
         if char == "=":
             self._equals(top)
-        elif self._refuses_another(top):
+        elif self._refuses_another(top) or self._refuses_value(char):
             return False
         elif char in "\"'":
             self._open_literal(char, top)
         elif char in "([{":
             self._open(char, top)
-        elif char == "." and self._prev in ("name", "value"):
+        elif char == "." and self._prev in _VALUES:
             self._prev = "."
         elif char == ",":
             self._comma(top)
@@ -289,6 +324,11 @@ class CodeCursor(Branching):
         if top is None or top.tool is None or self._scope.loose or not top.at_start:
             return False
         return not top.starred and top.keyword is None and not top.unused()
+
+    def _refuses_value(self, char: str) -> bool:
+        """True where a text or a display would begin right after a value; a text may follow a text."""
+        begins = char in "\"'{" and self._after_value()
+        return begins and (char == "{" or self._prev != "text")
 
     def _end_line(self) -> None:
         self._comment = False
@@ -354,7 +394,7 @@ class CodeCursor(Branching):
     # --- brackets -----------------------------------------------------------------------------------------
 
     def _open(self, char: str, top: Frame | None) -> None:
-        applied = self._prev in ("name", "value") and char != "{"
+        applied = self._prev in _VALUES and char != "{"
         called = self._named if self._prev == "name" and char == "(" else ""
         loops = top is None and self._rules.looped and not applied
         frame = Frame(
@@ -422,13 +462,28 @@ class CodeCursor(Branching):
         top = self._top
         if top is not None and top.paths:
             top.named |= {literal.text}
-        replaced = top is not None and top.replaces and not top.index
-        if replaced and literal.text and "\\" not in literal.text:
-            self._replaced = (*self._replaced, literal.text)
+        if top is not None and top.replaces and not top.index:
+            if literal.text and "\\" not in literal.text:
+                self._replaced = (*self._replaced, literal.text)
+                top.old = literal.text
+        elif top is not None and top.replaces and top.index == 1:
+            self._replacement(top.old, literal)
         if literal.words is None and literal.text not in self._texts:
             self._texts = (*self._texts, literal.text)
-        self._take("value", '"')
+        self._take("text", '"')
         return self.step(char) if step is Step.ENDED_BEFORE else True
+
+    def _replacement(self, old: str, literal: Literal) -> None:
+        """A text by which another one is replaced is complete."""
+        self.idle += bool(old) and literal.text == old
+        whole = len(old) >= SURELY_QUOTED and literal.whole and len(old) < LONGEST_KEPT
+        if whole and _open_brackets(old) != _open_brackets(literal.text):
+            self._departed = self._departed.plus(Departures(misfits=1))
+
+
+def _open_brackets(text: str) -> list[int]:
+    """How many brackets of each kind a text opens and does not close."""
+    return [text.count(opening) - text.count(closing) for opening, closing in ("()", "[]", "{}")]
 
 
 def _value_of(frame: Frame) -> Kinds:

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._words import Words
 
-__all__ = ["Copying", "Departures", "Told", "classes_in"]
+__all__ = ["SURELY_QUOTED", "Copying", "Departures", "Told", "classes_in"]
 
 _CLASS = re.compile(r"^class (\w+)\b[^\n]*:\n((?:[ \t]+[^\n]*(?:\n|\Z)|\n)+)", re.MULTILINE)
 _MEMBER = re.compile(r"^    (?:(?:async )?def )?(\w+)(?=[:(])", re.MULTILINE)
 _NAME_AT_END = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\Z")
 _LONGEST_KEPT = 2000
-_SURELY_QUOTED = 8
+SURELY_QUOTED = 8
 """Characters of a shown text after which it is no chance that they stand there."""
 
 
@@ -152,7 +152,7 @@ class Copying(Branching):
         if not self._told.shows(self._text):
             self._misfits += 1
             before = self._text[:-1]
-            self._breaks += len(before) >= _SURELY_QUOTED and self._told.shows(before)
+            self._breaks += len(before) >= SURELY_QUOTED and self._told.shows(before)
 
     def end(self) -> None:
         """The literal's end, or that of a word in it."""

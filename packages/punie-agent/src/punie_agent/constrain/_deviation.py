@@ -1,9 +1,9 @@
 """Another reply than those before: where a model was in two minds, it takes the other way.
 
 Greedy decoding gives one reply. The next best ones leave it where another token was nearly as likely; so a
-reply that repeats earlier ones is led away from them at the first such place in a string literal, which is
-where edits are written. Asked again and again, with less asked of the other token each time, this is limited
-discrepancy search (Harvey and Ginsberg, 1995): deterministic, and the likeliest ways first.
+reply that repeats earlier ones is led away from them at the first such place in a text that edits, and so is
+one that replaces a text by itself. Asked again and again, with less asked of the other token each time, this is
+limited discrepancy search (Harvey and Ginsberg, 1995): deterministic, and the likeliest ways first.
 """
 
 from __future__ import annotations

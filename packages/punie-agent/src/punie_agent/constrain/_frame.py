@@ -34,6 +34,7 @@ class Frame(Branching):
         paths: whether the literals in it name paths (`for path in ["…"]`).
         named: the paths that it names so far.
         replaces: whether it holds the arguments of a string's `replace`.
+        old: the text that is replaced, "" where it is not known.
         index: how many arguments are complete.
         keyword: the name of the current argument, when it is given by name.
         used: names of arguments given by name.
@@ -55,6 +56,7 @@ class Frame(Branching):
         "literal",
         "named",
         "names",
+        "old",
         "one_value",
         "paths",
         "rebinds",
@@ -89,6 +91,7 @@ class Frame(Branching):
         self.paths = paths
         self.named: frozenset[str] = frozenset()
         self.replaces = False
+        self.old = ""
         self.index = 0
         self.keyword: str | None = None
         self.used: frozenset[str] = frozenset()

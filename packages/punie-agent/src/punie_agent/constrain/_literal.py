@@ -8,12 +8,13 @@ from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._copying import Copying, Departures
 from punie_agent.constrain._words import Words
 
-__all__ = ["PREFIXES", "Literal", "Step"]
+__all__ = ["LONGEST_KEPT", "PREFIXES", "Literal", "Step"]
 
 PREFIXES = frozenset({"r", "b", "u", "f", "rb", "br", "rf", "fr"})
 """The letters that may stand before a quote."""
 
-_LONGEST_KEPT = 200
+LONGEST_KEPT = 200
+"""Characters of a literal that are remembered."""
 
 
 class Step(IntEnum):
@@ -42,12 +43,12 @@ class Literal(Branching):
         copying: what follows what it copies, where that is followed.
         unnamed: of the words that it may be, those that were not named before; None for all.
         in_spec: within the format of a replacement field.
+        formatted: an f-string.
     """
 
     __slots__ = (
         "_brace",
         "_escaped",
-        "_formatted",
         "_opening",
         "_quote",
         "_renamed",
@@ -55,6 +56,7 @@ class Literal(Branching):
         "_selects",
         "_triple",
         "copying",
+        "formatted",
         "in_spec",
         "text",
         "unnamed",
@@ -68,7 +70,7 @@ class Literal(Branching):
         self.text = ""
         self.in_spec = False
         self._quote = quote
-        self._formatted = "f" in prefix
+        self.formatted = "f" in prefix
         self._selects = selects
         self._opening = 1
         self._triple = False
@@ -86,6 +88,17 @@ class Literal(Branching):
             Departures(misfits=self._renamed) if self.copying is None else self.copying.departures
         )
 
+    @property
+    def whole(self) -> bool:
+        """True when `text` is all that it holds."""
+        return len(self.text) < LONGEST_KEPT
+
+    def may_become(self, text: str) -> bool:
+        """True when it holds the beginning of a text, or all of it where its end has begun."""
+        if len(text) >= LONGEST_KEPT:
+            return False
+        return self.text == text if self._run else bool(self.text) and text.startswith(self.text)
+
     def step(self, char: str) -> Step:
         """Take one character."""
         if self.words is not None:
@@ -100,7 +113,7 @@ class Literal(Branching):
         """A character after the opening quotes."""
         if self._escaped:
             self._escaped = False
-            self._brace = self._formatted and char == "{"  # a backslash does not escape a brace
+            self._brace = self.formatted and char == "{"  # a backslash does not escape a brace
             return Step.TAKEN
         if self._brace:
             self._brace = False
@@ -118,7 +131,7 @@ class Literal(Branching):
         return self._inside(char)
 
     def _inside(self, char: str) -> Step:
-        if len(self.text) < _LONGEST_KEPT:
+        if len(self.text) < LONGEST_KEPT:
             self.text += char
         if self.copying is not None:
             self.copying.take(char)
@@ -126,7 +139,7 @@ class Literal(Branching):
             self._escaped = True
         elif char == "\n" and not self._triple:
             return Step.WRONG
-        elif char == "{" and self._formatted:
+        elif char == "{" and self.formatted:
             if self.in_spec:
                 return Step.FIELD
             self._brace = True

@@ -47,6 +47,21 @@ class ReplyCursor(Branching):
         return self._code is not None and self._code.in_text
 
     @property
+    def in_edit(self) -> bool:
+        """True within a literal of the program that may be what an edit writes."""
+        return self._code is not None and self._code.in_edit
+
+    @property
+    def idle(self) -> int:
+        """How many texts the program replaced by themselves."""
+        return 0 if self._code is None else self._code.idle
+
+    @property
+    def idling(self) -> bool:
+        """True within a literal that, as far as it goes, replaces a text by the text itself."""
+        return self._code is not None and self._code.idling
+
+    @property
     def departures(self) -> Departures:
         """Where the program's literals departed from what they are likely to copy."""
         return Departures() if self._code is None else self._code.departures

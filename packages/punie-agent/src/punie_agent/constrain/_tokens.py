@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["TokenFilter", "TokenTexts", "logits_processor"]
 
 _ASKED_FIRST = 48
-NEARLY, FAR, BROKEN = 20.0, 1000.0, 1e6
+NEARLY, FAR, BROKEN = 20.0, 1000.0, math.inf
 """A token so many times as likely as another is still exchanged for it, where only that one copies: words
-that nobody said, departures from what was shown, and those in the middle of a text that was quoted so far."""
+that nobody said, departures from what was shown, and those in the middle of a text that was quoted so far,
+which replaces nothing then."""
 
 
 class TokenTexts:
@@ -130,9 +131,12 @@ class TokenFilter:
         self._tried = {}
 
     def repeats(self, token: int) -> bool:
-        """Tell whether a token of a literal says again what an earlier reply said."""
-        if self._deviation is None or self._cursor is None or not self._cursor.in_text:
+        """Tell whether a token of an edit says what an earlier reply said, or what the edit replaces."""
+        if self._deviation is None or self._cursor is None or not self._cursor.in_edit:
             return False
+        after = self._tried.get(token)
+        if after is not None and (after.idling or after.idle > self._cursor.idle):
+            return True
         return self._deviation.repeated_by(self._said + (self._texts[token] or ""))
 
     def best(self, ranked: Iterable[int]) -> int | None:
@@ -146,6 +150,8 @@ class TokenFilter:
     def nearly(self, best: int, ranked: Iterable[int], score: Callable[[int], float]) -> int:
         """The first token that is in no doubt, repeats nothing, and is nearly as likely as the best one.
 
+        Where the best one repeats an earlier reply, another may be in doubt, if it is so much likelier.
+
         Args:
             best: the likeliest allowed token, which is in doubt or repeats an earlier reply.
             ranked: tokens from the likeliest down.
@@ -155,15 +161,23 @@ class TokenFilter:
             Such a token; the best one where there is none.
         """
         likely = 1 / self.doubt(best)
-        if self._deviation is not None and self.repeats(best):
+        parts = self._deviation is not None and self.repeats(best)
+        if self._deviation is not None and parts:
             likely = min(likely, self._deviation.likely)
-        enough = score(best) + (math.log(likely) if likely else -math.inf)
+        enough = score(best) + _log(likely)
+        found, highest = best, -math.inf
         for token in ranked:
-            if score(token) < enough:
+            if score(token) < max(enough, highest):
                 break
-            if self.allows(token) and self.doubt(token) == 1.0 and not self.repeats(token):
+            if not self.allows(token) or self.repeats(token):
+                continue
+            doubt = self.doubt(token)
+            if doubt == 1.0 and not parts:
                 return token
-        return best
+            certain = score(token) - math.log(doubt)
+            if parts and certain >= max(enough, highest) and certain > -math.inf:
+                found, highest = token, certain
+        return found
 
     def worth_asking(self) -> list[int]:
         """The tokens whose first byte may come next: no others are allowed."""
@@ -215,6 +229,10 @@ def logits_processor(
         return logits if best is None else _only(logits, [best])
 
     return process
+
+
+def _log(number: float) -> float:
+    return math.log(number) if number else -math.inf
 
 
 def _only(logits: Any, tokens: list[int]) -> Any:

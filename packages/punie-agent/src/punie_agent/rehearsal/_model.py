@@ -22,7 +22,7 @@ __all__ = ["ATTEMPTS", "Varying", "kept_and_rehearsed", "rehearsed"]
 
 ATTEMPTS = 12
 """How many replies are tried for one, the first included."""
-_LIKELY = (0.3, 0.1, 0.03, 0.01, 0.003)
+_LIKELY = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 """How likely another token must be, beside the likeliest, for a reply to part from those before; in turn."""
 _GIVEN_UP = (
     "I could not repair this. I tried {count} edits on a copy of the workspace, and with none of them the "
