@@ -125,8 +125,58 @@ def test_another_reply_does_not_replace_a_text_by_itself(
     assert found.repeats(0) is repeats
 
 
+LINES = {"line": ("int", ()), "elsewhere": ("", ("int", "in it"))}
+
+
+@pytest.mark.parametrize(
+    ("kind", "begun", "token", "repeats"),
+    [
+        ("line", "", "in", False),
+        ("line", "", "str", True),
+        ("line", "in", "t'", False),
+        ("line", "in", "'", True),
+        ("line", "int", "s", True),
+        ("elsewhere", "", "in", True),
+        ("elsewhere", "", "str", False),
+        ("elsewhere", "in", "t", True),
+        ("elsewhere", "in", "'", False),
+        ("elsewhere", "int", "', '", True),
+        ("elsewhere", "int", "s", False),
+    ],
+)
+def test_it_may_be_said_what_an_edit_replaces_or_does_not(
+    kind: str, begun: str, token: str, repeats: bool
+) -> None:
+    line, elsewhere = LINES[kind]
+    constraint = Constraint(
+        RULES,
+        begun=f"```python\nx = x.replace('{begun}",
+        deviation=Deviation(("Something else",), 0.1, line=line, elsewhere=elsewhere),
+    )
+    found = TokenFilter(constraint, TokenTexts({0: token, 1: None}, [1]))
+
+    assert found.allows(0)
+    assert found.repeats(0) is repeats
+
+
+def test_another_line_may_be_far_less_likely_than_another_edit_of_one() -> None:
+    texts = TokenTexts({0: "int", 1: "str", 2: None}, [2])
+    scores = {0: 9.0, 1: 1.0}  # a three thousandth
+    taken = []
+    for begun in ("", "any', '"):
+        deviation = Deviation(("```python\nx = x.replace('any', 'int",), 0.1, elsewhere=("int",))
+        constraint = Constraint(
+            RULES, begun=f"```python\nx = x.replace('{begun}", deviation=deviation
+        )
+        found = TokenFilter(constraint, texts)
+        assert found.allows(0)
+        assert found.repeats(0)
+        taken.append(found.nearly(0, scores, scores.__getitem__))
+    assert taken == [1, 0]
+
+
 def test_it_travels_with_the_constraint() -> None:
-    made = Constraint(RULES, deviation=Deviation((BEFORE, "naïve"), 0.25))
+    made = Constraint(RULES, deviation=Deviation((BEFORE, "naïve"), 0.25, "ü", ("a", "b")))
     again = Constraint.from_json(json.loads(json.dumps(made.to_json())))
     assert again.deviation == made.deviation
     plain = replace(made, deviation=None)
@@ -139,6 +189,13 @@ def test_it_travels_with_the_constraint() -> None:
         st.none(),
         st.text(),
         st.dictionaries(st.sampled_from(["replies", "likely"]), st.none() | st.floats()),
+        st.fixed_dictionaries(
+            {"replies": st.just([]), "likely": st.just(0.5)},
+            optional={
+                "line": st.none() | st.text(st.characters(exclude_categories=())),
+                "elsewhere": st.none() | st.lists(st.none() | st.text()),
+            },
+        ),
         st.fixed_dictionaries(
             {
                 "replies": st.lists(st.none() | st.text(st.characters(exclude_categories=()))),
@@ -153,7 +210,7 @@ def test_what_a_client_sends_is_a_deviation_or_refused(data: Any) -> None:
     except ValueError:
         return
     assert 0 <= found.likely <= 1
-    assert all(isinstance(reply, str) for reply in found.replies)
+    assert all(isinstance(text, str) for text in (*found.replies, found.line, *found.elsewhere))
 
 
 def test_the_refusal_says_what_is_wanted() -> None:

@@ -202,6 +202,62 @@ async def test_a_reply_that_comes_again_asks_for_less_likely_ones(
     assert likely[0] > likely[1] == likely[2]
 
 
+def edit(old: str, new: str) -> str:
+    """Return a reply that replaces one text by another."""
+    return reply(new).replace("'\"three\"'", repr(old))
+
+
+async def test_lines_take_turns(contract: Contract, host: LocalHost, project: Path) -> None:
+    """Two edits of a line, then another line, as long as there is one; then less likely edits of all."""
+    (project / "app.py").write_text("one: int = 'a'\ntwo: int = 'b'\n")
+    one, two = ("one: int = 'a'", "two: int = 'b'")
+    model = Varying(
+        [
+            *(edit(one, f"one: int = '{new}'") for new in "xyz"),
+            edit(two, "two: int = 'x'"),
+            *(edit(one, f"one: int = '{new}'") for new in "uv"),
+            *(edit(two, f"two: int = '{new}'") for new in "yz"),
+            edit(one, "one: int = 't'"),  # asked for another line, it knows none
+            edit(one, "one: int = 1"),
+        ]
+    )
+    found = await rehearsed(model, contract, host).reply(ASKED)
+    assert found.text == edit(one, "one: int = 1")
+    assert [(each.line, each.elsewhere) for each in model.asked if each is not None] == [
+        (one, ()),
+        (one, ()),
+        ("", (one,)),
+        (one, ()),
+        (one, ()),
+        (two, ()),
+        (two, ()),
+        ("", (one, two)),
+        (one, ()),
+    ]
+
+
+async def test_a_text_that_is_replaced_by_itself_is_no_attempt(
+    contract: Contract, host: LocalHost
+) -> None:
+    model = Varying([reply("'four'"), reply('"three"'), reply("3")])
+    thoughts: list[str] = []
+    kept = rehearsed(model, contract, host)
+    assert (await kept.reply(ASKED, on_thought=thoughts.append)).text == reply("3")
+    assert thoughts == ["Tried 2 versions of this edit on a copy: the last one passes its check.\n"]
+
+
+async def test_a_program_that_replaces_no_line_is_varied_as_a_whole(
+    contract: Contract, host: LocalHost
+) -> None:
+    whole = (
+        '```python\nwrite_file("app.py", "x: int = NEW")\nprint(typecheck("app.py").status)\n```'
+    )
+    model = Varying([whole.replace("NEW", new) for new in ("'a'", "'b'", "'c'", "'d'", "5")])
+    found = await rehearsed(model, contract, host).reply(ASKED)
+    assert found.text == whole.replace("NEW", "5")
+    assert {(each.line, each.elsewhere) for each in model.asked if each is not None} == {("", ())}
+
+
 async def test_a_model_that_fails_while_it_is_asked_again_has_answered_already(
     contract: Contract, host: LocalHost
 ) -> None:

@@ -150,6 +150,19 @@ class CodeCursor(Branching):
         return replaces and here is not None and bool(top.old) and here.may_become(top.old)
 
     @property
+    def replaced(self) -> tuple[str, bool] | None:
+        """The text that is to be replaced, as far as it is written, and whether it is complete.
+
+        None elsewhere than in the arguments of a `replace`, and where it is not followed.
+        """
+        top, here = self._top, self._literal
+        if top is None or not top.replaces:
+            return None
+        if here is not None and not top.index:
+            return here.text, here.ending
+        return (top.old, True) if top.old else None
+
+    @property
     def outside_text(self) -> bool:
         """True where code is written, neither a literal's text nor a comment."""
         return self._literal is None and not self._comment

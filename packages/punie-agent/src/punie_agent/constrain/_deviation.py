@@ -2,8 +2,8 @@
 
 Greedy decoding gives one reply. The next best ones leave it where another token was nearly as likely; so a
 reply that repeats earlier ones is led away from them at the first such place in a text that edits, and so is
-one that replaces a text by itself. Asked again and again, with less asked of the other token each time, this is
-limited discrepancy search (Harvey and Ginsberg, 1995): deterministic, and the likeliest ways first.
+one that replaces a text by itself. Asked again and again, with less asked of the other token each time, this
+is limited discrepancy search (Harvey and Ginsberg, 1995): deterministic, and the likeliest ways first.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ class Deviation:
     Attributes:
         replies: the texts of earlier replies to the same conversation.
         likely: how likely another token must be beside the one that repeats them, from 0 to 1.
+        line: the text that it shall replace, "" where that is left to it.
+        elsewhere: texts that it shall not replace.
     """
 
     replies: tuple[str, ...]
     likely: float
+    line: str = ""
+    elsewhere: tuple[str, ...] = ()
 
     @cached_property
     def _said(self) -> tuple[str, ...]:
@@ -38,9 +42,17 @@ class Deviation:
         """True when a reply that begins with this text (its bytes as characters) says what was said."""
         return any(reply.startswith(text) for reply in self._said)
 
+    def replaces_another(self, text: str, *, complete: bool) -> bool:
+        """True when a text that begins so, or is so, in bytes as characters, shall not be replaced."""
+        line, *elsewhere = map(as_bytes, (self.line, *self.elsewhere))
+        if line and not (text == line if complete else line.startswith(text)):
+            return True
+        return any(text == each if complete else each.startswith(text) for each in elsewhere)
+
     def to_json(self) -> dict[str, Any]:
         """Itself as plain JSON values."""
-        return {"replies": list(self.replies), "likely": self.likely}
+        plain = {"replies": list(self.replies), "likely": self.likely}
+        return plain | {"line": self.line, "elsewhere": list(self.elsewhere)}
 
     @classmethod
     def from_json(cls, data: object) -> Deviation:
@@ -52,10 +64,23 @@ class Deviation:
         match data:
             case Mapping() as found:
                 replies, likely = found.get("replies"), found.get("likely")
-                texts = isinstance(replies, list) and all(isinstance(each, str) for each in replies)
+                line, elsewhere = found.get("line", ""), found.get("elsewhere", [])
+                replies, elsewhere, line = _texts(replies), _texts(elsewhere), _texts([line])
+                texts = replies is not None and elsewhere is not None and line is not None
                 if texts and isinstance(likely, int | float) and 0 <= likely <= 1:
-                    list(map(as_bytes, replies))  # half a surrogate pair is no text: a ValueError
-                    return cls(tuple(replies), float(likely))
+                    return cls(replies, float(likely), line[0], elsewhere)
         raise ValueError(
-            "`deviation` holds the texts `replies` and the number `likely`, from 0 to 1"
+            "`deviation` holds the texts `replies` and the number `likely`, from 0 to 1; it may hold the "
+            "text `line` and the texts `elsewhere`"
         )
+
+
+def _texts(value: object) -> tuple[str, ...] | None:
+    """Return the texts that a list holds; None for anything else.
+
+    Raises:
+        ValueError: one of them has half a surrogate pair.
+    """
+    texts = value if isinstance(value, list) else [None]
+    found = tuple(each for each in texts if isinstance(each, str) and as_bytes(each) is not None)
+    return found if len(found) == len(texts) else None

@@ -93,6 +93,11 @@ class Literal(Branching):
         """True when `text` is all that it holds."""
         return len(self.text) < LONGEST_KEPT
 
+    @property
+    def ending(self) -> bool:
+        """True where quotes were written that may be the beginning of its end."""
+        return self._run > 0
+
     def may_become(self, text: str) -> bool:
         """True when it holds the beginning of a text, or all of it where its end has begun."""
         if len(text) >= LONGEST_KEPT:

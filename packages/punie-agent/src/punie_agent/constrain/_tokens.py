@@ -25,6 +25,8 @@ NEARLY, FAR, BROKEN = 20.0, 1000.0, math.inf
 """A token so many times as likely as another is still exchanged for it, where only that one copies: words
 that nobody said, departures from what was shown, and those in the middle of a text that was quoted so far,
 which replaces nothing then."""
+OTHER_LINE = 1e-4
+"""How likely a token must be, beside the likeliest, for another text to be replaced than that one's."""
 
 
 class TokenTexts:
@@ -131,13 +133,26 @@ class TokenFilter:
         self._tried = {}
 
     def repeats(self, token: int) -> bool:
-        """Tell whether a token of an edit says what an earlier reply said, or what the edit replaces."""
-        if self._deviation is None or self._cursor is None or not self._cursor.in_edit:
+        """Tell whether a token of an edit says what an earlier reply said, or what the edit replaces.
+
+        Of the text that is to be replaced it is told whether that shall be another one.
+        """
+        here, after = self._cursor, self._tried.get(token)
+        if self._deviation is None or here is None or not here.in_edit:
             return False
-        after = self._tried.get(token)
-        if after is not None and (after.idling or after.idle > self._cursor.idle):
+        if after is not None and (after.idling or after.idle > here.idle):
             return True
+        if after is not None and self._choosing and after.replaced is not None:
+            text, complete = after.replaced
+            return self._deviation.replaces_another(text, complete=complete)
         return self._deviation.repeated_by(self._said + (self._texts[token] or ""))
+
+    @property
+    def _choosing(self) -> bool:
+        """True within the text that is to be replaced, where it is said which one that shall be."""
+        said = self._deviation is not None and (self._deviation.line or self._deviation.elsewhere)
+        place = None if self._cursor is None else self._cursor.replaced
+        return bool(said) and place is not None and not place[1]
 
     def best(self, ranked: Iterable[int]) -> int | None:
         """The first of some tokens that may come next."""
@@ -163,7 +178,7 @@ class TokenFilter:
         likely = 1 / self.doubt(best)
         parts = self._deviation is not None and self.repeats(best)
         if self._deviation is not None and parts:
-            likely = min(likely, self._deviation.likely)
+            likely = min(likely, OTHER_LINE if self._choosing else self._deviation.likely)
         enough = score(best) + _log(likely)
         found, highest = best, -math.inf
         for token in ranked:

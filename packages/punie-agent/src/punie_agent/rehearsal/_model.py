@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from punie_agent.constrain import Deviation, constrained_if_trained
+from punie_agent.constrain import constrained_if_trained
 from punie_agent.errors import ModelError
 from punie_agent.models import Message, ModelReply, Usage
+from punie_agent.rehearsal._search import Search
 from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of, repairs
 from punie_tools import LocalHost
 
 if TYPE_CHECKING:
+    from punie_agent.constrain import Deviation
     from punie_agent.contract import Contract
     from punie_agent.models import ChatModel
     from punie_tools import Host
@@ -22,8 +25,6 @@ __all__ = ["ATTEMPTS", "Varying", "kept_and_rehearsed", "rehearsed"]
 
 ATTEMPTS = 12
 """How many replies are tried for one, the first included."""
-_LIKELY = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
-"""How likely another token must be, beside the likeliest, for a reply to part from those before; in turn."""
 _GIVEN_UP = (
     "I could not repair this. I tried {count} edits on a copy of the workspace, and with none of them the "
     "check finds less, so nothing more was changed."
@@ -136,42 +137,37 @@ class _Rehearsed:
         if found is None or found.good:
             shown.finish(first.text)
             return first
-        best, outcome, tried = await self._search(first, found, messages, max_tokens)
-        count = len({reply.text for reply in tried})
+        search = await self._search(first, found, messages, max_tokens)
+        good, text = search.outcome.good, search.best.text
         if on_thought is not None:
-            end = "the last one passes its check" if outcome.good else "none passes its check"
-            on_thought(f"Tried {count} versions of this edit on a copy: {end}.\n")
-        text = best.text
-        if not outcome.good and self._repairs(first, messages):
-            text = shown.passed + _GIVEN_UP.format(count=count)
-        elif not outcome.good:
+            end = "the last one passes its check" if good else "none passes its check"
+            on_thought(f"Tried {search.judged} versions of this edit on a copy: {end}.\n")
+        if not good and self._repairs(first, messages):
+            text = shown.passed + _GIVEN_UP.format(count=search.judged)
+        elif not good:
             self._in_vain = tuple(messages)
         shown.finish(text)
-        return replace(best, text=text, usage=_as_one([reply.usage for reply in tried]))
+        return replace(
+            search.best, text=text, usage=_as_one([reply.usage for reply in search.given])
+        )
 
     async def _search(
         self, first: ModelReply, outcome: Outcome, messages: Sequence[Message], limit: int | None
-    ) -> tuple[ModelReply, Outcome, list[ModelReply]]:
-        """The best of some replies, what it would lead to, and all of them."""
-        best, tried = first, [first]
-        for likely in _LIKELY:
-            while (
-                len(texts := tuple(dict.fromkeys(reply.text for reply in tried))) < self._attempts
-            ):
-                deviation = Deviation(texts, likely)
-                try:
-                    other = await self._model.reply(messages, max_tokens=limit, deviation=deviation)
-                except ModelError:  # what there is must do
-                    return best, outcome, tried
-                tried.append(other)
-                if other.text in texts:
-                    break
-                found = await self._outcome(other, messages)
-                if found is not None and found < outcome:
-                    best, outcome = other, found
-                if outcome.good:
-                    return best, outcome, tried
-        return best, outcome, tried
+    ) -> Search:
+        """Look for a reply that goes well; what was found when the model fails must do."""
+        search = Search(
+            first,
+            outcome,
+            ask=lambda deviation: self._model.reply(
+                messages, max_tokens=limit, deviation=deviation
+            ),
+            judge=lambda reply: self._outcome(reply, messages),
+            code_of=lambda text: self._contract.parse(text).code,
+            attempts=self._attempts,
+        )
+        with contextlib.suppress(ModelError):
+            await search.run()
+        return search
 
     async def _outcome(self, reply: ModelReply, messages: Sequence[Message]) -> Outcome | None:
         """What the reply's program would lead to; None where that cannot be tried."""
