@@ -27,10 +27,11 @@ TY = ("ty", "check", "--output-format", "gitlab", "--no-progress", "--color", "n
 TY_ENV: Mapping[str, str | None] = dict.fromkeys(
     ("CI_PROJECT_DIR", "TY_LOG", "TY_LOG_PROFILE", "TY_MEMORY_REPORT", "TY_OUTPUT_FORMAT")
 )
-# A project may set `fix = true`; a check must not change files, nor leave a cache.
+# A project may set `fix = true`, and `fix-only = true`, which `--no-fix` alone does not turn off; a
+# check must not change files, nor leave a cache.
 _RUFF = (
     *("ruff", "check", "--output-format", "json", "--no-cache"),
-    *("--no-fix", "--no-unsafe-fixes", "--"),
+    *("--no-fix", "--no-fix-only", "--no-unsafe-fixes", "--"),
 )
 _NO_SUCH_FLAG = b"unexpected argument '--no-progress'"
 _PLUGIN = Path(__file__).parent / "_pytest_path"
