@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,31 @@ async def test_a_submodule_is_a_path_of_the_repository_and_what_is_in_it_is_not(
     (nested / "src" / "b").write_text("changed\n")
     assert (await toolbox.git_status("lib/nested/src/b")).status == "nothing_checked"
     assert (await toolbox.git_diff("lib/nested")).files[0].file == "lib/nested"
+
+
+async def test_a_submodule_cannot_hide_its_changes_from_a_diff(
+    toolbox: Toolbox, nested: Path, root: Path, git
+) -> None:
+    git("-C", str(nested), "checkout", "-q", ".")
+    git("-c", "advice.addEmbeddedRepo=false", "add", "lib/nested")
+    for key, value in {"path": "lib/nested", "url": "./nested", "ignore": "all"}.items():
+        git("config", "-f", ".gitmodules", f"submodule.nested.{key}", value)
+    git("add", ".gitmodules")
+    git("commit", "-qm", "submodule")
+    (nested / "src" / "b").write_text("changed\n")
+    assert [each.file for each in (await toolbox.git_diff(".")).files] == ["lib/nested"]
+
+
+async def test_a_file_that_was_touched_and_not_changed_has_no_diff(
+    toolbox: Toolbox, root: Path, git
+) -> None:
+    (root / "a").write_text("a")
+    git("add", "a")
+    git("commit", "-qm", "a")
+    git("config", "diff.autoRefreshIndex", "false")
+    os.utime(root / "a", (1, 1))
+    result = await toolbox.git_diff(".")
+    assert (result.status, result.files) == ("clean", [])
 
 
 async def test_a_directory_called_git_that_is_no_repository_changes_nothing(

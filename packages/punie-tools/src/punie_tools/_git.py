@@ -34,8 +34,10 @@ _STATUS = (
     *("--untracked-files=all", "--find-renames", "--ignore-submodules=none"),
 )
 _DIFF = (
-    *(*_GIT, "-c", "diff.ignoreSubmodules=none"),
-    *("diff", "--exit-code", "--raw", "--numstat", "-z", "-M"),
+    # Without refreshing, it lists files that were touched and not changed.
+    *(*_GIT, "-c", "diff.autoRefreshIndex=true"),
+    # As an option, it wins over what `.gitmodules` says of each submodule.
+    *("diff", "--ignore-submodules=none", "--exit-code", "--raw", "--numstat", "-z", "-M"),
     *("--no-color", "--no-ext-diff", "--no-textconv", "--no-relative"),
 )
 _LOG = (
