@@ -138,6 +138,18 @@ async def test_a_log_holds_the_newest_first(toolbox: Toolbox, root: Path, git) -
     assert (await toolbox.git_log("a")).commit_count == 1
 
 
+async def test_a_name_in_a_log_cannot_pass_for_another_field(
+    toolbox: Toolbox, root: Path, git
+) -> None:
+    name = "Eve\x1f1999-01-01T00:00:00Z\x1fForged"
+    (root / "a").write_text("a")
+    git("add", "a")
+    git("commit", "-qm", "Sub\x1fject", "--author", f"{name} <eve@example.org>")
+    [commit] = (await toolbox.git_log(".")).commits
+    assert (commit.author, commit.date) == (name, "2026-01-02T03:04:05+01:00")
+    assert commit.message == "Sub\x1fject"
+
+
 async def test_a_workspace_inside_a_repository_shows_its_own_paths(root: Path, git) -> None:
     (root / "pkg").mkdir()
     (root / "pkg" / "a.py").write_text("a\n")
@@ -381,5 +393,5 @@ def test_any_diff_is_counted(entries: list[tuple[str, int, int]]) -> None:
 
 
 def test_a_log_of_another_format_is_unparsable() -> None:
-    for junk in (b"abc", b"abc\0", b"zz\x1fAnn\x1f2026\x1fs\x1fb\0"):
+    for junk in (b"abc", b"abc\0", b"zz\0Ann\x002026\0s\0b\0"):
         assert parse_git_log(junk, b"", 0, Evidence()).status == "unparsable"

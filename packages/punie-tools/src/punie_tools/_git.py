@@ -40,9 +40,10 @@ _DIFF = (
     *("diff", "--ignore-submodules=none", "--exit-code", "--raw", "--numstat", "-z", "-M"),
     *("--no-color", "--no-ext-diff", "--no-textconv", "--no-relative"),
 )
+# A name, a subject and a body may hold anything but NUL: nothing else keeps the fields apart.
 _LOG = (
     *(*_GIT, "log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8"),
-    "--format=%H%x1f%an%x1f%aI%x1f%s%x1f%b",
+    "--format=%H%x00%an%x00%aI%x00%s%x00%b",
 )
 _MOST = 2**31 - 1
 _ENV: Mapping[str, str | None] = {

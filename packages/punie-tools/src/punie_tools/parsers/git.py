@@ -40,6 +40,7 @@ _KINDS: dict[str, ChangeKind] = {
     "U": "conflicted",
     "X": "modified",  # "unknown", which git itself calls a bug
 }
+_FIELDS = 5  # of a commit
 _NO_COMMITS = b"does not have any commits yet"
 
 
@@ -145,11 +146,14 @@ def parse_git_diff(
 def parse_git_log(
     stdout: bytes, stderr: bytes, exit_code: int, evidence: Evidence = NO_EVIDENCE
 ) -> GitLogResult:
-    """Return what `git log -z --format=%H%x1f%an%x1f%aI%x1f%s%x1f%b` said."""
+    """Return what `git log -z --format=%H%x00%an%x00%aI%x00%s%x00%b` said."""
     commits: list[GitCommit] = []
 
     def read() -> None:
-        commits.extend(_commit(token) for token in _tokens(stdout))
+        tokens = list(_tokens(stdout))
+        commits.extend(
+            _commit(tokens[start : start + _FIELDS]) for start in range(0, len(tokens), _FIELDS)
+        )
 
     verdict = _verdict("git log", stderr, exit_code, evidence, read)
     if exit_code == 128 and _NO_COMMITS in stderr:
@@ -275,11 +279,10 @@ def _lines(count: bytes) -> int:
     return 0 if count == b"-" else int(count)
 
 
-def _commit(token: bytes) -> GitCommit:
-    parts = token.split(b"\x1f", 4)
-    if len(parts) != 5:
+def _commit(fields: list[bytes]) -> GitCommit:
+    if len(fields) != _FIELDS:
         raise _MalformedError("a commit lacks fields")
-    digest, author, date, subject, body = (part.decode("utf-8", "replace") for part in parts)
+    digest, author, date, subject, body = (each.decode("utf-8", "replace") for each in fields)
     return GitCommit(
         hash=digest.strip(),
         author=author,
