@@ -76,6 +76,23 @@ async def test_cancelling_a_run_ends_the_command(host: LocalHost, root: Path, en
     await asyncio.wait_for(gone, 10)
 
 
+async def test_cancelling_a_run_twice_ends_a_command_that_ignores_the_polite_signal(
+    host: LocalHost, root: Path, ended
+) -> None:
+    for each in ("started", "asked"):
+        os.mkfifo(root / each)
+    gone = ended()
+    script = "exec 3>held; trap ': > asked' TERM; : > started; while :; do sleep 1000; done"
+    run = asyncio.create_task(host.run(["/bin/sh", "-c", script]))
+    await asyncio.to_thread((root / "started").read_bytes)
+    run.cancel()
+    await asyncio.to_thread((root / "asked").read_bytes)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    await asyncio.wait_for(gone, 10)
+
+
 async def test_a_killed_child_shows_its_signal(host: LocalHost) -> None:
     done = await host.run(["/bin/sh", "-c", "kill -KILL $$"])
     assert done.exit_code == -9

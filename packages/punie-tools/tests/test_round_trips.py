@@ -252,8 +252,7 @@ _commits = st.builds(
 @given(st.lists(_commits, min_size=1, max_size=5))
 def test_git_log(written: list[GitCommit]) -> None:
     entries = [
-        "\0".join([each.hash, each.author, each.date, each.message, ""]) + "\0"
-        for each in written
+        "\0".join([each.hash, each.author, each.date, each.message, ""]) + "\0" for each in written
     ]
     result = parse_git_log("".join(entries).encode(), b"", 0)
     assert (result.status, result.commits) == ("clean", written)

@@ -161,8 +161,7 @@ async def test_a_check_changes_nothing_whatever_the_project_says(
     toolbox: Toolbox, root: Path
 ) -> None:
     (root / "pyproject.toml").write_text(
-        "[tool.ruff]\nfix = true\nfix-only = true\nunsafe-fixes = true\n"
-        "output-format = 'grouped'\n"
+        "[tool.ruff]\nfix = true\nfix-only = true\nunsafe-fixes = true\noutput-format = 'grouped'\n"
     )
     (root / "a.py").write_text("import os\n")
     result = await toolbox.ruff_check("a.py")

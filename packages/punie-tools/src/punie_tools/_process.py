@@ -87,9 +87,12 @@ def kill_group(pid: int, sig: int = signal.SIGKILL) -> None:
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End a child's whole group: a polite signal first, then the certain one."""
     kill_group(process.pid, signal.SIGTERM)
-    with contextlib.suppress(TimeoutError):
+    try:
         await asyncio.wait_for(process.wait(), _TERM_GRACE_S)
-    kill_group(process.pid)
+    except TimeoutError:
+        pass
+    finally:  # being cancelled (again) shortens the polite part alone
+        kill_group(process.pid)
     await process.wait()
 
 
