@@ -20,6 +20,7 @@ from punie_tools import (
     TypeCheckResult,
     WorkspaceSymbol,
 )
+from punie_tools._ty_server import TyServer
 
 MODULE = '''"""😀"""
 class Animal:
@@ -220,6 +221,25 @@ async def test_a_toolbox_that_is_closed_during_a_check_leaves_no_server(root: Pa
     await toolbox.aclose()
     assert (await check).error_count == 1
     assert server.returncode is not None
+
+
+async def test_closing_that_is_cancelled_leaves_no_server(root: Path) -> None:
+    class Watched(LocalHost):
+        spawned = asyncio.Queue()
+
+        async def spawn(self, *args, **kwargs):
+            process = await super().spawn(*args, **kwargs)
+            self.spawned.put_nowait(process)
+            return process
+
+    server = await TyServer.start(Watched(root), timeout=60, whole_workspace=False)
+    process = await Watched.spawned.get()
+    closing = asyncio.create_task(server.close())
+    await asyncio.sleep(0)  # it has asked the server to end, and waits for the answer
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert await asyncio.wait_for(process.wait(), 10) is not None
 
 
 @pytest.mark.parametrize("keeps_running", [True, False])

@@ -101,15 +101,16 @@ class LspClient:
         if self._loop is not asyncio.get_running_loop():
             self._abandon()
             return
-        if self.alive and politely:
-            with contextlib.suppress(ServerError, TimeoutError):
-                await asyncio.wait_for(self.request("shutdown", None), _EXIT_GRACE_S)
-                await self.notify("exit", None)
-                await asyncio.wait_for(self._process.wait(), _EXIT_GRACE_S)
-        self._fail("the language server was closed")
-        self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reader
+        try:
+            if self.alive and politely:
+                with contextlib.suppress(ServerError, TimeoutError):
+                    await asyncio.wait_for(self.request("shutdown", None), _EXIT_GRACE_S)
+                    await self.notify("exit", None)
+                    await asyncio.wait_for(self._process.wait(), _EXIT_GRACE_S)
+        finally:  # whoever is cancelled meanwhile leaves no process behind
+            self._fail("the language server was closed")
+            self._reader.cancel()  # which ends the process
+        await asyncio.wait([self._reader])
         await self._end()
 
     def _abandon(self) -> None:
