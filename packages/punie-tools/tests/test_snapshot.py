@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 from pathlib import Path
 
 from hypothesis import given
@@ -70,6 +72,17 @@ def test_importable_directories_count_as_configuration(root: Path) -> None:
     found = {str(root / "name_space"), str(root / "some-stubs")}
     assert after.configuration.keys() - before.configuration.keys() == found
     assert after.sources == {}
+
+
+def test_directories_nested_deeper_than_calls_are_looked_at(root: Path) -> None:
+    source = write(root.joinpath(*["a"] * 200, "b.py"), "x")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        snapshot = take_snapshot(root)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert list(snapshot.sources) == [source]
 
 
 def test_a_pipe_is_no_source(root: Path) -> None:

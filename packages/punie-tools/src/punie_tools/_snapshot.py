@@ -176,31 +176,33 @@ def _stamp(entry: os.DirEntry[str] | Path) -> Stamp:
     return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
 
 
-def _walk(
-    folder: str, apart: frozenset[str], *, importable: bool = True
-) -> Iterator[os.DirEntry[str]]:
+def _walk(folder: str, apart: frozenset[str]) -> Iterator[os.DirEntry[str]]:
     """Yield the files below a directory, and the directories that can be imported.
 
     It does not go into site-packages, nor into directories that are looked at apart.
     """
-    try:
-        with os.scandir(folder) as scan:
-            entries = list(scan)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name in _SKIPPED:
-                continue
-            # Nothing imports from below `.hypothesis` and the like, where directories come and go.
-            below = importable and not entry.name.startswith(".")
-            if entry.name == "site-packages" or (below and _is_package(entry.name)):
+    # Not one generator inside the other: directories can be nested deeper than calls.
+    ahead = [(folder, True)]
+    while ahead:
+        folder, importable = ahead.pop()
+        try:
+            with os.scandir(folder) as scan:
+                entries = list(scan)
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name in _SKIPPED:
+                    continue
+                # Nothing imports from below `.hypothesis` and the like, where directories come and go.
+                below = importable and not entry.name.startswith(".")
+                if entry.name == "site-packages" or (below and _is_package(entry.name)):
+                    yield entry
+                if entry.name != "site-packages" and entry.path not in apart:
+                    ahead.append((entry.path, below))
+            # Opening a pipe would wait for its writer; the type checker leaves it alone too.
+            elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
                 yield entry
-            if entry.name != "site-packages" and entry.path not in apart:
-                yield from _walk(entry.path, apart, importable=below)
-        # Opening a pipe would wait for its writer; the type checker leaves it alone too.
-        elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
-            yield entry
 
 
 def _is_package(name: str) -> bool:
