@@ -148,6 +148,21 @@ async def test_configuration_above_the_workspace_counts_too(root: Path) -> None:
         assert (by(warned), warned.warning_count) == ("check", 1)
 
 
+async def test_the_ignore_file_of_the_users_git_counts_too(root: Path) -> None:
+    home = root.parent
+    (home / ".gitconfig").write_text("[core]\n\texcludesFile = ~/ignored\n")
+    (root / ".git").mkdir()
+    (root / "a.py").write_text("x: int = ''\n")
+    (root / "b.py").write_text("x: int = 1\n")
+    environment = {key: value for key, value in os.environ.items() if key != "XDG_CONFIG_HOME"}
+    host = LocalHost(root, env=environment | {"HOME": str(home)})
+    async with Toolbox(host, daemon=True) as daemon:
+        assert [by(await agree(daemon, host)) for _ in range(2)] == ["check", "server"]
+        (home / "ignored").write_text("a.py\n")
+        without = await agree(daemon, host)
+        assert (by(without), without.status) == ("check", "clean")
+
+
 async def test_questions_and_checks_at_once_do_not_disturb_each_other(
     daemon: Toolbox, host: LocalHost, root: Path
 ) -> None:

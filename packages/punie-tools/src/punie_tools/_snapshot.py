@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import sys
@@ -39,6 +40,9 @@ _CONFIGURATION = frozenset(
 _SKIPPED = frozenset(
     {".git", ".hg", "__pycache__", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 )
+
+#: As ty's file walker reads it, without sections.
+_EXCLUDES = re.compile(rb"""(?im)^\s*excludesfile\s*=\s*"?\s*(\S+?)\s*"?\s*$""")
 
 #: File systems stamp with the tick of the kernel's clock, up to 10 ms: within it, a file can change
 #: again without a new stamp.
@@ -146,16 +150,30 @@ def outside_of(root: Path, environment: Mapping[str, str]) -> list[Path]:
     )
     around = (root, *root.parents)
     program = shutil.which("ty", path=environment.get("PATH"))
+    git = (home / ".gitconfig", settings / "git" / "config")
     return [
         *(folder / name for folder in root.parents for name in sorted(_CONFIGURATION)),
         *(folder / ".git" / "info" / "exclude" for folder in around),
         *(folder / ".venv" / name for folder in around for name in ("", "pyvenv.cfg")),
-        *(settings / "git" / name for name in ("config", "ignore")),
-        home / ".gitconfig",
+        *git,
+        settings / "git" / "ignore",
+        *(root / each for path in git for each in _excludes(path, home)),
         settings / "ty" / "ty.toml",
         *([Path(program)] if program is not None else []),
         *installed,
     ]
+
+
+def _excludes(path: Path, home: Path) -> Iterator[Path]:
+    """Yield the ignore files that a configuration of git names."""
+    try:
+        found = _EXCLUDES.findall(read_regular(str(path)))
+    except (OSError, ValueError):
+        return
+    for each in found:
+        name = os.fsdecode(each)
+        if "\0" not in name:
+            yield home / name[2:] if name.startswith("~/") else Path(name)
 
 
 def settings_of(environment: Mapping[str, str]) -> Path:
