@@ -56,6 +56,17 @@ async def test_a_working_directory_is_used(toolbox: Toolbox, root: Path) -> None
     assert await toolbox.run_command("pwd", cwd="sub") == f"{root}/sub\n"
 
 
+async def test_a_programs_path_is_relative_to_the_working_directory(
+    toolbox: Toolbox, root: Path
+) -> None:
+    for folder in (root, root / "sub"):
+        folder.mkdir(exist_ok=True)
+        (folder / "name").write_text(f"#!/bin/sh\necho {folder.name}\n")
+        (folder / "name").chmod(0o755)
+    assert await toolbox.run_command("./name") == f"{root.name}\n"
+    assert await toolbox.run_command("./name", cwd="sub") == "sub\n"
+
+
 async def test_a_failure_is_told_even_when_nothing_was_written(toolbox: Toolbox) -> None:
     assert await toolbox.run_command("false") == "[exit code 1]"
     assert await toolbox.run_command("echo a; echo b >&2; exit 3") == "a\nb\n[exit code 3]"

@@ -134,6 +134,11 @@ class LocalHost:
             "running Python, nor on PATH"
         )
 
+    def _program(self, name: str, directory: Path) -> str:
+        """Return the path of a program that is run in a directory, from where its own path counts."""
+        elsewhere = "/" in name and directory != self.roots[0]
+        return self.find_program(str(directory / name) if elsewhere else name)
+
     def _path(self) -> str:
         """Return where programs are looked up, in order."""
         return os.pathsep.join(dict.fromkeys([*self._own.folders(), *self._elsewhere]))
@@ -157,7 +162,8 @@ class LocalHost:
         timeout: float | None = None,  # noqa: ASYNC109 - the child must be killed, not abandoned
     ) -> Completed:
         """Run a command to its end; see `Host.run`."""
-        program, directory = self.find_program(argv[0]), self._directory(cwd)
+        directory = self._directory(cwd)
+        program = self._program(argv[0], directory)
         try:
             done = await run_process(
                 [program, *argv[1:]],
@@ -179,7 +185,8 @@ class LocalHost:
         env: Mapping[str, str | None] | None = None,
     ) -> asyncio.subprocess.Process:
         """Start a server in its own process group; see `SpawningHost.spawn`."""
-        program, directory = self.find_program(argv[0]), self._directory(cwd)
+        directory = self._directory(cwd)
+        program = self._program(argv[0], directory)
         try:
             return await asyncio.create_subprocess_exec(
                 program,
