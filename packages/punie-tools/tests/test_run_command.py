@@ -39,9 +39,10 @@ def test_a_command_line_is_read_as_a_shell_would(command, args, argv) -> None:
 
 
 @pytest.mark.parametrize("command", ["", "  ", "echo 'open"])
-def test_what_is_no_command_is_refused(command: str) -> None:
+@pytest.mark.parametrize("args", [None, ["a"]])
+def test_what_is_no_command_is_refused(command: str, args: list[str] | None) -> None:
     with pytest.raises(ToolMissingError, match="command"):
-        command_argv(command, None)
+        command_argv(command, args)
 
 
 async def test_the_output_comes_back_as_text(toolbox: Toolbox, root: Path) -> None:

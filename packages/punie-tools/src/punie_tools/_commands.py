@@ -31,18 +31,15 @@ def command_argv(command: str, args: Sequence[str] | None) -> list[str]:
     Raises:
         ToolMissingError: There is no command in it.
     """
-    if args is not None:
-        argv = [*(shlex.split(command) if " " in command else [command]), *map(str, args)]
-    elif _SHELL.search(_outside_quotes(command)):
+    if args is None and _SHELL.search(_outside_quotes(command)):
         return ["/bin/sh", "-c", command]
-    else:
-        try:
-            argv = shlex.split(command)
-        except ValueError as error:
-            raise ToolMissingError(f"{command!r} is not a command line: {error}") from error
+    try:
+        argv = [command] if args is not None and " " not in command else shlex.split(command)
+    except ValueError as error:
+        raise ToolMissingError(f"{command!r} is not a command line: {error}") from error
     if not argv or not argv[0]:
         raise ToolMissingError("the command is empty; name a program to run")
-    return argv
+    return [*argv, *map(str, args or ())]
 
 
 def _outside_quotes(command: str) -> str:
