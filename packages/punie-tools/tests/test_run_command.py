@@ -31,6 +31,9 @@ from punie_tools._commands import command_argv, cut_text
         ("echo a \\\n b", None, ["/bin/sh", "-c", "echo a \\\n b"]),
         (r"echo a\;b", None, ["echo", "a;b"]),
         ("X=1 env", None, ["/bin/sh", "-c", "X=1 env"]),
+        ("command -v git", None, ["/bin/sh", "-c", "command -v git"]),
+        ("! grep -q a f", None, ["/bin/sh", "-c", "! grep -q a f"]),
+        ("type", ["git"], ["type", "git"]),
         ("python -c 'print(1)'", None, ["python", "-c", "print(1)"]),
     ],
 )

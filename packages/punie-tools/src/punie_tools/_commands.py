@@ -19,6 +19,12 @@ __all__ = ["command_argv", "command_text", "cut_text"]
 _SHELL = re.compile(r"[|&;<>()$`*?\[\]{}\n#~]|^\s*\w+=")
 #: What a shell takes literally: an escaped character, text in single quotes, text in double quotes.
 _QUOTED = re.compile(r"""\\.|'[^']*'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
+#: What every shell has and no directory of programs.
+_BUILT_IN = frozenset(
+    {".", ":", "!", "alias", "bg", "cd", "command", "eval", "exec", "exit", "export", "fg"}
+    | {"getopts", "hash", "jobs", "read", "readonly", "set", "shift", "times", "trap", "type"}
+    | {"ulimit", "umask", "unalias", "unset", "wait"}
+)
 _HEAD_SHARE = 3
 
 
@@ -31,14 +37,17 @@ def command_argv(command: str, args: Sequence[str] | None) -> list[str]:
     Raises:
         ToolMissingError: There is no command in it.
     """
+    shell = ["/bin/sh", "-c", command]
     if args is None and _SHELL.search(_outside_quotes(command)):
-        return ["/bin/sh", "-c", command]
+        return shell
     try:
         argv = [command] if args is not None and " " not in command else shlex.split(command)
     except ValueError as error:
         raise ToolMissingError(f"{command!r} is not a command line: {error}") from error
     if not argv or not argv[0]:
         raise ToolMissingError("the command is empty; name a program to run")
+    if args is None and argv[0] in _BUILT_IN:
+        return shell
     return [*argv, *map(str, args or ())]
 
 
