@@ -121,6 +121,13 @@ def test_pretty_is_for_people(feed, recorded, capsys, monkeypatch) -> None:
     assert capsys.readouterr().out.startswith("tool_error  violation_count: 0")
 
 
+def test_every_tools_output_can_be_pretty(recording, feed, capsys) -> None:
+    feed(recording.stdout)
+    words = ["parse", recording.tool, "--exit-code", str(recording.exit_code)]
+    assert main([*words, "--pretty"]) in {0, 1}
+    assert capsys.readouterr().out.startswith(("clean", "findings"))
+
+
 def test_pretty_does_not_let_output_steer_the_terminal(feed, recorded, capsys) -> None:
     feed(recorded["ruff"].stdout.replace(b"imported but", rb"\u001b[2J"))
     main(["parse", "ruff", "--exit-code", "1", "--pretty"])

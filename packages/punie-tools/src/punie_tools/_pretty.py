@@ -61,7 +61,7 @@ def _item(item: object, colour: bool) -> str:
         return _safe(str(item))
     values = {name: getattr(item, name) for name in type(item).model_fields}
     place = [str(values.pop(name)) for name in ("file", "line", "column") if name in values]
-    rest = "  ".join(_safe(_plain(value)) for value in values.values() if value not in {None, ""})
+    rest = "  ".join(_safe(_plain(value)) for value in values.values() if value not in (None, ""))
     return f"{_painted(_safe(':'.join(place)), _DIM, colour)}  {rest}" if place else rest
 
 
