@@ -78,17 +78,23 @@ def test_run_takes_values_of_every_type(root: Path, git, capsys) -> None:
         (["typecheck", "--nope", "a"], "has no parameter 'nope'"),
         (["typecheck", "--path"], "--path needs a value"),
         (["git_log", ".", "--count", "ten"], "'ten' is no value for count"),
+        (["git_log", ".", "--count", "9" * 5000], "is no value for count"),
+        (["run_command", "a", "[" * 100_000], "is no value for args"),
         (["rm"], "there is no tool 'rm'"),
     ],
 )
 def test_a_wrong_call_is_explained(words: list[str], said: str, capsys) -> None:
     assert main(["run", *words]) == 2
-    assert said in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
 
 
 def test_words_after_two_dashes_are_values(root: Path, capsys) -> None:
     assert main(["run", "--root", str(root), "write_file", "--", "f", "--flag"]) == 0
     assert (root / "f").read_text() == "--flag"
+    assert main(["run", "--root", str(root), "write_file", "--", "f", "--pretty"]) == 0
+    assert (root / "f").read_text() == "--pretty"
 
 
 def test_parse_reads_a_tools_output(recording, feed, capsys) -> None:

@@ -6,7 +6,7 @@ import inspect
 import json
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from punie_tools.errors import ToolsError
 
@@ -92,5 +92,5 @@ def _value(name: str, annotation: Any, text: str) -> Any:
         return text
     try:
         return TypeAdapter(annotation).validate_python(json.loads(text))
-    except (json.JSONDecodeError, ValidationError):
+    except (ValueError, RecursionError):  # no JSON, another type, too many digits, too deep
         raise ArgumentError(f"{text!r} is no value for {name} ({annotation})") from None

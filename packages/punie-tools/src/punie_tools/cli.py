@@ -180,9 +180,11 @@ async def _call(options: argparse.Namespace) -> int:
     toolbox = _toolbox(host, options.timeout)
     [function] = toolbox.functions([options.tool])
     words = list(options.words)
+    end = words.index("--") if "--" in words else len(words)
     # Options of ours are accepted behind the tool's name too, where people put them.
-    people = options.pretty or "--pretty" in words
-    given = arguments(function, [word for word in words if word != "--pretty"])
+    people = options.pretty or "--pretty" in words[:end]
+    ours = [word for word in words[:end] if word != "--pretty"]
+    given = arguments(function, [*ours, *words[end:]])
     code = _show(await function(**given), people=people)
     if options.tool == "run_command" and host.last is not None:
         # Which of a command's own exit codes mean findings is nobody's to know.
