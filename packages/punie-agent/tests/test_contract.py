@@ -11,6 +11,7 @@ import pytest
 
 from punie_agent.contract import Contract, standard_functions
 from punie_agent.contract._compact import compacted
+from punie_agent.contract._stream import ProseStream
 from punie_agent.errors import ContractError
 from punie_sandbox import (
     CallRecord,
@@ -243,3 +244,9 @@ def declared(stubs: str) -> dict[str, object]:
                 ast.unparse(node.returns) if node.returns else "",
             )
     return found
+
+
+def test_an_answer_after_reasoning_without_an_opening_tag_is_shown(contract: Contract) -> None:
+    stream, text = ProseStream(contract.tools), "Let me think.</think>\n\nIt is 42."
+    shown = "".join(stream.feed(text[at : at + 4]) for at in range(0, len(text), 4))
+    assert shown + stream.finish(contract.parse(text)) == "Let me think.\n\nIt is 42."

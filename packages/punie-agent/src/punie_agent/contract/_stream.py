@@ -38,11 +38,11 @@ class ProseStream:
 
     def finish(self, reply: Reply) -> str:
         """The message is complete and understood: returns the rest of its prose."""
-        if reply.acts:
-            shown = self.shown.strip()
-            return reply.text[len(shown) :] if reply.text.startswith(shown) else ""
-        shown = self.shown.lstrip()
-        return reply.text[len(shown) :] if reply.text.startswith(shown) else ""
+        shown = self.shown.strip() if reply.acts else self.shown.lstrip()
+        if reply.text.startswith(shown):
+            return reply.text[len(shown) :]
+        # What was shown turned out to be reasoning, where the chat template had opened its tag already.
+        return f"\n\n{reply.text}" if reply.text and not shown.startswith(reply.text) else ""
 
     def _give(self, length: int) -> str:
         if length <= self._shown:
