@@ -40,3 +40,17 @@ async def test_a_lock_that_was_given_just_as_the_cancel_came_is_free_afterwards(
 async def _hold(lock: asyncio.Lock, cancel: asyncio.Event) -> str:
     async with held(lock, cancel):
         return "held"
+
+
+async def test_a_lock_that_was_given_just_as_its_request_ended_is_free_afterwards():
+    lock = asyncio.Lock()
+    await lock.acquire()
+    waiting = asyncio.create_task(_hold(lock, asyncio.Event()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    lock.release()
+    await asyncio.sleep(0)
+    assert lock.locked()
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert not lock.locked()

@@ -100,7 +100,13 @@ async def held(lock: asyncio.Lock, cancel: asyncio.Event) -> AsyncGenerator[None
     Raises:
         TurnCancelledError: `cancel` was set before the lock was free.
     """
-    await _unless(cancel, lock.acquire())
+    acquiring = asyncio.ensure_future(lock.acquire())
+    try:
+        await _unless(cancel, acquiring)
+    except BaseException:
+        if acquiring.done() and not acquiring.cancelled():
+            lock.release()  # it was free just when the request was cancelled
+        raise
     try:
         yield
     finally:
