@@ -58,3 +58,16 @@ async def test_an_event_of_another_form_is_an_error_of_the_model(
 ) -> None:
     with pytest.raises(ModelError, match="sent a broken event"):
         await streamed(event, delta("Hello", "stop"))
+
+
+async def test_halves_of_a_character_are_joined_and_one_alone_is_replaced() -> None:
+    events = [delta("a \ud83d", None), delta("\ude00 b \ud83d", None), delta("c", "stop")]
+    spelt = [f"data: {json.dumps(each)}" for each in events]
+    assert (await streamed(*spelt)).text == "a 😀 b \ufffdc"
+
+
+async def test_an_address_that_is_none_is_an_error_of_the_model() -> None:
+    model = OpenAIModel("http://localhost:abc/v1", "tiny")
+    with pytest.raises(ModelError, match="no model server answers at http://localhost:abc/v1"):
+        await model.reply([Message("user", "Hello")])
+    await model.aclose()

@@ -142,7 +142,7 @@ class OpenAIModel:
 
         try:
             response = await self._open().get(f"{self.url}/models")
-        except httpx2.TransportError as error:
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise self._unreachable(error) from error
         try:
             data = response.json()["data"] if response.is_success else []
@@ -181,7 +181,7 @@ class OpenAIModel:
                         yield event
         except httpx2.ConnectError as error:
             raise self._unreachable(error) from error
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             reason = str(error) or type(error).__name__
             message = f"the connection to {self.url} broke: {reason}"
             raise ModelError(message, transient=True) from error
@@ -199,10 +199,8 @@ class _Answer:
     def __init__(
         self, on_text: Callable[[str], None] | None, on_thought: Callable[[str], None] | None
     ) -> None:
-        self._on_text = on_text
-        self._on_thought = on_thought
-        self._text: list[str] = []
-        self._thought: list[str] = []
+        self._text = _Pieces(on_text)
+        self._thought = _Pieces(on_thought)
         self._usage = Usage(requests=1)
         self._finish: str | None = None
 
@@ -229,23 +227,37 @@ class _Answer:
         delta = choices[0].get("delta") or choices[0].get("message") or {}
         if not isinstance(delta, dict):
             raise _broken(json.dumps(event))
-        self._add(delta.get("content"), self._text, self._on_text)
-        self._add(
-            delta.get("reasoning_content") or delta.get("reasoning"),
-            self._thought,
-            self._on_thought,
-        )
+        self._text.add(delta.get("content"))
+        self._thought.add(delta.get("reasoning_content") or delta.get("reasoning"))
         self._finish = choices[0].get("finish_reason") or self._finish
-
-    def _add(self, piece: object, pieces: list[str], tell: Callable[[str], None] | None) -> None:
-        if isinstance(piece, str) and piece:
-            pieces.append(piece)
-            if tell is not None:
-                tell(piece)
 
     def reply(self) -> ModelReply:
         finish = "length" if self._finish == "length" else "stop"
-        return ModelReply("".join(self._text), self._usage, "".join(self._thought), finish)
+        return ModelReply(self._text.text, self._usage, self._thought.text, finish)
+
+
+class _Pieces:
+    """Text as it arrives. JSON can spell half a character, which nothing can store or send on.
+
+    A half at the end of a piece waits for its other half; one that stays alone is replaced.
+    """
+
+    def __init__(self, tell: Callable[[str], None] | None) -> None:
+        self._tell = tell
+        self._half = ""
+        self.text = ""
+
+    def add(self, piece: object) -> None:
+        """Take the next piece, if it is one."""
+        if not isinstance(piece, str) or not piece:
+            return
+        piece, self._half = self._half + piece, ""
+        if "\ud800" <= piece[-1] <= "\udbff":
+            piece, self._half = piece[:-1], piece[-1]
+        whole = piece.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        self.text += whole
+        if whole and self._tell is not None:
+            self._tell(whole)
 
 
 def alternating(messages: Sequence[Message]) -> list[Message]:
