@@ -435,3 +435,14 @@ async def test_the_loop_reports_a_server_that_dies_in_the_middle(
         with pytest.raises(ModelError):
             await run_turn(model=model, contract=contract, sandbox=sandbox, messages=HELLO)
     await model.aclose()
+
+
+def test_a_registered_model_without_its_description_is_left_out_and_named(
+    tmp_path: Path, contract: Contract
+) -> None:
+    folder = described(model_folder(tmp_path), contract)
+    name = registry.register(folder).stem
+    (folder / registry.DESCRIPTION).unlink()
+    assert models.default_name() == "test"
+    with pytest.raises(ModelUnavailableError, match=r"has no punie\.json any more"):
+        registry.find(name)

@@ -166,6 +166,10 @@ def find(name: str) -> Artefact:
         raise ModelUnavailableError(
             f"the model {name!r} was at {folder} and is gone; make it again, or delete {entry}"
         )
+    if not (folder / DESCRIPTION).is_file():
+        raise ModelUnavailableError(
+            f"the model {name!r} at {folder} has no {DESCRIPTION} any more; make it again, or delete {entry}"
+        )
     found = artefact(folder)
     return replace(found, registered_digest=str(data.get("digest", "")) or None)
 
