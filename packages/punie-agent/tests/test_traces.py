@@ -168,3 +168,18 @@ def test_values_that_are_named_secret_are_redacted_and_code_is_not(text: str, ke
 @given(st.text())
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redacted(redacted(text)) == redacted(text)
+
+
+async def test_the_prompt_of_a_trace_is_the_users_though_the_model_was_asked_again(
+    project: Path,
+) -> None:
+    traces.enable()
+    path = await turn(project, READ, "", "Read.")
+    assert path is not None
+    assert traces.read(path.stem).data["prompt"] == "Read it, my key is [redacted]"
+
+
+def test_a_value_under_a_telling_name_is_redacted() -> None:
+    given = {"api_key": "abcdefgh12345", "args": [{"password": "hunter2222", "path": "a.py"}]}
+    kept = {"api_key": "[redacted]", "args": [{"password": "[redacted]", "path": "a.py"}]}
+    assert redacted(given) == kept

@@ -7,6 +7,7 @@ becomes `~`, since its name is often a person's.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,12 @@ def _quoted(value: str) -> str:
     return f"{quote}{_MARK}{quote}"
 
 
+def _of_name(name: Any, value: Any) -> Any:
+    """A value under its name in an object: a text there is as good as assigned to it."""
+    telling = isinstance(value, str) and _ASSIGNED.fullmatch(f"{name}={json.dumps(value)}")
+    return _MARK if telling else redacted(value)
+
+
 def redacted(value: Any) -> Any:
     """The same JSON value with secrets in its texts replaced by `[redacted]`."""
     if isinstance(value, str):
@@ -61,5 +68,5 @@ def redacted(value: Any) -> Any:
     if isinstance(value, list):
         return [redacted(each) for each in value]
     if isinstance(value, dict):
-        return {key: redacted(each) for key, each in value.items()}
+        return {key: _of_name(key, each) for key, each in value.items()}
     return value

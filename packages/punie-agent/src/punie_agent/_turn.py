@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from punie_agent.permissions import Permissions
     from punie_sandbox import Call, RunResult, Sandbox
 
-__all__ = ["Turn"]
+__all__ = ["RETRIES", "Turn"]
 
 _NUDGE = "Your message was empty. Answer in plain text, or act with a code block."
 _TOO_LONG = "Your message was cut off because it was too long, so nothing ran. Write shorter code."
+RETRIES = frozenset({_NUDGE, _TOO_LONG})
+"""What the model is told in the user's place when it is asked again."""
 _REPEATED = "You ran exactly this before, with the same output. Answer in plain text now."
 _GIVE_UP = "The code failed several times. Answer in plain text now, without code."
 _PATIENCE = 2

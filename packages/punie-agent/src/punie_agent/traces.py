@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from punie_agent._redact import redacted
+from punie_agent._turn import RETRIES
 from punie_agent.errors import TraceError
 from punie_agent.paths import data_dir, write_whole
 from punie_agent.planning import was_refused
@@ -133,6 +134,8 @@ def record(result: TurnResult, *, model: str, contract: Contract, project: Path)
 
 def _is_told(number: int, result: TurnResult, contract: Contract) -> bool:
     """True when this user message is not the user's but what a run led to."""
+    if result.messages[number].content in RETRIES:
+        return True
     if number == 0 or result.messages[number - 1].role != "assistant":
         return False
     return contract.parse(result.messages[number - 1].content).acts
