@@ -114,6 +114,9 @@ def test_a_plan_is_answered_with_yes_or_no_alone(project: Path) -> None:
         shown = terminal.until("[n]o: ")
         assert "Allow? [y]es, [n]o: " in shown
         assert "+x = 1" in shown
+        terminal.type("a\n")  # not offered: it may have been meant for "abort"
+        terminal.until("[n]o: ", times=2)
+        assert not (project / "new.py").exists()
         terminal.type("y\n")
         assert terminal.end() == 0
     assert (project / "new.py").read_text() == "x = 1"

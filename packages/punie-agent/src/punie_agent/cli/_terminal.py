@@ -62,7 +62,8 @@ class TerminalAsker:
             if line is None:
                 return PermissionDecision("reject", "no answer")
             outcome = _ANSWERS.get(line.strip().lower())
-            if outcome is not None:
+            offered = request.rule or outcome in {"allow_once", "reject"}
+            if outcome is not None and offered:
                 return PermissionDecision(outcome)
 
 
