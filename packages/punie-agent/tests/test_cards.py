@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from punie_agent.cli._display import TextDisplay
-from punie_agent.events import Effect
+from punie_agent.events import Effect, TextDelta
 from punie_agent.permissions import PermissionDecision, PermissionRequest, Permissions
 from punie_sandbox import Call
 from punie_tools import LocalHost
@@ -116,3 +116,9 @@ async def test_arguments_that_are_not_there_make_no_other_rule() -> None:
     assert {(each.rule, each.title, each.more) for each in requests} == {
         ("run_command: ls", "Run ls", "")
     }
+
+
+def test_prose_is_shown_as_it_is_and_no_emoji_is_made_of_a_slice() -> None:
+    screen = io.StringIO()
+    TextDisplay(out=Console(file=screen, width=400))(TextDelta("xs[:100:] [b]"))
+    assert screen.getvalue() == "xs[:100:] [b]"

@@ -284,3 +284,19 @@ def test_importing_is_cheap(module: str, tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_title_that_looks_like_markup_is_listed_as_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    SessionStore().create("/tmp", title="[/etc/x] :key: \x1b[2J")
+    assert main(["sessions"]) == 0
+    listed = capsys.readouterr().out.split()
+    assert {"[/etc/x]", ":key:", "\\x1b[2J"} <= set(listed)
+
+
+def test_a_damaged_session_can_be_deleted_as_its_message_says() -> None:
+    stored = SessionStore().create("/tmp")
+    (stored.folder / "session.json").write_text("{")
+    assert main(["sessions", "delete", stored.folder.name]) == 0
+    assert not stored.folder.exists()

@@ -6,6 +6,7 @@ that `punie ask … > file` keeps the answer.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
@@ -30,7 +31,17 @@ from punie_agent.permissions import PermissionRequest, title_of_call
 if TYPE_CHECKING:
     from punie_sandbox import RunResult
 
-__all__ = ["Display", "JsonDisplay", "TextDisplay"]
+__all__ = ["Display", "JsonDisplay", "TextDisplay", "plain", "shown"]
+
+
+def plain(text: str) -> Text:
+    """Text for a table: nothing in it is markup, an emoji's name or a terminal's command."""
+    return Text(visible(text))
+
+
+def shown(text: str) -> str:
+    """Text for standard output: as it is for a file, harmless for a terminal."""
+    return visible(text) if sys.stdout.isatty() else text
 
 
 class Display(Protocol):
@@ -76,10 +87,10 @@ class TextDisplay:
         """Show one event."""
         match event:
             case TextDelta(text=text):
-                self._out.print(self._shown(text), end="", markup=False)
+                self._out.print(Text(self._shown(text)), end="")
                 self._line_open = not text.endswith("\n")
             case ThoughtDelta(text=text):
-                self._err.print(visible(text), end="", style="dim italic", markup=False)
+                self._err.print(Text(visible(text), style="dim italic"), end="")
             case CodeStarted(code=code):
                 self.finish()
                 self._announced = self._told_error = ""

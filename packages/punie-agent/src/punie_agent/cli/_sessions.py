@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from punie_agent.acp.store import SessionHeader, SessionStore
+from punie_agent.cli._display import plain, shown
 from punie_agent.errors import ConfigError
 
 __all__ = ["run"]
@@ -26,18 +27,18 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"which one? punie sessions {options.action} ID (punie sessions lists them)"
         )
-    session = store.open(options.session)
-    if options.action == "delete":
+    if options.action == "delete":  # a damaged one, too
         store.delete(options.session)
         print(f"Deleted {options.session}.")
         return 0
+    session = store.open(options.session)
     records = session.read()
     if options.json:
         print(json.dumps({**dataclasses.asdict(session.header), "journal": records}, indent=2))
         return 0
     for message in _conversation(records):
         if message.get("role") != "system":
-            print(f"--- {message.get('role')}\n{message.get('content')}")
+            print(shown(f"--- {message.get('role')}\n{message.get('content')}"))
     return 0
 
 
@@ -72,5 +73,5 @@ def _list(store: SessionStore, *, as_json: bool) -> None:
     for title in ("session", "changed", "folder", "title"):
         table.add_column(title, overflow="fold")
     for header in headers:
-        table.add_row(header.id, header.updated, header.cwd, header.title or "")
+        table.add_row(header.id, header.updated, *map(plain, (header.cwd, header.title)))
     Console(highlight=False).print(table if headers else "No sessions yet.")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from punie_agent import traces
+from punie_agent.cli._display import plain, shown
 from punie_agent.errors import ConfigError
 from punie_agent.paths import write_whole
 
@@ -39,7 +40,7 @@ def _show(options: argparse.Namespace) -> None:
             return
         for message in trace.data["messages"]:
             if message["role"] != "system":
-                print(f"--- {message['role']}\n{message['content']}")
+                print(shown(f"--- {message['role']}\n{message['content']}"))
         print(f"--- {trace.verdict}")
         return
     found = list(traces.stored())
@@ -55,7 +56,8 @@ def _show(options: argparse.Namespace) -> None:
         table.add_column(title, overflow="fold")
     for each in found:
         prompt = " ".join(str(each.data.get("prompt", "")).split())
-        table.add_row(each.id, each.verdict, str(each.data.get("model", "")), prompt[:60])
+        model = str(each.data.get("model", ""))
+        table.add_row(each.id, each.verdict, plain(model), plain(prompt[:60]))
     state = "on" if traces.enabled() else "off"
     Console(highlight=False).print(table if found else f"No traces yet; they are {state}.")
 
