@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import pytest
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from punie_sandbox import (
     ReplayError,
     RunResult,
     Sandbox,
+    Status,
     allow,
     deny,
 )
@@ -202,3 +204,75 @@ async def test_a_record_holds_what_was_whatever_the_host_does_to_its_objects_lat
         result = await sandbox.run("get()\nchange()\nget().names")
     assert result.value == ["a", "b"]
     assert result.calls[0].result == {"names": ["a"], "counts": {"a": 1}, "nested": {"a": [1]}}
+
+
+class Square(BaseModel):
+    """One side."""
+
+    side: int
+
+
+class Circle(BaseModel):
+    """As many fields, by another name."""
+
+    radius: int
+
+
+class Tile(Square):
+    """A square, and more."""
+
+    colour: str
+
+
+def circles() -> list[Square] | list[Circle]:
+    """The second of two lists."""
+    return [Circle(radius=2)]
+
+
+def squares_or_sizes() -> list[int] | list[Square]:
+    """Records where there could be numbers."""
+    return [Square(side=2)]
+
+
+def pairs() -> tuple[int, ...] | tuple[Square, ...]:
+    """The same, in a tuple."""
+    return (Square(side=2),)
+
+
+def by_name() -> dict[str, int] | dict[str, Square]:
+    """The same, in a dict."""
+    return {"a": Square(side=2)}
+
+
+def tile() -> Square | Tile:
+    """The narrower class, named last."""
+    return Tile(side=2, colour="red")
+
+
+def tiles() -> list[Square] | list[Tile]:
+    """The same, in a list."""
+    return [Tile(side=2, colour="red")]
+
+
+@pytest.mark.parametrize(
+    ("function", "shown"),
+    [
+        (circles, "[Circle(radius=2)]"),
+        (squares_or_sizes, "[Square(side=2)]"),
+        (pairs, "(Square(side=2),)"),
+        (by_name, "{'a': Square(side=2)}"),
+        (tile, "Tile(side=2, colour='red')"),
+        (tiles, "[Tile(side=2, colour='red')]"),
+    ],
+)
+async def test_a_result_of_a_union_is_what_it_holds_to_the_code_and_in_its_replay(
+    function: Callable[[], object], shown: str
+) -> None:
+    """behaviour: trace.replay."""
+    functions = ExternalFunctions([function])
+    async with Sandbox(functions) as sandbox:
+        result = await sandbox.run(f"print({functions.names[0]}())")
+        assert (result.status, result.stdout) == (Status.OK, f"{shown}\n")
+        trace = json.dumps(result.to_json())
+        again = await sandbox.replay(RunResult.from_json(json.loads(trace)))
+        assert json.dumps(again.to_json()) == trace

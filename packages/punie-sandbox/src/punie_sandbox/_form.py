@@ -72,7 +72,8 @@ class Lowered:
 
     `down` turns a host value into the value that crosses, `up` turns a value from the sandbox into the
     host's; None stands for "unchanged". `encode` and `decode` are the JSON form of the *lowered* value, as
-    records keep it. `accepts` tells whether a host value is of this type (used to choose a union's arm).
+    records keep it. `accepts` tells whether a host value and all it holds are of this type (used to choose a
+    union's arm); `closely`, where it says more, whether they are of no class derived from it.
     """
 
     stub: str
@@ -84,6 +85,7 @@ class Lowered:
     decode: Convert | None = None
     accepted: str | None = None
     """The stub in a parameter, where that is wider than in a result."""
+    closely: Callable[[Any], bool] | None = None
 
     @property
     def parameter_stub(self) -> str:

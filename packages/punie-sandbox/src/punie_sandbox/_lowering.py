@@ -42,6 +42,18 @@ def _instance_of(*classes: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, classes)
 
 
+_Test: typing.TypeAlias = Callable[[Any], bool]
+
+
+def _holding(item: Lowered, *classes: type) -> tuple[_Test, _Test]:
+    """How a container is told from that of another type: `accepts` and `closely`, of all it holds."""
+    accepts, closely = item.accepts, item.closely or item.accepts
+    return (
+        lambda value: isinstance(value, classes) and all(map(accepts, value)),
+        lambda value: isinstance(value, classes) and all(map(closely, value)),
+    )
+
+
 def _mapped(convert: Convert | None, build: Callable[[Iterable[Any]], Any]) -> Convert | None:
     return None if convert is None else _always(convert, build)
 
@@ -169,12 +181,14 @@ class Lowering:
         return _sequence(item) if origin in SEQUENCES else _set(item, origin)
 
     def _tuple(self, args: tuple[Any, ...], annotation: Any) -> Lowered:
-        kinds, accepts = frozenset({"array"}), _instance_of(tuple)
+        kinds = frozenset({"array"})
         if annotation is tuple or (len(args) == 2 and args[1] is Ellipsis):
             item = self.lower(args[0] if args else Any)
             down, up = _mapped(item.down, tuple), _taken(item.up, tuple, tuple)
             encode, decode = _always(item.encode, list), _always(item.decode, tuple)
-            return Lowered(f"tuple[{item.stub}, ...]", kinds, accepts, down, up, encode, decode)
+            accepts, closely = _holding(item, tuple)
+            form = Lowered(f"tuple[{item.stub}, ...]", kinds, accepts, down, up, encode, decode)
+            return dataclasses.replace(form, closely=closely)
         items = [self.lower(arg) for arg in args]
         stub = f"tuple[{', '.join(item.stub for item in items)}]" if items else "tuple[()]"
 
@@ -188,7 +202,17 @@ class Lowering:
             each("encode", list),
             each("decode", tuple),
         )
-        return Lowered(stub, kinds, accepts, *conversions)
+
+        def are(tests: list[_Test]) -> _Test:
+            return lambda value: (
+                isinstance(value, tuple)
+                and len(value) == len(tests)
+                and all(test(each) for test, each in zip(tests, value, strict=True))
+            )
+
+        accepts = are([item.accepts for item in items])
+        closely = are([item.closely or item.accepts for item in items])
+        return Lowered(stub, kinds, accepts, *conversions, closely=closely)
 
     def _record_type(self, cls: Any) -> Lowered:
         return record_form(self._by_origin.get(cls) or self._declare(cls))
@@ -269,10 +293,11 @@ def _path(cls: type[pathlib.PurePath]) -> Lowered:
 
 
 def _sequence(item: Lowered) -> Lowered:
+    accepts, closely = _holding(item, list, tuple)
     return Lowered(
         f"list[{item.stub}]",
         frozenset({"array"}),
-        _instance_of(list, tuple),
+        accepts,
         down=_always(
             item.down, list
         ),  # a copy: a record holds what was, whatever the host does later
@@ -280,19 +305,22 @@ def _sequence(item: Lowered) -> Lowered:
         encode=_mapped(item.encode, list),
         decode=_mapped(item.decode, list),
         accepted=item.accepted and f"list[{item.accepted}]",
+        closely=closely,
     )
 
 
 def _set(item: Lowered, origin: Any) -> Lowered:
     build = frozenset if origin in {frozenset, cabc.Set} else set
+    accepts, closely = _holding(item, set, frozenset)
     return Lowered(
         f"{build.__name__}[{item.stub}]",
         frozenset({"array"}),
-        _instance_of(set, frozenset),
+        accepts,
         down=_always(item.down, build),
         up=_taken(item.up, build, set, frozenset),
         encode=_always(item.encode, lambda values: sorted(values, key=repr)),
         decode=_always(item.decode, build),
+        closely=closely,
     )
 
 
@@ -313,14 +341,23 @@ def _mapping(key: Lowered, value: Lowered) -> Lowered:
         def decode(data: Mapping[str, Any]) -> Any:
             return dict(_pairs(data["$dict"], key.decode, value.decode))
 
+    keys, values = _holding(key, cabc.KeysView), _holding(value, cabc.ValuesView)
+
+    def accepts(items: Any) -> bool:
+        return isinstance(items, Mapping) and keys[0](items.keys()) and values[0](items.values())
+
+    def closely(items: Any) -> bool:
+        return isinstance(items, Mapping) and keys[1](items.keys()) and values[1](items.values())
+
     return Lowered(
         f"dict[{key.stub}, {value.stub}]",
         frozenset({"object"}),
-        _instance_of(dict, Mapping),
+        accepts,
         each(key.down, value.down) or dict,
         _only(each(key.up, value.up) or dict, dict),
         encode,
         decode,
+        closely=closely,
     )
 
 

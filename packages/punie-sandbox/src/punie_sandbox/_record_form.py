@@ -50,6 +50,7 @@ def record_form(record: Record) -> Lowered:
         up,
         encode,
         decode,
+        closely=lambda value: type(value) is record.origin,
     )
 
 
@@ -69,6 +70,8 @@ def _encode_record(record: Record) -> Convert:
     converts = [(field.name, field.type.encode) for field in record.fields if field.type.encode]
 
     def encode(value: Any) -> Any:
+        if type(value).__name__ != record.name:  # an arm of a union is found by trying
+            raise TypeError(f"expected {record.name}, got {type(value).__name__}")
         data = dict(zip(names, value, strict=True))
         for name, convert in converts:
             data[name] = convert(data[name])

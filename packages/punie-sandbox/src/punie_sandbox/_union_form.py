@@ -16,12 +16,17 @@ _NOT_THIS_ARM = (TypeError, ValueError, AttributeError, KeyError)
 
 
 def union_form(arms: Sequence[Lowered]) -> Lowered:
-    """The union of these types; the first arm that accepts a value converts it."""
+    """The union of these types; the first arm that accepts a value converts it.
+
+    Where one arm's class derives from another's, an arm that takes the value as it is goes first: the other
+    would leave out what the derived class adds.
+    """
     stub = _either(arm.stub for arm in arms)
     accepted = _either(arm.parameter_stub for arm in arms)
 
     def down(value: Any) -> Any:
-        arm = next((arm for arm in arms if arm.accepts(value)), arms[0])
+        close = (arm for arm in arms if (arm.closely or arm.accepts)(value))
+        arm = next(close, None) or next((arm for arm in arms if arm.accepts(value)), arms[0])
         return arm.down(value) if arm.down else value
 
     def up(value: Any) -> Any:
@@ -46,6 +51,7 @@ def union_form(arms: Sequence[Lowered]) -> Lowered:
         encode,
         decode,
         accepted if accepted != stub else None,
+        lambda value: any((arm.closely or arm.accepts)(value) for arm in arms),
     )
 
 
@@ -86,16 +92,27 @@ def _json_of(arms: Sequence[Lowered]) -> tuple[Convert, Convert]:
 def _is_lowered(arm: Lowered, value: Any) -> bool:
     """Whether a lowered value belongs to an arm: by name where it has one, else by trying."""
     if arm.encode is None:
-        return json_kind(value) in arm.kinds and not (arm.stub == "int" and type(value) is float)
+        whole = not (arm.stub == "int" and type(value) is float)
+        return whole and json_kind(value) in arm.kinds and _is_plain(value)
     name = _name_of(value)
     if name is not None:
         return arm.stub == name
     try:
-        arm.encode(value)
+        if not _is_plain(arm.encode(value)):
+            return False
     except _NOT_THIS_ARM:
         return False
     kind = "array" if isinstance(value, (list, tuple, set, frozenset)) else json_kind(value)
     return kind in arm.kinds and arm.stub not in {"Path", "bytes"}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is JSON, whatever it holds included."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return json_kind(value) != "other"
 
 
 def _name_of(value: Any) -> str | None:
