@@ -241,6 +241,12 @@ async def test_what_models_get_wrong_has_a_place_and_a_rewrite(
         "class A:\n    read_file = 3\n    def typecheck(self): return [typecheck for typecheck in [1]]",
         "(lambda: (typecheck := 1))()",
         "from collections.abc import Callable, Iterable as I\ndef f(g: Callable[[int], int], x: I[int]) -> int: return g(1)\nf(abs, [])",
+        "def f(list):\n    list.append(1)\n    return list\nf([])",
+        "def f(x):\n    str = x\n    return str.upper()\nf('a')",
+        "(lambda str: str.upper())('a')",
+        "def wrong(what, n):\n    return ValueError(f'{what} {n}')\ntry:\n    raise wrong('a', 1)\nexcept ValueError:\n    pass",
+        "import os\nlist(map(os.path.join, ['a'], ['b']))",
+        "class H:\n    def get(self, x):\n        return x\nh = H()\nsorted([1], key=h.get)",
         "x = 1\nfrom textwrap import (\n    dedent,\n    fill as f,\n)",
     ],
 )
@@ -248,6 +254,34 @@ async def test_good_code_has_no_finding_and_runs(sandbox: Sandbox, code: str) ->
     """behaviour: check.no-false-findings."""
     result = await sandbox.run(code)
     assert (result.status, result.diagnostics) == (Status.OK, ())
+
+
+@pytest.mark.parametrize(
+    ("before", "code"),
+    [
+        ("dict = {'a': 1}", "dict.get('a')"),
+        ("import copy", "list(map(copy.copy, [[1]]))"),
+        (
+            "def wrong(a, b): return ValueError(a)",
+            "try:\n    raise wrong('a', 1)\nexcept ValueError:\n    1",
+        ),
+    ],
+)
+async def test_what_earlier_code_gave_a_name_is_what_it_means(
+    sandbox: Sandbox, before: str, code: str
+) -> None:
+    """behaviour: check.no-false-findings."""
+    for each in (before, code):
+        result = await sandbox.run(each)
+        assert (result.status, result.diagnostics) == (Status.OK, ())
+
+
+async def test_what_another_scope_gave_a_name_changes_nothing(sandbox: Sandbox) -> None:
+    """behaviour: check.hints."""
+    code = "def f(str):\n    return str\nsorted(['a'], key=str.lower)"
+    assert [(d.line, d.code) for d in await sandbox.check(code)] == [(3, "unbound-method")]
+    code = "def f(x):\n    return [str.upper() for str in x]"
+    assert [(d.line, d.code) for d in await sandbox.check(code)] == [(2, "unbound-method")]
 
 
 async def test_nothing_accumulates_from_one_snippet_to_the_next(sandbox: Sandbox) -> None:

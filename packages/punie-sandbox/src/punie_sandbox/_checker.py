@@ -114,7 +114,7 @@ class Checker:
         if source.error is not None:
             line, column, message = source.error
             return (Diagnostic(line, column, "invalid-syntax", message),)
-        idioms = find_idioms(source, self._functions, suspending)
+        idioms = find_idioms(source, self._functions, suspending, names)
         types = [
             with_hint(d, self._functions) for d in await self._check_types(code, sorted(names))
         ]

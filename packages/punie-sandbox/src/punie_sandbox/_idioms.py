@@ -8,7 +8,8 @@ on values; that ends as a run's error, with a hint from `_hints`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Set
+import sys
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from punie_sandbox._functions import ExternalFunctions
@@ -38,6 +39,7 @@ _METHODS = {
 }
 _LET_END = "let the code end; use `if` around what should not run"
 _AMBIENT_MODULES = {"datetime", "json", "math", "re"}
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,20 @@ class _Context:
     functions: ExternalFunctions
     suspending: Set[str]
     bound: Set[str]
-    imported: Set[str]
+    local: Mapping[str, Set[int]]
+    modules: Set[str]
+    methods: Set[str]
+
+    def is_own(self, node: ast.Name) -> bool:
+        """Whether a name means what the code made of it, and not what Python does."""
+        return node.id in self.bound or id(node) in self.local.get(node.id, ())
 
 
 def find_idioms(
-    source: Source, functions: ExternalFunctions, suspending: Set[str]
+    source: Source,
+    functions: ExternalFunctions,
+    suspending: Set[str],
+    alive: Set[str] = frozenset(),
 ) -> list[Diagnostic]:
     """The findings in a snippet, in the order of the text.
 
@@ -59,6 +70,7 @@ def find_idioms(
         source: the snippet.
         functions: what it can call.
         suspending: functions of earlier snippets of the session that call the host.
+        alive: all variables of earlier snippets.
     """
     if source.tree is None:
         return []
@@ -69,7 +81,15 @@ def find_idioms(
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for name in binds(node)
     }
-    context = _Context(functions, calls_host, source.bound, imported)
+    kept = (alive & sys.stdlib_module_names) - source.bound  # a module of an earlier snippet
+    context = _Context(
+        functions,
+        calls_host,
+        source.bound | alive,
+        _local_names(source.tree),
+        _AMBIENT_MODULES | imported | kept,
+        _own_methods(source.tree),
+    )
     found = [*_shadowing(source.tree, functions), *_annotation_names(source.tree, context)]
     for node in ast.walk(source.tree):
         found.extend(find_syntax(node))
@@ -97,6 +117,43 @@ def _names_called(node: ast.AST) -> set[str]:
         inner.func.id
         for inner in ast.walk(node)
         if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name)
+    }
+
+
+def _local_names(tree: ast.Module) -> Mapping[str, Set[int]]:
+    """The places where a name is a parameter or variable of a function or lambda.
+
+    A comprehension's own variable is none of them: to the interpreter, `str` in `[str.upper() for str in x]`
+    is the type all the same.
+    """
+    found: dict[str, set[int]] = {}
+    for scope in ast.walk(tree):
+        if isinstance(scope, _SCOPES):
+            inside = list(ast.walk(scope))
+            places = [node for node in inside if isinstance(node, ast.Name)]
+            made = {node.arg for node in inside if isinstance(node, ast.arg)}
+            made |= {name for node in inside if node is not scope for name in binds(node)}
+            made -= {
+                name.id
+                for node in inside
+                if isinstance(node, ast.comprehension)
+                for name in ast.walk(node.target)
+                if isinstance(name, ast.Name)
+            }
+            for node in places:
+                if node.id in made:
+                    found.setdefault(node.id, set()).add(id(node))
+    return found
+
+
+def _own_methods(tree: ast.Module) -> Set[str]:
+    """The methods of the snippet's own classes, which are values."""
+    return {
+        method.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for method in node.body
+        if isinstance(method, ast.FunctionDef)
     }
 
 
@@ -140,10 +197,12 @@ def _shadows(node: ast.AST, name: str) -> Diagnostic:
 
 def _annotation_names(tree: ast.Module, context: _Context) -> Iterator[Diagnostic]:
     """Result types used as values: they exist in annotations only."""
-    records = context.functions.records.keys() - context.bound
+    records = context.functions.records
     annotations = {id(inner) for part in _annotations(tree) for inner in ast.walk(part)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in records and id(node) not in annotations:
+        if not isinstance(node, ast.Name) or node.id not in records or context.is_own(node):
+            continue
+        if id(node) not in annotations:
             fields = ", ".join(
                 f".{field.name}" for field in context.functions.records[node.id].fields[:4]
             )
@@ -174,9 +233,9 @@ def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
 
 def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:  # noqa: PLR0912, C901 - one a form
     match node:
-        case ast.Name(id="exit" | "quit" as name, ctx=ast.Load()) if name not in context.bound:
+        case ast.Name(id="exit" | "quit" as name, ctx=ast.Load()) if not context.is_own(node):
             yield found_at(node, "exit", f"`{name}` cannot end the code here", _LET_END)
-        case ast.Name(id="exec" | "eval" as name, ctx=ast.Load()) if name not in context.bound:
+        case ast.Name(id="exec" | "eval" as name, ctx=ast.Load()) if not context.is_own(node):
             message = f"`{name}` does not run here: code in text cannot be checked"
             yield found_at(
                 node, "dynamic-code", message, "write the code itself; `json.loads` reads data"
@@ -207,10 +266,13 @@ def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:  # noqa: P
             if _suspends(function, context):
                 yield _callback(node, name, _comprehension(name, function, rest))
             yield from _bound_method(function, context, keyed=False)
-        case ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=args)):
-            yield from _raising(node, name, args)
-        case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in _TYPES_WITH_METHODS:
-            if attribute not in _CLASS_ATTRIBUTES and name not in context.bound:
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name) as called, args=args)):
+            if not context.is_own(called):  # a function of the code may take what it likes
+                yield from _raising(node, name, args)
+        case ast.Attribute(value=ast.Name(id=name) as cls, attr=attribute) if (
+            name in _TYPES_WITH_METHODS
+        ):
+            if attribute not in _CLASS_ATTRIBUTES and not context.is_own(cls):
                 hint = f"write `lambda x: x.{attribute}()`"
                 if attribute == "maketrans":
                     hint = "use `.replace(...)` for each character"
@@ -243,7 +305,13 @@ def _key_callback(node: ast.Call, context: _Context) -> Iterator[Diagnostic]:
 def _bound_method(function: ast.expr, context: _Context, *, keyed: bool) -> Iterator[Diagnostic]:
     """`key=counts.get`: a built-in object's method can be called, but is no value."""
     match function:
-        case ast.Attribute(value=ast.Name(id=name)) if name in _TYPES_WITH_METHODS:
+        case ast.Attribute(value=ast.Name(id=name) as cls) if (
+            name in _TYPES_WITH_METHODS and not context.is_own(cls)
+        ):
+            return
+        case ast.Attribute(value=ast.Name() | ast.Attribute(), attr=name) if (
+            name in context.methods
+        ):
             return
         case ast.Attribute(value=value, attr=name) if name in _METHODS and not _is_module(
             value, context
@@ -259,9 +327,9 @@ def _bound_method(function: ast.expr, context: _Context, *, keyed: bool) -> Iter
 
 
 def _is_module(value: ast.expr, context: _Context) -> bool:
-    return isinstance(value, ast.Name) and (
-        value.id in _AMBIENT_MODULES or value.id in context.imported
-    )
+    if isinstance(value, ast.Attribute):
+        return value.attr == "path" and _is_module(value.value, context)
+    return isinstance(value, ast.Name) and value.id in context.modules
 
 
 def _callback(node: ast.AST, where: str, hint: str) -> Diagnostic:
