@@ -44,6 +44,15 @@ async def test_a_plan_is_one_diff_and_changes_nothing(
     assert "-    return 'x'  # error: expected int, got str\n+    return 'x'\n" in plan.diff
 
 
+def test_only_a_line_feed_ends_a_line_of_a_diff() -> None:
+    """behaviour: plan.diff."""
+    before = "a\n\x0c\nb = '\u2028'\r\n\x85c\rd\n"
+    assert FileChange("a.py", before, before.replace("b =", "x =")).diff == (
+        "--- a/a.py\n+++ b/a.py\n@@ -1,4 +1,4 @@\n"
+        " a\n \x0c\n-b = '\u2028'\r\n+x = '\u2028'\r\n \x85c\rd\n"
+    )
+
+
 async def test_reads_see_planned_writes(sandbox: Sandbox) -> None:
     """behaviour: plan.reads-overlay."""
     plan = await sandbox.plan(

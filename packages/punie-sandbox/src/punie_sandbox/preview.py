@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import io
 import posixpath
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
@@ -52,14 +53,18 @@ class FileChange:
     @property
     def diff(self) -> str:
         """The change as a unified diff."""
-        old = (self.before or "").splitlines(keepends=True)
-        new = self.after.splitlines(keepends=True)
+        old, new = _lines(self.before or ""), _lines(self.after)
         source = f"a/{self.path}" if self.before is not None else "/dev/null"
         lines = difflib.unified_diff(old, new, source, f"b/{self.path}")
         return "".join(
             line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
             for line in lines
         )
+
+
+def _lines(text: str) -> list[str]:
+    """The lines, as tools that apply diffs count them: a form feed, say, ends none."""
+    return io.StringIO(text, newline="\n").readlines()
 
 
 class Overlay:
