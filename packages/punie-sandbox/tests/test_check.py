@@ -319,6 +319,29 @@ async def test_a_forgotten_await_of_an_awaited_function_is_found() -> None:
     assert (found.code, found.hint) == ("unused-awaitable", "write `await` before the call")
 
 
+@pytest.mark.parametrize(
+    ("code", "column"),
+    [
+        ("print('é€😀', exit)", 14),
+        ("print('é€😀', nope)", 14),
+        ("x = 'é€😀'; y = [lambda: exit]", 25),
+    ],
+)
+async def test_columns_are_characters_whatever_stands_before(
+    sandbox: Sandbox, code: str, column: int
+) -> None:
+    """behaviour: check.syntax."""
+    assert [(d.line, d.column) for d in await sandbox.check(code)] == [(1, column)]
+
+
+async def test_a_false_finding_in_a_lambda_is_left_out_whatever_stands_before(
+    sandbox: Sandbox,
+) -> None:
+    """behaviour: check.no-false-findings."""
+    code = "print('ééééééééé', functools.reduce(lambda a, b: a + b, [1, 2]))"
+    assert await sandbox.check(f"import functools\n{code}") == ()
+
+
 async def test_syntax_errors_say_where(sandbox: Sandbox) -> None:
     """behaviour: check.syntax."""
     assert await sandbox.check("x = 1\nprint((x\ny = 2") == (

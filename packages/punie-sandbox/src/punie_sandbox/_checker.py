@@ -29,7 +29,7 @@ from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._hints import with_hint
 from punie_sandbox._idioms import find_idioms
 from punie_sandbox._modules import PROVIDED, stubs_of
-from punie_sandbox._source import REMEMBERED, Source, read_source
+from punie_sandbox._source import REMEMBERED, Source, column_of, read_source
 from punie_sandbox._worker import Worker, begin_feed
 from punie_sandbox.records import Diagnostic
 
@@ -199,18 +199,16 @@ def _without_false(found: list[Diagnostic], source: Source) -> list[Diagnostic]:
         for each in found
         if "`object`" not in each.message
         or each.line not in lines
-        or not any(_spans(node, each.line, each.column) for node in lambdas)
+        or not any(_spans(source.code, node, each.line, each.column) for node in lambdas)
     ]
 
 
-def _spans(node: ast.Lambda, line: int, column: int) -> bool:
+def _spans(code: str, node: ast.Lambda, line: int, column: int) -> bool:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
-    return (
-        (node.lineno, node.col_offset)
-        <= (line, column - 1)
-        < (node.end_lineno, node.end_col_offset)
-    )
+    begin = node.lineno, column_of(code, node.lineno, node.col_offset)
+    end = node.end_lineno, column_of(code, node.end_lineno, node.end_col_offset)
+    return begin <= (line, column) < end
 
 
 def _from_runtime(error: MontyRuntimeError, code: str, offset: int) -> list[Diagnostic]:
@@ -254,10 +252,6 @@ def _unsupported(code: str, message: str) -> Diagnostic:
         if isinstance(node, kinds) and (
             not isinstance(node, ast.ClassDef) or node.bases or node.keywords
         ):
-            return Diagnostic(
-                getattr(node, "lineno", 1),
-                getattr(node, "col_offset", 0) + 1,
-                _UNSUPPORTED,
-                message,
-            )
+            line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+            return Diagnostic(line, column_of(code, line, offset), _UNSUPPORTED, message)
     return Diagnostic(1, 1, _UNSUPPORTED, message)

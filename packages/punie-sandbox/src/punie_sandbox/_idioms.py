@@ -10,10 +10,10 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from punie_sandbox._functions import ExternalFunctions
-from punie_sandbox._source import Source, binds, text_of
+from punie_sandbox._source import Source, binds, column_of, text_of
 from punie_sandbox._syntax import find_syntax, found_at
 from punie_sandbox.records import Diagnostic
 
@@ -94,7 +94,10 @@ def find_idioms(
     for node in ast.walk(source.tree):
         found.extend(find_syntax(node))
         found.extend(_calls(node, context))
-    return sorted(set(found), key=lambda diagnostic: (diagnostic.line, diagnostic.column))
+    placed = {
+        replace(each, column=column_of(source.code, each.line, each.column - 1)) for each in found
+    }
+    return sorted(placed, key=lambda diagnostic: (diagnostic.line, diagnostic.column))
 
 
 def suspending_names(source: Source, functions: ExternalFunctions, earlier: Set[str]) -> Set[str]:

@@ -7,7 +7,7 @@ import functools
 import warnings
 from dataclasses import dataclass
 
-__all__ = ["REMEMBERED", "Source", "binds", "bound_names", "read_source", "text_of"]
+__all__ = ["REMEMBERED", "Source", "binds", "bound_names", "column_of", "read_source", "text_of"]
 
 _MAX_CODE = 256 * 1024
 REMEMBERED = 16 * 1024
@@ -83,6 +83,20 @@ def text_of(node: ast.AST) -> str:
         return ast.unparse(node)
     except RecursionError:  # it was parsed by a parser that counts levels otherwise
         return "..."
+
+
+def column_of(code: str, line: int, offset: int) -> int:
+    """The 1-based column, in characters, of a place that the syntax tree counts in bytes.
+
+    Args:
+        code: the snippet.
+        line: 1-based.
+        offset: bytes of UTF-8 before the place.
+    """
+    lines = [] if code.isascii() else code.encode().splitlines()
+    if not 1 <= line <= len(lines):
+        return offset + 1
+    return len(lines[line - 1][:offset].decode("utf-8", "ignore")) + 1
 
 
 def bound_names(tree: ast.Module) -> set[str]:

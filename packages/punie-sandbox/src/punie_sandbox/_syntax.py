@@ -22,7 +22,7 @@ _NO_CALLBACK_METHODS = {"property", "staticmethod", "classmethod", "cached_prope
 
 
 def found_at(node: ast.AST, code: str, message: str, hint: str | None) -> Diagnostic:
-    """A finding at a node."""
+    """A finding at a node; its column is in bytes yet, which the tree counts."""
     return Diagnostic(
         getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1, code, message, hint
     )
