@@ -88,6 +88,28 @@ def test_the_same_prompt_is_harvested_once(trace, tmp_path):
     assert "the same prompt was harvested already" in summary
 
 
+def test_a_trace_whose_first_program_was_not_python_is_refused_and_the_others_are_taken(
+    trace, tmp_path
+):
+    wrong = copy.deepcopy(trace)
+    code = "print((typecheck('.')"
+    found = {"line": 1, "column": 6, "code": "invalid-syntax", "message": "never closed"}
+    unread = {**wrong["runs"][0], "code": code, "status": "check_failed", "calls": []}
+    unread |= {"stdout": "", "diagnostics": [{**found, "hint": None}]}
+    said = {"role": "assistant", "content": f"```python\n{code}\n```"}
+    wrong["messages"][2:2] = [said, {"role": "user", "content": "never closed"}]
+    wrong["runs"] = [unread, *wrong["runs"]]
+    summary, records = harvested(tmp_path, wrong, trace)
+    assert len(records) == 1
+    assert "program 1 does not type check" in summary
+
+
+@pytest.mark.parametrize("change", [{"runs": ["?"]}, {"outcome": "accepted"}, {"messages": [3]}])
+def test_what_is_no_trace_is_refused(trace, tmp_path, change):
+    summary, records = harvested(tmp_path, {**trace, **change})
+    assert (len(records), "1 traces refused" in summary) == (0, True)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         harvest([tmp_path / "none.jsonl"], out=tmp_path / "out.jsonl")

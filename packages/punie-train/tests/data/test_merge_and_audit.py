@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from punie_train.artefacts import read_jsonl, write_jsonl
-from punie_train.data import MergeConfig, audit, merge, render_audit
-from punie_train.data.records import user_prompts
+from punie_train.data import (
+    GenerateConfig,
+    MergeConfig,
+    audit,
+    contract_for,
+    merge,
+    render_audit,
+)
+from punie_train.data.records import contract_problems, user_prompts
 from punie_train.errors import DataError
 from punie_train.progress import Progress
 
@@ -106,6 +113,34 @@ def test_a_call_of_a_tool_that_does_not_exist_is_refused(records, tmp_path):
         key = "content" if "content" in place else "code"
         place[key] = place[key].replace("typecheck(", "mypy_check(")
     assert "calls mypy_check(), which is no tool" in refusal(records, tmp_path)
+
+
+def test_what_python_or_the_program_itself_defines_is_no_tool(records):
+    record = records[with_program(records)]
+    code = (
+        "from collections import Counter\n"
+        "class Kept:\n    pass\n"
+        "def each(make):\n    return [make(a) for a, b in zip([1], [2]) if isinstance(b, int)]\n"
+        "print(each(str), Counter([1]), Kept() is None, any([typecheck('.').success]))"
+    )
+    contract = contract_for(GenerateConfig())
+    record["messages"][2]["content"] = contract.format_call(code)
+    record["trace"][0]["code"] = code
+    assert contract_problems(record, contract) == []
+
+
+@pytest.mark.parametrize("change", [{"version": 0}, {"status": "done"}, {"error": "?"}])
+def test_a_trace_that_cannot_be_read_is_a_violation(records, tmp_path, change):
+    record = records[with_program(records)]
+    record["trace"][0] |= change
+    assert f"{record['id']}: its trace cannot be read" in refusal(records, tmp_path)
+
+
+def test_a_program_that_is_not_python_is_a_violation(records, tmp_path):
+    record = records[with_program(records)]
+    record["messages"][2]["content"] = "```python\nprint(\n```"
+    record["trace"][0]["code"] = "print("
+    assert f"{record['id']}: a program is not Python" in refusal(records, tmp_path)
 
 
 def test_another_system_prompt_is_refused(records, tmp_path):

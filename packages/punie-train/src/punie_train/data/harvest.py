@@ -52,7 +52,7 @@ def harvest(traces: Sequence[Path], *, out: Path, config: GenerateConfig | None 
             where = f"{file}:{number}"
             try:
                 record = _candidate(trace, contract)
-            except (KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 refused.append(f"{where}: {error or type(error).__name__}")
                 continue
             problems = shape_problems(record) or contract_problems(record, contract)
@@ -84,7 +84,7 @@ def _candidate(trace: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
 
     Raises:
         ValueError: the turn cannot become an example; the message says why.
-        KeyError, TypeError: it is no trace.
+        AttributeError, KeyError, TypeError: it is no trace.
     """
     verdict = trace["outcome"]["verdict"]
     if verdict != "accepted":

@@ -9,6 +9,7 @@ types) found nothing. Not covered: what is said in prose.
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -105,9 +106,20 @@ def contract_problems(record: Mapping[str, Any], contract: Contract) -> list[str
     if tuple(record["tools"]) != contract.tools:
         problems.append(f"made for the tools {record['tools']}, not for {list(contract.tools)}")
     messages = record["messages"]
-    runs = [RunResult.from_json(item) for item in record["trace"]]
+    try:
+        runs = [RunResult.from_json(item) for item in record["trace"]]
+    except (KeyError, TypeError, ValueError) as error:
+        return [*problems, f"its trace cannot be read: {error}"]
     if record.get("drill"):
         return problems + _drill_problems(messages, runs, contract)
+    return problems + _run_problems(messages, runs, contract)
+
+
+def _run_problems(
+    messages: Sequence[Mapping[str, str]], runs: Sequence[RunResult], contract: Contract
+) -> list[str]:
+    """Say where a conversation is not that of its runs."""
+    problems = []
     programs = _programs(messages, contract)
     if len(programs) != len(runs):
         problems.append(f"{len(programs)} programs but {len(runs)} runs")
@@ -171,35 +183,27 @@ def user_prompts(record: Mapping[str, Any]) -> list[str]:
 
 
 def _unknown_calls(code: str, tools: Iterable[str]) -> list[str]:
-    """Names called like tools that neither the contract nor the program itself defines."""
-    tree = ast.parse(code)
-    known = set(tools) | {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    known |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    builtins = {
-        "print",
-        "len",
-        "sorted",
-        "sum",
-        "max",
-        "min",
-        "set",
-        "list",
-        "dict",
-        "str",
-        "int",
-        "range",
-        "enumerate",
-    }
+    """Names called like tools that neither the contract, nor Python, nor the program itself defines."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError) as error:  # the check before the run said so, too
+        return [f"a program is not Python: {error}"]
+    known = {*tools, *dir(builtins)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                known.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                known.add(name)
+            case ast.ClassDef(name=name) | ast.MatchAs(name=str(name)):
+                known.add(name)
+            case ast.alias(name=name, asname=other):
+                known.add(other or name.partition(".")[0])
+            case _:
+                continue
     called = {
         node.func.id
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
-    return [
-        f"calls {name}(), which is no tool of the contract"
-        for name in sorted(called - known - builtins)
-    ]
+    return [f"calls {name}(), which is no tool of the contract" for name in sorted(called - known)]
