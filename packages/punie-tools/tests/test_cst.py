@@ -129,6 +129,8 @@ CAPTURES = [
     ("a = 1\nclass C:\n    c = b\n    b = 2\n", "a", "b", "b is read"),
     ("a = 1\nx: 'list[b]' = []\n", "a", "b", "b is read"),
     ("def f(n):\n    return f(n - 1)\n", "f", "n", "n is something else where f"),
+    ("a = 1\nclass C:\n    def m(self): return a\n", "a", "__b", "line 3: __b means another name"),
+    ("class C:\n    def __a(self): return self.__a\n", "__a", "b", "__a means another name"),
 ]
 CALLS = [
     "@traced\ndef f(old): return old\nf(old=1)\n",

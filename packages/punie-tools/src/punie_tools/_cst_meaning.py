@@ -56,6 +56,7 @@ class Rename:
         if any(each.name == new for each in self.owner.assignments):
             raise ValueError(f"{new} is already defined there.")
         self._wrapper.module.visit(_Unfollowed(self))
+        self._check_mangling()
         for access in {access for each in self.assignments for access in each.references}:
             if isinstance(access.node, cst.ConcatenatedString):
                 self.refuse(access.node, f"an annotation in several strings names {old}")
@@ -70,6 +71,17 @@ class Rename:
                 named = access in scope.accesses[new] or _spelled(access.node) == new
                 if named and not _stays(access.referents, passed):
                     self.refuse(access.node, f"{new} is read, and would be what {old} is")
+
+    def _check_mangling(self) -> None:
+        """Refuse a private name in a class, where Python puts the class's name before it."""
+        private = next((each for each in (self._new, self._old) if _is_private(each)), None)
+        if private is None:
+            return
+        places = [(each.scope, getattr(each, "node", None)) for each in self.assignments]
+        places += [(a.scope, a.node) for each in self.assignments for a in each.references]
+        for scope, node in places:
+            if node is not None and _in_class(scope):
+                self.refuse(node, f"{private} means another name in a class")
 
     def keywords(self) -> set[cst.CSTNode]:
         """Return the keywords of calls that surely pass a renamed parameter.
@@ -125,6 +137,18 @@ class Rename:
         place = self._wrapper.resolve(PositionProvider).get(node)
         where = "" if place is None else f"line {place.start.line}: "
         raise ValueError(f"{where}{reason}; rename by hand.")
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("__") and not name.endswith("__")
+
+
+def _in_class(scope: Scope) -> bool:
+    while not isinstance(scope, ClassScope):
+        if scope.parent is scope:
+            return False
+        scope = scope.parent
+    return True
 
 
 def _passed(scope: Scope, owner: Scope) -> list[Scope] | None:
