@@ -72,6 +72,16 @@ def test_an_empty_table_of_a_variant_has_nothing_of_the_phase(tmp_path: Path) ->
         ('extends = "phase1"', "goes round in a circle"),
         ('extends = "phase0"', "no such phase file (known phases: phase1)"),
         ("suites = 3", "suites: Input should be a valid list"),
+        ("generate = 5", "[generate] must be a table, not int"),
+        ("data = 3", "[data] must be a table, not int"),
+        ("[data]\nfull = 3", "[data.full] must be a table, not int"),
+        ("[data.full]\ngenerate = 3", "[data.full.generate] must be a table, not int"),
+        ("models = [1]", "[models] must be a table, not list"),
+        ("[models]\ntiny = 'x'", "[models.tiny] must be a table, not str"),
+        ("[models.tiny]\ntrain = 1", "[models.tiny.train] must be a table, not int"),
+        ("extends = 5", "names a phase beside this one, not 5"),
+        ("extends = '../phase0'", "names a phase beside this one, not '../phase0'"),
+        ("extends = ''", "names a phase beside this one, not ''"),
     ],
 )
 def test_a_faulty_phase_file_is_refused_with_its_name_and_the_fault(
@@ -79,7 +89,7 @@ def test_a_faulty_phase_file_is_refused_with_its_name_and_the_fault(
 ) -> None:
     path = write(tmp_path, phase1=text) / "phase1.toml"
     with pytest.raises(PhaseError) as caught:
-        read_phase(path)
+        read_phase(path, data="full" if "full" in text else "", model="tiny")
     assert str(tmp_path) in str(caught.value)
     assert message in str(caught.value)
 

@@ -85,21 +85,21 @@ def read_phase(path: Path, *, data: str = "", model: str = "") -> Phase:
         PhaseError: the file is missing, is not TOML, has an unknown key, or has no such variant.
     """
     table = _read_tables(path, seen=())
-    stages = {name: dict(table.get(name, {})) for name in CONFIG_CLASSES}
-    variants = table.get("data", {})
+    stages = {name: dict(_table(path, name, table.get(name, {}))) for name in CONFIG_CLASSES}
+    variants = _table(path, "data", table.get("data", {}))
+    models = _table(path, "models", table.get("models", {}))
     if data and data not in variants:
         known = ", ".join(sorted(variants)) or "none"
         raise PhaseError(f"{path}: there is no data variant {data!r} (known: {known}).")
-    for section, overrides in (
-        ("data", variants.get(data, {})),
-        ("models", table.get("models", {}).get(model, {})),
-    ):
+    for section, name, chosen in (("data", data, variants), ("models", model, models)):
+        overrides = _table(path, f"{section}.{name}", chosen.get(name, {}))
         for stage, values in overrides.items():
             if stage not in stages:
                 raise PhaseError(
                     f"{path}: [{section}.*.{stage}] names no stage; stages are {', '.join(stages)}."
                 )
-            stages[stage] = merge_tables(stages[stage], values)
+            over = _table(path, f"{section}.{name}.{stage}", values)
+            stages[stage] = merge_tables(stages[stage], over)
     try:
         head = _Phase.model_validate(
             {key: table[key] for key in ("description", "suites") if key in table}
@@ -113,6 +113,12 @@ def read_phase(path: Path, *, data: str = "", model: str = "") -> Phase:
         stages=stages,
         source=path,
     )
+
+
+def _table(path: Path, name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise PhaseError(f"{path}: [{name}] must be a table, not {type(value).__name__}.")
+    return value
 
 
 def _read_tables(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -133,6 +139,8 @@ def _read_tables(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     parent = table.pop("extends", None)
     if parent is None:
         return table
+    if not isinstance(parent, str) or not parent or Path(parent).name != parent:
+        raise PhaseError(f"{path}: `extends` names a phase beside this one, not {parent!r}.")
     return merge_tables(_read_tables(path.with_name(f"{parent}.toml"), (*seen, path)), table)
 
 
