@@ -27,6 +27,11 @@ __all__ = ["Bench"]
 _ONLY_LOOKS = re.compile(
     r"(grep|find|ls|cat|head|tail|wc|sort|diff|uname|echo|ruff format --check|python --version)\b"
 )
+_DOES_MORE = re.compile(
+    r"[>;|&`\n]|\$\((?!\()"  # another command, or a file written
+    r"|^find\b.*\s-(delete|exec|execdir|ok|okdir|fls|fprint)"
+    r"|^sort\b.*\s(-\w*o|--o)"
+)
 
 
 def _environment() -> dict[str, str]:
@@ -84,7 +89,7 @@ class Bench(Toolbox):
             looks = self.effects[name] == "read" or name == "pytest_run"
             if name == "run_command":
                 command = str(args[0] if args else kwargs.get("command", ""))
-                looks = bool(_ONLY_LOOKS.match(command)) and not re.search(r"[>;|&]", command)
+                looks = bool(_ONLY_LOOKS.match(command)) and not _DOES_MORE.search(command)
             if looks and key in self._known:
                 self.remembered += 1
                 return self._known[key]
