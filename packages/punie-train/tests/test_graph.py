@@ -18,6 +18,7 @@ from punie_train.errors import PhaseError
 from punie_train.graph import Run
 from punie_train.progress import Progress
 from punie_train.stages import MAKERS, run_stage
+from punie_train.status import find_runs
 
 SUITE = """
 format = 1
@@ -253,6 +254,16 @@ def test_a_suite_that_names_another_workspace_is_judged_by_that_one(root: Path) 
     suite.write_text(suite.read_text().replace('"suite-barn"', '"suite-mill"'))
     assert changed_locks(root, "data/workspaces/suite-mill/grain.py", "sacks = 2\n") == ["validate"]
     assert changed_locks(root, "data/workspaces/suite-barn/hay.py", "bales = 2\n") == []
+
+
+# --- all runs -----------------------------------------------------------------------------------
+
+
+def test_a_run_on_a_model_folder_of_ones_own_is_found_among_all(root: Path) -> None:
+    run = make_base(root)
+    (found,) = find_runs(root, None, "smollm2", "")
+    assert (found.name, found.model) == (run.name, run.model)
+    assert [row.state for row in found.freshness()][:2] == ["fresh", "missing"]
 
 
 # --- a base model that two runs share -----------------------------------------------------------

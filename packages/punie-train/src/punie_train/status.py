@@ -49,8 +49,18 @@ def _parse_name(root: Path, name: str) -> Run | None:
         except PhaseError:
             continue
         if run.folder.name == name and _known_model(run):
-            return run
+            return Run(root, phase, _origin(run), variant)
     return None
+
+
+def _origin(run: Run) -> str:
+    """Return what the base model was named by: its folder, where it is a folder of one's own."""
+    try:
+        lock = json.loads(run.lock_path("base").read_text(encoding="utf-8"))
+        spec = lock["base_model"]
+        return spec["origin"] if spec["kind"] == "folder" else run.model
+    except (OSError, ValueError, KeyError):
+        return run.model
 
 
 def _known_model(run: Run) -> bool:
