@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Edit", "Search", "edit_in"]
 
-LIKELY = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
-"""How likely another token must be, beside the likeliest, for a reply to part from those before; in turn."""
-_LINES = 4
+LIKELY = (0.3, 0.1, 0.01, 0.001)
+"""How likely another token must be, beside the likeliest, for a reply to part from those before; in turn.
+
+A step that leads nowhere new costs a whole reply, so there are few."""
+_LINES = 3
 """How many lines are tried."""
 _LONGEST_LINE = 200
 _AT_A_TIME = 2
