@@ -169,13 +169,21 @@ def test_a_command_that_ran_out_of_time_is_no_answer(root: Path, capsys) -> None
     assert "timed out" in capsys.readouterr().out
 
 
+NOT_IGNORED = """
+import os, signal, sys
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Runs a program that inherits no ignored signal, as it does below `nohup`."""
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_children_too(root: Path, number: signal.Signals, code: int) -> None:
-    if signal.getsignal(number) is signal.SIG_IGN:
-        pytest.skip("ignored here, as below nohup, and children inherit that")
     os.mkfifo(root / "held")
     program = Path(sys.executable).with_name("punie-tools")
     command = [program, "run", "--root", str(root), "run_command", "exec sleep 1000 3>held"]
+    command = [sys.executable, "-c", NOT_IGNORED, *command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         with (root / "held").open("rb") as held:  # opens once the command holds the other end
             running.send_signal(number)

@@ -220,35 +220,35 @@ async def test_a_server_that_dies_is_replaced_without_a_wrong_answer(
     assert [each.returncode is not None for each in processes] == [True, True]
 
 
+class Watched(LocalHost):
+    """A host that tells of each server it starts."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.spawned = asyncio.Queue()
+
+    async def spawn(self, *args, **kwargs):
+        """Start, and tell."""
+        process = await super().spawn(*args, **kwargs)
+        self.spawned.put_nowait(process)
+        return process
+
+
 async def test_a_toolbox_that_is_closed_during_a_check_leaves_no_server(root: Path) -> None:
-    class Watched(LocalHost):
-        spawned = asyncio.Queue()
-
-        async def spawn(self, *args, **kwargs):
-            process = await super().spawn(*args, **kwargs)
-            self.spawned.put_nowait(process)
-            return process
-
     (root / "a.py").write_text("x: int = ''\n")
-    toolbox = Toolbox(Watched(root), daemon=True)
+    host = Watched(root)
+    toolbox = Toolbox(host, daemon=True)
     check = asyncio.create_task(toolbox.typecheck("."))
-    server = await Watched.spawned.get()
+    server = await host.spawned.get()
     await toolbox.aclose()
     assert (await check).error_count == 1
     assert server.returncode is not None
 
 
 async def test_closing_that_is_cancelled_leaves_no_server(root: Path) -> None:
-    class Watched(LocalHost):
-        spawned = asyncio.Queue()
-
-        async def spawn(self, *args, **kwargs):
-            process = await super().spawn(*args, **kwargs)
-            self.spawned.put_nowait(process)
-            return process
-
-    server = await TyServer.start(Watched(root), timeout=60, whole_workspace=False)
-    process = await Watched.spawned.get()
+    host = Watched(root)
+    server = await TyServer.start(host, timeout=60, whole_workspace=False)
+    process = await host.spawned.get()
     closing = asyncio.create_task(server.close())
     await asyncio.sleep(0)  # it has asked the server to end, and waits for the answer
     closing.cancel()

@@ -98,6 +98,18 @@ def test_texts_that_edit_nothing_are_not_parted_from(begun: str) -> None:
     assert not found.repeats(PIECES.index("int"))
 
 
+def is_repeated(token: str, begun: str, **wanted: Any) -> bool:
+    """Tell whether a token repeats something in the arguments of a `replace` that began so."""
+    constraint = Constraint(
+        RULES,
+        begun=f"```python\nx = x.replace({begun}",
+        deviation=Deviation(("Something else",), 0.1, **wanted),
+    )
+    found = TokenFilter(constraint, TokenTexts({0: token, 1: None}, [1]))
+    assert found.allows(0)
+    return found.repeats(0)
+
+
 @pytest.mark.parametrize(
     ("old", "begun", "token", "repeats"),
     [
@@ -113,16 +125,7 @@ def test_texts_that_edit_nothing_are_not_parted_from(begun: str) -> None:
 def test_another_reply_does_not_replace_a_text_by_itself(
     old: str, begun: str, token: str, repeats: bool
 ) -> None:
-    texts = TokenTexts({0: token, 1: None}, [1])
-    constraint = Constraint(
-        RULES,
-        begun=f"```python\nx = x.replace('{old}', '{begun}",
-        deviation=Deviation(("Something else",), 0.1),
-    )
-    found = TokenFilter(constraint, texts)
-
-    assert found.allows(0)
-    assert found.repeats(0) is repeats
+    assert is_repeated(token, f"'{old}', '{begun}") is repeats
 
 
 LINES = {"line": ("int", ()), "elsewhere": ("", ("int", "in it"))}
@@ -148,15 +151,8 @@ def test_it_may_be_said_what_an_edit_replaces_or_does_not(
     kind: str, begun: str, token: str, repeats: bool
 ) -> None:
     line, elsewhere = LINES[kind]
-    constraint = Constraint(
-        RULES,
-        begun=f"```python\nx = x.replace('{begun}",
-        deviation=Deviation(("Something else",), 0.1, line=line, elsewhere=elsewhere),
-    )
-    found = TokenFilter(constraint, TokenTexts({0: token, 1: None}, [1]))
-
-    assert found.allows(0)
-    assert found.repeats(0) is repeats
+    found = is_repeated(token, f"'{begun}", line=line, elsewhere=elsewhere)
+    assert found is repeats
 
 
 def test_another_line_may_be_far_less_likely_than_another_edit_of_one() -> None:

@@ -77,7 +77,7 @@ async def test_a_model_asked_again_says_something_else_here_and_served(tiny_mode
     try:
         with BatchedModel(tiny_model, max_tokens=8) as model:
             first = await model.reply(MESSAGES, constraint=IN_A_TEXT)
-            assert IN_A_TEXT.cursor().in_text
+            assert IN_A_TEXT.cursor().in_edit
             before = (IN_A_TEXT.begun + first.text,)
             again = {
                 likely: replace(IN_A_TEXT, deviation=Deviation(before, likely))

@@ -39,9 +39,14 @@ def plain(text: str) -> Text:
     return Text(visible(text))
 
 
-def shown(text: str) -> str:
-    """Text for standard output: as it is for a file, harmless for a terminal."""
-    return visible(text) if sys.stdout.isatty() else text
+def shown(text: str, *, terminal: bool | None = None) -> str:
+    """Text for standard output: as it is for a file, harmless for a terminal.
+
+    Args:
+        text: what is to be shown.
+        terminal: whether it goes to one; None asks standard output.
+    """
+    return visible(text) if (sys.stdout.isatty() if terminal is None else terminal) else text
 
 
 class Display(Protocol):
@@ -159,5 +164,4 @@ class TextDisplay:
         self._err.print(Text(visible(text), style=style))
 
     def _shown(self, text: str) -> str:
-        """Text for standard output: as it is for a file, harmless for a terminal."""
-        return visible(text) if self._out.is_terminal else text
+        return shown(text, terminal=self._out.is_terminal)

@@ -27,6 +27,7 @@ _INFIX = frozenset(
     ("and", "as", "async", "else", "for", "from", "if", "import", "in", "is", "not", "or")
 )
 """The words that may follow a value."""
+_AFTER_TEXT = _INFIX | PREFIXES
 _SOFT_KEYWORDS = frozenset({"match", "case", "type"})
 _ALWAYS = frozenset(
     [
@@ -132,15 +133,12 @@ class CodeCursor(Branching):
         return bool(self._must)
 
     @property
-    def in_text(self) -> bool:
-        """True within a literal that may hold anything."""
-        return self._literal is not None and self._literal.words is None
-
-    @property
     def in_edit(self) -> bool:
         """True within a literal that may be what an edit writes: no f-string, and nothing that is printed."""
-        printed = any(frame.callee == "print" for frame in self._stack)
-        return self.in_text and not printed and not self._literal.formatted  # ty: ignore
+        here = self._literal
+        if here is None or here.words is not None or here.formatted:
+            return False
+        return not any(frame.callee == "print" for frame in self._stack)
 
     @property
     def idling(self) -> bool:
@@ -216,7 +214,7 @@ class CodeCursor(Branching):
         if self._prev == ".":
             return "attribute", self._scope.fields(self._kinds)
         if self._after_value():
-            return "infix", _INFIX | PREFIXES if self._prev == "text" else _INFIX
+            return "infix", _AFTER_TEXT if self._prev == "text" else _INFIX
         top = self._top
         if top is None or top.tool is None or not top.at_start:
             return "name", None

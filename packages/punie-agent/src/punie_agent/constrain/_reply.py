@@ -42,11 +42,6 @@ class ReplyCursor(Branching):
         return self._code is not None and self._code.trapped
 
     @property
-    def in_text(self) -> bool:
-        """True within a literal of the program that may hold anything."""
-        return self._code is not None and self._code.in_text
-
-    @property
     def in_edit(self) -> bool:
         """True within a literal of the program that may be what an edit writes."""
         return self._code is not None and self._code.in_edit

@@ -165,7 +165,7 @@ class TokenFilter:
     def nearly(self, best: int, ranked: Iterable[int], score: Callable[[int], float]) -> int:
         """The first token that is in no doubt, repeats nothing, and is nearly as likely as the best one.
 
-        Where the best one repeats an earlier reply, another may be in doubt, if it is so much likelier.
+        Where the best one repeats an earlier reply, see `_parting`.
 
         Args:
             best: the likeliest allowed token, which is in doubt or repeats an earlier reply.
@@ -175,23 +175,39 @@ class TokenFilter:
         Returns:
             Such a token; the best one where there is none.
         """
-        likely = 1 / self.doubt(best)
-        parts = self._deviation is not None and self.repeats(best)
-        if self._deviation is not None and parts:
-            likely = min(likely, OTHER_LINE if self._choosing else self._deviation.likely)
-        enough = score(best) + _log(likely)
-        found, highest = best, -math.inf
+        if self._deviation is not None and self.repeats(best):
+            likely = OTHER_LINE if self._choosing else self._deviation.likely
+            return self._parting(best, likely, ranked, score)
+        enough = score(best) - math.log(self.doubt(best))
         for token in ranked:
-            if score(token) < max(enough, highest):
+            if score(token) < enough:
                 break
-            if not self.allows(token) or self.repeats(token):
-                continue
-            doubt = self.doubt(token)
-            if doubt == 1.0 and not parts:
+            if self.allows(token) and self.doubt(token) == 1.0 and not self.repeats(token):
                 return token
-            certain = score(token) - math.log(doubt)
-            if parts and certain >= max(enough, highest) and certain > -math.inf:
-                found, highest = token, certain
+        return best
+
+    def _parting(
+        self, best: int, likely: float, ranked: Iterable[int], score: Callable[[int], float]
+    ) -> int:
+        """The likeliest token that repeats nothing, one in doubt by so much less likely; else the best one.
+
+        Args:
+            best: the likeliest allowed token.
+            likely: how likely another one must be, beside it.
+            ranked: tokens from the likeliest down.
+            score: a token's logit.
+        """
+        times = max(self.doubt(best), 1 / likely if likely else math.inf)
+        found, highest = best, score(best) - math.log(times)
+        for token in ranked:
+            if score(token) < highest:
+                break
+            if self.allows(token) and not self.repeats(token):
+                certain = score(token) - math.log(self.doubt(token))
+                if (
+                    certain >= highest and certain > -math.inf
+                ):  # of a broken text it is infinitely less
+                    found, highest = token, certain
         return found
 
     def worth_asking(self) -> list[int]:
@@ -244,10 +260,6 @@ def logits_processor(
         return logits if best is None else _only(logits, [best])
 
     return process
-
-
-def _log(number: float) -> float:
-    return math.log(number) if number else -math.inf
 
 
 def _only(logits: Any, tokens: list[int]) -> Any:

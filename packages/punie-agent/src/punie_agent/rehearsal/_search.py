@@ -13,33 +13,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from punie_agent.constrain import Deviation
+from punie_agent.constrain._literal import LONGEST_KEPT
 
 if TYPE_CHECKING:
     from punie_agent.models import ModelReply
     from punie_agent.rehearsal._trial import Outcome
 
-__all__ = ["Edit", "Search", "edit_in"]
+__all__ = ["Search"]
 
-LIKELY = (0.3, 0.1, 0.01, 0.001)
+_LIKELY = (0.3, 0.1, 0.01, 0.001)
 """How likely another token must be, beside the likeliest, for a reply to part from those before; in turn.
 
 A step that leads nowhere new costs a whole reply, so there are few."""
 _LINES = 3
 """How many lines are tried."""
-_LONGEST_LINE = 200
 _AT_A_TIME = 2
 """How many edits of a line are tried before those of the next one."""
 
 
 @dataclass(frozen=True)
-class Edit:
+class _Edit:
     """What a program replaces, and by what."""
 
     old: str
     new: str
 
 
-def edit_in(code: str | None) -> Edit | None:
+def _edit_in(code: str | None) -> _Edit | None:
     """The first replacement of one line by another in a program; None where there is none.
 
     A text that is longer than a line counts as none: replies are not held to it.
@@ -54,7 +54,7 @@ def edit_in(code: str | None) -> Edit | None:
                 func=ast.Attribute(attr="replace"),
                 args=[ast.Constant(value=str(old)), ast.Constant(value=str(new)), *_],
             ):
-                return Edit(old, new) if len(old) < _LONGEST_LINE else None
+                return _Edit(old, new) if len(old) < LONGEST_KEPT else None
     return None
 
 
@@ -129,8 +129,8 @@ class Search:
 
     async def _another_of(self, line: _Line) -> bool:
         """Judge another edit of a line; False where there is none that is likely enough."""
-        while line.asked < len(LIKELY):
-            deviation = Deviation(self._texts, LIKELY[line.asked], line=line.text)
+        while line.asked < len(_LIKELY):
+            deviation = Deviation(self._texts, _LIKELY[line.asked], line=line.text)
             new, reply = await self._given(deviation)
             if new and await self._is_judged(reply):
                 return True
@@ -142,7 +142,7 @@ class Search:
         if self._all_lines:
             return
         known = tuple(line.text for line in self._lines)
-        new, reply = await self._given(Deviation(self._texts, LIKELY[0], elsewhere=known))
+        new, reply = await self._given(Deviation(self._texts, _LIKELY[0], elsewhere=known))
         edit = self._edit(reply)
         if edit is not None and edit.old not in known:
             self._lines.append(_Line(edit.old))
@@ -157,8 +157,8 @@ class Search:
         self.given.append(reply)
         return reply.text not in before, reply
 
-    def _edit(self, reply: ModelReply) -> Edit | None:
-        return edit_in(self._code_of(reply.text))
+    def _edit(self, reply: ModelReply) -> _Edit | None:
+        return _edit_in(self._code_of(reply.text))
 
     async def _is_judged(self, reply: ModelReply) -> bool:
         """Judge a reply, unless it replaces a text by itself: that changes nothing."""
