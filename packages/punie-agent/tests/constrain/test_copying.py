@@ -239,9 +239,9 @@ def test_a_token_that_copies_is_taken_where_it_is_nearly_as_likely() -> None:
     scores = {number("th"): 5.0, number("i"): 4.0, number("o"): 3.0}
     assert follow.best(scores) == number("th")
     assert [follow.doubt(number(piece)) for piece in ("th", "i")] == [NEARLY, 1.0]
-    assert follow.nearly(number("th"), scores, scores.__getitem__) == number("i")
+    assert follow.nearly(number("th"), scores) == number("i")
     unlikely = {number("th"): 5.0, number("i"): 1.0}  # e^4 is more than NEARLY
-    assert follow.nearly(number("th"), unlikely, unlikely.__getitem__) == number("th")
+    assert follow.nearly(number("th"), unlikely) == number("th")
 
 
 def test_what_breaks_a_quoted_text_is_not_taken_however_likely_it_is() -> None:
@@ -253,7 +253,7 @@ def test_what_breaks_a_quoted_text_is_not_taken_however_likely_it_is() -> None:
 
     assert follow.best(scores) == number("th")
     assert [follow.doubt(number(piece)) for piece in ("th", "2")] == [BROKEN, 1.0]
-    assert follow.nearly(number("th"), scores, scores.__getitem__) == number("2")
+    assert follow.nearly(number("th"), scores) == number("2")
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from punie_agent.constrain import Deviation
+from punie_agent.constrain import Alternative
 from punie_agent.contract import Contract
 from punie_agent.errors import ModelError
 from punie_agent.events import Event, ThoughtDelta
@@ -33,13 +34,18 @@ def reply(new: str, prose: str = "") -> str:
 
 
 class Varying(ScriptedModel):
-    """A scripted model that can be asked for another reply, and remembers how it was asked."""
+    """A scripted model that says how else it could have gone on, and remembers what it was asked for.
 
-    takes_deviation = True
+    Each line of the script is a reply, or a reply and what it says; where it says nothing, that it could
+    have gone on in one more way.
+    """
 
-    def __init__(self, script: Sequence[Line]) -> None:
-        super().__init__(script)
-        self.asked: list[Deviation | None] = []
+    takes_start = True
+
+    def __init__(self, script: Sequence[Line | tuple[str, Sequence[Alternative]]]) -> None:
+        super().__init__([each[0] if isinstance(each, tuple) else each for each in script])
+        self.asked: list[str] = []
+        self._says = [each[1] if isinstance(each, tuple) else None for each in script]
 
     async def reply(
         self,
@@ -48,13 +54,16 @@ class Varying(ScriptedModel):
         on_text: Callable[[str], None] | None = None,
         on_thought: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
-        deviation: Deviation | None = None,
+        start: str = "",
     ) -> ModelReply:
         """Give the next answer of the script."""
-        self.asked.append(deviation)
-        return await super().reply(
+        said = self._says[len(self.asked)]
+        others = [Alternative(f"way {len(self.asked)}", 1.0)] if said is None else said
+        self.asked.append(start)
+        found = await super().reply(
             messages, on_text=on_text, on_thought=on_thought, max_tokens=max_tokens
         )
+        return replace(found, alternatives=tuple(others))
 
 
 async def test_the_first_edit_that_its_check_likes_is_the_answer(
@@ -70,11 +79,7 @@ async def test_the_first_edit_that_its_check_likes_is_the_answer(
     assert found.text == reply("3", "Sure.\n\n")
     assert "".join(said) == found.text
     assert thoughts == ["Tried 3 versions of this edit on a copy: the last one passes its check.\n"]
-    assert [None if each is None else each.replies for each in model.asked] == [
-        None,
-        (reply("'four'", "Sure.\n\n"),),
-        (reply("'four'", "Sure.\n\n"), reply("[]", "Sure.\n\n")),
-    ]
+    assert model.asked == ["", "way 0", "way 1"]
     assert (project / "app.py").read_text() == 'count: int = "three"\n'
 
 
@@ -93,7 +98,7 @@ async def test_what_needs_no_other_edit_is_passed_on(
     model = Varying([first])
     said: list[str] = []
     found = await rehearsed(model, contract, host).reply(ASKED, on_text=said.append)
-    assert (found.text, "".join(said), model.asked) == (first, first, [None])
+    assert (found.text, "".join(said), model.asked) == (first, first, [""])
 
 
 async def test_an_edit_that_was_made_already_is_led_away_from(
@@ -117,7 +122,7 @@ async def test_after_a_search_in_vain_the_turn_goes_on_without_and_the_next_one_
     assert (await kept.reply(done)).text == reply("'nine'")
     told = [*done, Message("assistant", "It does not work."), Message("user", "Try once more")]
     assert (await kept.reply(told)).text == reply("3")
-    assert [each is not None for each in model.asked] == [*[False], *[True] * 4, False, False, True]
+    assert [each != "" for each in model.asked] == [*[False], *[True] * 4, False, False, True]
 
 
 async def test_where_none_goes_well_the_best_is_the_answer(
@@ -192,14 +197,26 @@ async def test_a_reply_that_comes_again_counts_once(contract: Contract, host: Lo
     assert (await kept.reply(ASKED)).text == reply("3")
 
 
-async def test_a_reply_that_comes_again_asks_for_less_likely_ones(
-    contract: Contract, host: LocalHost
-) -> None:
-    model = Varying([reply("'four'"), reply("'four'"), reply("'five'"), reply("3")])
+async def test_the_way_that_lost_least_is_taken_next(contract: Contract, host: LocalHost) -> None:
+    """What was lost on the way to an alternative counts, too."""
+    model = Varying(
+        [
+            (reply("'a'"), [Alternative("dear", 3.0), Alternative("cheap", 1.0)]),
+            (reply("'b'"), [Alternative("cheap and dear", 2.5), Alternative("cheap twice", 1.5)]),
+            (reply("'c'"), []),
+            (reply("'d'"), []),
+            (reply("'e'"), []),
+        ]
+    )
+    await rehearsed(model, contract, host).reply(ASKED)
+    assert model.asked == ["", "cheap", "cheap twice", "dear", "cheap and dear"]
+
+
+async def test_where_no_way_is_left_the_search_ends(contract: Contract, host: LocalHost) -> None:
+    again = [Alternative("one", 1.0)]
+    model = Varying([(reply("'a'"), again), (reply("'b'"), again), (reply("'c'"), [])])
     found = await rehearsed(model, contract, host).reply(ASKED)
-    likely = [each.likely for each in model.asked if each is not None]
-    assert found.text == reply("3")
-    assert likely[0] > likely[1] == likely[2]
+    assert (found.text, model.asked) == (reply("'a'"), ["", "one", "one"])
 
 
 def edit(old: str, new: str) -> str:
@@ -207,33 +224,25 @@ def edit(old: str, new: str) -> str:
     return reply(new).replace("'\"three\"'", repr(old))
 
 
-async def test_lines_take_turns(contract: Contract, host: LocalHost, project: Path) -> None:
-    """Two edits of a line, then another line, as long as there is one; then less likely edits of all."""
+async def test_a_line_that_was_tried_gives_way_to_others(
+    contract: Contract, host: LocalHost, project: Path
+) -> None:
     (project / "app.py").write_text("one: int = 'a'\ntwo: int = 'b'\n")
     one, two = ("one: int = 'a'", "two: int = 'b'")
+    ways = [Alternative(f"one {n}", 0.1 * n, one) for n in range(4)]
     model = Varying(
         [
-            *(edit(one, f"one: int = '{new}'") for new in "xyz"),
-            edit(two, "two: int = 'x'"),
-            *(edit(one, f"one: int = '{new}'") for new in "uv"),
-            *(edit(two, f"two: int = '{new}'") for new in "yz"),
-            edit(one, "one: int = 't'"),  # asked for another line, it knows none
-            edit(one, "one: int = 1"),
+            (edit(one, "one: int = 'x'"), [*ways, Alternative("another", 2.0)]),
+            (edit(one, "one: int = 'y'"), []),
+            (edit(two, "two: int = 'x'"), [Alternative("two 0", 1.0, two)]),
+            (edit(one, "one: int = 'z'"), []),
+            (edit(two, "two: int = 'y'"), []),
+            (edit(one, "one: int = 1"), []),
         ]
     )
     found = await rehearsed(model, contract, host).reply(ASKED)
     assert found.text == edit(one, "one: int = 1")
-    assert [(each.line, each.elsewhere) for each in model.asked if each is not None] == [
-        (one, ()),
-        (one, ()),
-        ("", (one,)),
-        (one, ()),
-        (one, ()),
-        (two, ()),
-        (two, ()),
-        ("", (one, two)),
-        (one, ()),
-    ]
+    assert model.asked == ["", "one 0", "another", "one 1", "two 0", "one 2"]
 
 
 async def test_a_text_that_is_replaced_by_itself_is_no_attempt(
@@ -244,18 +253,6 @@ async def test_a_text_that_is_replaced_by_itself_is_no_attempt(
     kept = rehearsed(model, contract, host)
     assert (await kept.reply(ASKED, on_thought=thoughts.append)).text == reply("3")
     assert thoughts == ["Tried 2 versions of this edit on a copy: the last one passes its check.\n"]
-
-
-async def test_a_program_that_replaces_no_line_is_varied_as_a_whole(
-    contract: Contract, host: LocalHost
-) -> None:
-    whole = (
-        '```python\nwrite_file("app.py", "x: int = NEW")\nprint(typecheck("app.py").status)\n```'
-    )
-    model = Varying([whole.replace("NEW", new) for new in ("'a'", "'b'", "'c'", "'d'", "5")])
-    found = await rehearsed(model, contract, host).reply(ASKED)
-    assert found.text == whole.replace("NEW", "5")
-    assert {(each.line, each.elsewhere) for each in model.asked if each is not None} == {("", ())}
 
 
 async def test_a_model_that_fails_while_it_is_asked_again_has_answered_already(

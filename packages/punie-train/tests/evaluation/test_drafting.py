@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from punie_agent.constrain import Constraint, Deviation, TokenTexts, logits_processor
+from punie_agent.constrain import Constraint, LogitsProcessor, TokenTexts
 from punie_agent.constrain._rules import Rules, Tool
 from punie_agent.constrain._words import Words
 from punie_agent.models import Message
@@ -100,7 +100,7 @@ def write(loaded: LoadedModel, counted: Callable[[], Counted]) -> Callable[..., 
         if constraint is not None:
             texts = TokenTexts.of(loaded.tokenizer)
             assert texts is not None
-            reply.keep = logits_processor(constraint, texts)
+            reply.keep = LogitsProcessor(constraint, texts)
         batch, left = passes.new_batch(), []
         batch.join(reply, passes.new_cache(), PROMPT, draft)
         while not left:
@@ -262,15 +262,13 @@ async def test_the_next_model_is_given_what_the_last_one_answered(tiny_model: Pa
 
 def test_a_draft_is_of_the_same_conversation_and_of_the_same_request_for_another_reply() -> None:
     drafts = Drafts()
-    again = Deviation(("no",), 0.2)
 
-    def reply(prompt: list[int], deviation: Deviation | None = None, *written: int) -> Reply:
-        return Reply(prompt, LIMIT, frozenset(), None, deviation, list(written))
+    def reply(prompt: list[int], start: str = "", *written: int) -> Reply:
+        return Reply(prompt, LIMIT, frozenset(), None, start, list(written))
 
-    for each in (reply([1, 2], None, 3), reply([1, 2], again, 4), reply([1], again, 5)):
+    for each in (reply([1, 2], "", 3), reply([1, 2], "no", 4), reply([1], "no", 5)):
         drafts.remember(each)
-    other = Deviation(("no", "nor"), 0.2)
-    asked = [reply([1, 2]), reply([1, 2], again), reply([1, 2], other), reply([1]), reply([2])]
+    asked = [reply([1, 2]), reply([1, 2], "no"), reply([1, 2], "nor"), reply([1]), reply([2])]
     assert [drafts.of(each) for each in asked] == [[3], [4], [4], [5], []]
     with drafts.hidden():
         assert [drafts.of(each) for each in asked] == [[], [], [], [], []]

@@ -12,18 +12,20 @@ It never knows what is true: a path that exists may still be the wrong one, and 
 stays possible where there is no such file. What it does not understand, it allows.
 """
 
+from punie_agent.constrain._alternative import ALTERNATIVES_FIELD, Alternative
 from punie_agent.constrain._constraint import REQUEST_FIELD, Constraint, Preference
-from punie_agent.constrain._deviation import Deviation
 from punie_agent.constrain._mentions import listing
 from punie_agent.constrain._model import Constrainable, constrained, constrained_if_trained
 from punie_agent.constrain._reply import ReplyCursor
-from punie_agent.constrain._tokens import TokenFilter, TokenTexts, logits_processor
+from punie_agent.constrain._tokens import LogitsProcessor, TokenFilter, TokenTexts
 
 __all__ = [
+    "ALTERNATIVES_FIELD",
     "REQUEST_FIELD",
+    "Alternative",
     "Constrainable",
     "Constraint",
-    "Deviation",
+    "LogitsProcessor",
     "Preference",
     "ReplyCursor",
     "TokenFilter",
@@ -31,5 +33,4 @@ __all__ = [
     "constrained",
     "constrained_if_trained",
     "listing",
-    "logits_processor",
 ]

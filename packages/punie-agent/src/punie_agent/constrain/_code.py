@@ -48,9 +48,6 @@ class CodeCursor(Branching):
     Args:
         rules: what constrains it.
         seen: names that earlier programs used; their meaning is not known.
-
-    Attributes:
-        idle: how many texts were replaced by themselves.
     """
 
     __slots__ = (
@@ -79,7 +76,6 @@ class CodeCursor(Branching):
         "_texts",
         "_word",
         "_words",
-        "idle",
     )
 
     def __init__(self, rules: Rules, seen: frozenset[str] = frozenset()) -> None:
@@ -108,7 +104,6 @@ class CodeCursor(Branching):
         self._opened = False  # the colon of a header was the last token
         self._header: int | None = None  # the indentation of a header whose block is still to come
         self._departed = Departures()  # the literals before this one
-        self.idle = 0
 
     @property
     def departures(self) -> Departures:
@@ -139,13 +134,6 @@ class CodeCursor(Branching):
         if here is None or here.words is not None or here.formatted:
             return False
         return not any(frame.callee == "print" for frame in self._stack)
-
-    @property
-    def idling(self) -> bool:
-        """True within a literal that, as far as it goes, replaces a text by the text itself."""
-        top, here = self._top, self._literal
-        replaces = top is not None and top.replaces and top.index == 1
-        return replaces and here is not None and bool(top.old) and here.may_become(top.old)
 
     @property
     def replaced(self) -> tuple[str, bool] | None:
@@ -486,7 +474,6 @@ class CodeCursor(Branching):
 
     def _replacement(self, old: str, literal: Literal) -> None:
         """A text by which another one is replaced is complete."""
-        self.idle += bool(old) and literal.text == old
         whole = len(old) >= SURELY_QUOTED and literal.whole and len(old) < LONGEST_KEPT
         if whole and _open_brackets(old) != _open_brackets(literal.text):
             self._departed = self._departed.plus(Departures(misfits=1))

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from punie_agent.constrain._copying import Told, classes_in
-from punie_agent.constrain._deviation import Deviation
 from punie_agent.constrain._mentions import folder_forms, listing, mentioned, plain_words
 from punie_agent.constrain._reply import ReplyCursor
 from punie_agent.constrain._rules import Rules, as_bytes, tools_and_models
@@ -48,13 +47,13 @@ class Constraint:
         rules: what code may say.
         seen: names that earlier programs used.
         begun: what the prompt holds of the reply already, where it does.
-        deviation: what it shall not repeat, where it is asked for once more.
+        start: what it is to begin with, where another one than the likeliest is asked for.
     """
 
     rules: Rules
     seen: frozenset[str] = frozenset()
     begun: str = ""
-    deviation: Deviation | None = None
+    start: str = ""
 
     def cursor(self) -> ReplyCursor:
         """Where the model goes on with the reply.
@@ -70,7 +69,7 @@ class Constraint:
     def to_json(self) -> dict[str, Any]:
         """The constraint as plain JSON values, for a model server."""
         plain = {**self.rules.to_json(), "seen": sorted(self.seen), "begun": self.begun}
-        return plain if self.deviation is None else plain | {"deviation": self.deviation.to_json()}
+        return plain | {"start": self.start} if self.start else plain
 
     @classmethod
     def from_json(cls, data: Any) -> Constraint:
@@ -83,9 +82,9 @@ class Constraint:
         seen = data.get("seen", [])
         if not isinstance(seen, list) or not all(isinstance(name, str) for name in seen):
             raise ValueError("`seen` is a list of names")
-        again = data.get("deviation")
-        deviation = None if again is None else Deviation.from_json(again)
-        made = cls(rules, frozenset(seen), str(data.get("begun", "")), deviation)
+        begun, start = (str(data.get(name, "")) for name in ("begun", "start"))
+        as_bytes(start)
+        made = cls(rules, frozenset(seen), begun, start)
         made.cursor()
         return made
 

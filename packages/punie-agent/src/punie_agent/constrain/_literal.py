@@ -98,12 +98,6 @@ class Literal(Branching):
         """True where quotes were written that may be the beginning of its end."""
         return self._run > 0
 
-    def may_become(self, text: str) -> bool:
-        """True when it holds the beginning of a text, or all of it where its end has begun."""
-        if len(text) >= LONGEST_KEPT:
-            return False
-        return self.text == text if self._run else bool(self.text) and text.startswith(self.text)
-
     def step(self, char: str) -> Step:
         """Take one character."""
         if self.words is not None:

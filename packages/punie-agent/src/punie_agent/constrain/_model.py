@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from punie_agent.constrain._constraint import Constraint, Preference
-from punie_agent.constrain._deviation import Deviation
 
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
@@ -77,7 +76,7 @@ class _Constrained:
 
     name: str
     context_limit: int | None
-    takes_deviation = True
+    takes_start = True
 
     def __init__(
         self, model: Constrainable, contract: Contract, root: Path | None, prefer: Preference
@@ -97,16 +96,14 @@ class _Constrained:
         on_text: Callable[[str], None] | None = None,
         on_thought: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
-        deviation: Deviation | None = None,
+        start: str = "",
     ) -> ModelReply:
-        """Answer; see `ChatModel.reply`. With a deviation, otherwise than before."""
+        """Answer; see `ChatModel.reply`. What it is to begin with, an alternative said."""
         constraint = Constraint.of(self._contract, messages, self._root, prefer=self._prefer)
-        if deviation is not None:
-            constraint = replace(constraint, deviation=deviation)
         return await self._model.reply(
             messages,
             on_text=on_text,
             on_thought=on_thought,
             max_tokens=max_tokens,
-            constraint=constraint,
+            constraint=replace(constraint, start=start),
         )

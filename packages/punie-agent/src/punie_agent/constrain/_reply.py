@@ -47,19 +47,9 @@ class ReplyCursor(Branching):
         return self._code is not None and self._code.in_edit
 
     @property
-    def idle(self) -> int:
-        """How many texts the program replaced by themselves."""
-        return 0 if self._code is None else self._code.idle
-
-    @property
     def replaced(self) -> tuple[str, bool] | None:
         """The text that the program is to replace here; see `CodeCursor.replaced`."""
         return None if self._code is None else self._code.replaced
-
-    @property
-    def idling(self) -> bool:
-        """True within a literal that, as far as it goes, replaces a text by the text itself."""
-        return self._code is not None and self._code.idling
 
     @property
     def departures(self) -> Departures:

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from punie_agent.constrain._alternative import Alternative
 from punie_agent.constrain._rules import as_bytes
 
 if TYPE_CHECKING:
     from punie_agent.constrain._constraint import Constraint
     from punie_agent.constrain._reply import ReplyCursor
 
-__all__ = ["TokenFilter", "TokenTexts", "logits_processor"]
+__all__ = ["LogitsProcessor", "TokenFilter", "TokenTexts"]
 
 _ASKED_FIRST = 48
 NEARLY, FAR, BROKEN = 20.0, 1000.0, math.inf
 """A token so many times as likely as another is still exchanged for it, where only that one copies: words
 that nobody said, departures from what was shown, and those in the middle of a text that was quoted so far,
 which replaces nothing then."""
-OTHER_LINE = 1e-4
-"""How likely a token must be, beside the likeliest, for another text to be replaced than that one's."""
+MOST_OTHERS, HIGHEST_LOSS = 4, 12.0
+"""How many alternatives are kept at one place, and up to what loss."""
 
 
 class TokenTexts:
@@ -82,21 +83,30 @@ class TokenFilter:
     Args:
         constraint: what constrains the reply.
         texts: the model's vocabulary.
+
+    Attributes:
+        alternatives: how else the reply could have gone on, past what it was to begin with.
+        refused: how many tokens the model preferred and did not get.
     """
 
     def __init__(self, constraint: Constraint, texts: TokenTexts) -> None:
+        self.alternatives: list[Alternative] = []
+        self.refused = 0
         self._texts = texts
         self._cursor: ReplyCursor | None = constraint.cursor()
         self._tried: dict[int, ReplyCursor | None] = {}
-        self._deviation = constraint.deviation
-        self._said = constraint.begun
-        self.refused = 0
-        """How many tokens the model preferred and did not get."""
+        self._said = ""
+        self._to_say = as_bytes(constraint.start)
 
     @property
     def free(self) -> bool:
         """True where anything may follow."""
-        return self._cursor is None or self._cursor.free
+        return not self._to_say and (self._cursor is None or self._cursor.free)
+
+    @property
+    def in_edit(self) -> bool:
+        """True within a text that edits, past what the reply was to begin with."""
+        return not self._to_say and self._cursor is not None and self._cursor.in_edit
 
     def allows(self, token: int) -> bool:
         """Tell whether a token may come next."""
@@ -104,12 +114,17 @@ class TokenFilter:
             return True
         text = self._texts[token]
         if not text:
-            return self._cursor.may_end if token in self._texts.ends else self._cursor.free
+            return self._may_end if token in self._texts.ends else self.free
         if token not in self._tried:
+            begins = not self._to_say or self._to_say.startswith(text)
             ahead = self._cursor.copy()
-            fits = ahead.advance_bytes(text) and not ahead.trapped
+            fits = begins and ahead.advance_bytes(text) and not ahead.trapped
             self._tried[token] = ahead if fits else None
         return self._tried[token] is not None
+
+    @property
+    def _may_end(self) -> bool:
+        return not self._to_say and self._cursor is not None and self._cursor.may_end
 
     def doubt(self, token: int) -> float:
         """How many times as likely as one that copies an allowed token must be; 1 for no doubt."""
@@ -128,31 +143,11 @@ class TokenFilter:
         text = self._texts[token]
         if self._cursor is None or not text:
             return
+        allowed = self.allows(token)
+        self._cursor = self._tried[token] if allowed else None
+        self._to_say = self._to_say.removeprefix(text) if allowed else ""
         self._said += text
-        self._cursor = self._tried[token] if self.allows(token) else None
         self._tried = {}
-
-    def repeats(self, token: int) -> bool:
-        """Tell whether a token of an edit says what an earlier reply said, or what the edit replaces.
-
-        Of the text that is to be replaced it is told whether that shall be another one.
-        """
-        here, after = self._cursor, self._tried.get(token)
-        if self._deviation is None or here is None or not here.in_edit:
-            return False
-        if after is not None and (after.idling or after.idle > here.idle):
-            return True
-        if after is not None and self._choosing and after.replaced is not None:
-            text, complete = after.replaced
-            return self._deviation.replaces_another(text, complete=complete)
-        return self._deviation.repeated_by(self._said + (self._texts[token] or ""))
-
-    @property
-    def _choosing(self) -> bool:
-        """True within the text that is to be replaced, where it is said which one that shall be."""
-        said = self._deviation is not None and (self._deviation.line or self._deviation.elsewhere)
-        place = None if self._cursor is None else self._cursor.replaced
-        return bool(said) and place is not None and not place[1]
 
     def best(self, ranked: Iterable[int]) -> int | None:
         """The first of some tokens that may come next."""
@@ -162,66 +157,68 @@ class TokenFilter:
             self.refused += 1
         return None
 
-    def nearly(self, best: int, ranked: Iterable[int], score: Callable[[int], float]) -> int:
-        """The first token that is in no doubt, repeats nothing, and is nearly as likely as the best one.
-
-        Where the best one repeats an earlier reply, see `_parting`.
+    def nearly(self, best: int, scores: Mapping[int, float]) -> int:
+        """The first token that is in no doubt and nearly as likely as the best one.
 
         Args:
-            best: the likeliest allowed token, which is in doubt or repeats an earlier reply.
-            ranked: tokens from the likeliest down.
-            score: a token's logit.
+            best: the likeliest allowed token, which is in doubt.
+            scores: logits of tokens, from the likeliest down.
 
         Returns:
             Such a token; the best one where there is none.
         """
-        if self._deviation is not None and self.repeats(best):
-            likely = OTHER_LINE if self._choosing else self._deviation.likely
-            return self._parting(best, likely, ranked, score)
-        enough = score(best) - math.log(self.doubt(best))
-        for token in ranked:
-            if score(token) < enough:
+        enough = scores[best] - math.log(self.doubt(best))
+        for token, score in scores.items():
+            if score < enough:
                 break
-            if self.allows(token) and self.doubt(token) == 1.0 and not self.repeats(token):
+            if self.allows(token) and self.doubt(token) == 1.0:
                 return token
         return best
 
-    def _parting(
-        self, best: int, likely: float, ranked: Iterable[int], score: Callable[[int], float]
-    ) -> int:
-        """The likeliest token that repeats nothing, one in doubt by so much less likely; else the best one.
+    def note(self, taken: int, scores: Mapping[int, float]) -> None:
+        """Keep how else the reply could go on here: the likeliest few tokens beside the one that is taken.
 
         Args:
-            best: the likeliest allowed token.
-            likely: how likely another one must be, beside it.
-            ranked: tokens from the likeliest down.
-            score: a token's logit.
+            taken: that token.
+            scores: logits of tokens, from the likeliest down, that one among them.
         """
-        times = max(self.doubt(best), 1 / likely if likely else math.inf)
-        found, highest = best, score(best) - math.log(times)
-        for token in ranked:
-            if score(token) < highest:
+        found = []
+        here = scores[taken]
+        for token, score in scores.items():
+            if here - score > HIGHEST_LOSS:
                 break
-            if self.allows(token) and not self.repeats(token):
-                certain = score(token) - math.log(self.doubt(token))
-                if (
-                    certain >= highest and certain > -math.inf
-                ):  # of a broken text it is infinitely less
-                    found, highest = token, certain
-        return found
+            if token != taken and self._texts[token] and self.allows(token):
+                loss = here - score + math.log(self.doubt(token))
+                found.append((max(loss, 0.0), token))
+        for loss, token in sorted(found)[:MOST_OTHERS]:
+            if loss <= HIGHEST_LOSS:
+                self._keep(token, loss)
+
+    def _keep(self, token: int, loss: float) -> None:
+        after, text = self._tried[token], self._texts[token]
+        assert after is not None
+        line, settled = after.replaced or ("", False)
+        try:
+            start, line = (
+                each.encode("latin-1").decode()
+                for each in (self._said + (text or ""), line if settled else "")
+            )
+        except UnicodeDecodeError:  # the token ends within a character
+            return
+        self.alternatives.append(Alternative(start, loss, line))
 
     def worth_asking(self) -> list[int]:
         """The tokens whose first byte may come next: no others are allowed."""
         cursor = self._cursor
         if cursor is None:
             return []
+        if self._to_say:
+            return self._texts.beginning_with(self._to_say[0].__eq__)
         found = self._texts.beginning_with(lambda byte: cursor.copy().advance_bytes(byte))
         return [*found, *self._texts.ends] if cursor.may_end else found
 
 
-def logits_processor(
-    constraint: Constraint, texts: TokenTexts, *, greedy: bool = True
-) -> Callable[[Any, Any], Any]:
+class LogitsProcessor:
     """A processor of logits for mlx-lm, for one reply.
 
     Args:
@@ -230,36 +227,48 @@ def logits_processor(
         greedy: whether the most likely token is taken; else the likeliest few are all looked at, and
             within code only those that are allowed may be drawn.
     """
-    import mlx.core as mx
 
-    follow = TokenFilter(constraint, texts)
-    begun = False
+    def __init__(self, constraint: Constraint, texts: TokenTexts, *, greedy: bool = True) -> None:
+        self._follow = TokenFilter(constraint, texts)
+        self._greedy = greedy
+        self._begun = False
 
-    def process(tokens: Any, logits: Any) -> Any:
-        nonlocal begun
-        if begun:
+    @property
+    def alternatives(self) -> Sequence[Alternative]:
+        """How else the reply could have gone on; see `TokenFilter`."""
+        return self._follow.alternatives
+
+    def __call__(self, tokens: Any, logits: Any) -> Any:
+        """Return the logits of what may follow the tokens, all others made impossible where that matters."""
+        import mlx.core as mx
+
+        follow = self._follow
+        if self._begun:
             follow.take(int(tokens[-1].item()))
-        begun = True
+        self._begun = True
         likeliest: Any = mx.argmax(logits, axis=-1).item()
-        if follow.allows(likeliest) and (
-            follow.free
-            or (greedy and follow.doubt(likeliest) == 1.0 and not follow.repeats(likeliest))
-        ):
+        if follow.allows(likeliest) and (follow.free or self._is_plain(likeliest)):
+            if follow.in_edit:
+                follow.note(likeliest, _ranked(logits, _near(logits)))
             return logits
-        first = _ranked(logits, None)
-        if not greedy:
+        first = _ranked(logits, _likeliest(logits))
+        if not self._greedy:
             allowed = [token for token in first if follow.allows(token)]
             if allowed:
                 return _only(logits, allowed)
         best = follow.best(first)
         if best is None:
             best = follow.best(_ranked(logits, follow.worth_asking()))
-        elif follow.doubt(best) > 1.0 or follow.repeats(best):
-            flat = logits.reshape(-1)
-            best = follow.nearly(best, first, lambda token: flat[token].item())
-        return logits if best is None else _only(logits, [best])
+            return logits if best is None else _only(logits, [best])
+        if follow.doubt(best) > 1.0:
+            best = follow.nearly(best, first)
+        if follow.in_edit:
+            follow.note(best, first)
+        return _only(logits, [best])
 
-    return process
+    def _is_plain(self, token: int) -> bool:
+        """True where an allowed token is taken without a look at others."""
+        return self._greedy and self._follow.doubt(token) == 1.0
 
 
 def _only(logits: Any, tokens: list[int]) -> Any:
@@ -272,17 +281,34 @@ def _only(logits: Any, tokens: list[int]) -> Any:
     return kept
 
 
-def _ranked(logits: Any, among: list[int] | None) -> list[int]:
-    """The likeliest tokens, or all of some, from the likeliest down."""
+def _likeliest(logits: Any) -> list[int]:
+    """The tokens that are asked about first, in any order."""
     import mlx.core as mx
 
     flat = -logits.reshape(-1)
-    if among is None:
-        count = min(_ASKED_FIRST, flat.size)
-        few = mx.argpartition(flat, count - 1)[:count]
-    else:
-        few = mx.array(among, dtype=mx.uint32)
-    return [] if few.size == 0 else few[mx.argsort(flat[few])].tolist()  # ty: ignore
+    count = min(_ASKED_FIRST, flat.size)
+    few: Any = mx.argpartition(flat, count - 1)[:count].tolist()
+    return few
+
+
+def _near(logits: Any) -> list[int]:
+    """The tokens that may be alternatives to the likeliest one."""
+    flat = _as_numpy(logits)
+    return (flat >= flat.max() - HIGHEST_LOSS).nonzero()[0].tolist()
+
+
+def _ranked(logits: Any, among: list[int]) -> dict[int, float]:
+    """Some tokens from the likeliest down, with their logits."""
+    flat = _as_numpy(logits)
+    return {token: float(flat[token]) for token in sorted(among, key=lambda each: -flat[each])}
+
+
+def _as_numpy(logits: Any) -> Any:
+    """The same numbers where one can be looked at for next to nothing."""
+    import mlx.core as mx
+    import numpy as np
+
+    return np.asarray(logits.reshape(-1).astype(mx.float32))
 
 
 def _decoder(backend: Any) -> set[str]:

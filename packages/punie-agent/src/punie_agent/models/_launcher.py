@@ -7,7 +7,8 @@ for this model and machine (entry points of the group `punie_agent.engines`). It
 refuses every other name, where the server alone would load whatever a request names. It answers
 `/punie/identity` with the folder, the digest of its files and the token it was started with. It keeps an
 answer to the constraint that a request carries in the field `punie_constraint` (see
-`punie_agent.constrain`). And it ends when the process that started it does, however that ends.
+`punie_agent.constrain`), and says in `punie_alternatives` how else it could have gone on. And it ends when
+the process that started it does, however that ends.
 
 It prints one line of JSON with its port once it listens. Nothing here is imported by Punie itself.
 """
@@ -144,9 +145,13 @@ class Identity:
 
 
 class _Bias(dict[int, float]):
-    """A request's `logit_bias` with its constraint: the server hands it on from the request to the model."""
+    """A request's `logit_bias` with its constraint: the server hands it on from the request to the model.
+
+    On the way back it has the processor that kept the answer to it.
+    """
 
     constraint: Any
+    processor: Any = None
 
     @classmethod
     def of(cls, bias: Any, body: dict[str, Any]) -> Any:
@@ -162,6 +167,15 @@ class _Bias(dict[int, float]):
         made = cls(bias or {})
         made.constraint = Constraint.from_json(body[REQUEST_FIELD])
         return made
+
+    @classmethod
+    def alternatives(cls, bias: Any) -> dict[str, Any]:
+        """The field of an answer that says how else it could have gone on; none where nothing kept it."""
+        from punie_agent.constrain import ALTERNATIVES_FIELD
+
+        if not isinstance(bias, cls) or bias.processor is None:
+            return {}
+        return {ALTERNATIVES_FIELD: [each.to_json() for each in bias.processor.alternatives]}
 
 
 def main() -> None:
@@ -211,6 +225,26 @@ def _patch_server(identity: Identity, by: Mapping[str, Engine]) -> None:
             identity.loaded.set()
             return self.model, self.tokenizer
 
+    class Announcing(ThreadingHTTPServer):
+        """Says on which port it listens."""
+
+        daemon_threads = True
+
+        def server_activate(self) -> None:
+            super().server_activate()
+            print(json.dumps({"port": self.server_address[1]}), flush=True)
+
+    serve = server._run_http_server  # noqa: SLF001 - the only place that takes a handler class
+    server.__dict__["ModelProvider"] = OneModel
+    announced = functools.partial(
+        serve, server_class=Announcing, handler_class=_handler_class(identity)
+    )
+    server.__dict__["_run_http_server"] = announced
+
+
+def _handler_class(identity: Identity) -> Any:
+    from mlx_lm import server
+
     class Handler(server.APIHandler):
         """The server's handler with one more page, one more field and no log of each request."""
 
@@ -224,6 +258,18 @@ def _patch_server(identity: Identity, by: Mapping[str, Engine]) -> None:
                 return
             super().handle_completion(request, stop_words)
 
+        def generate_response(
+            self,
+            text: str,
+            finish_reason: Any,
+            *counts: Any,
+            **more: Any,
+        ) -> dict[str, Any]:
+            """The server's packet; the last one of an answer says how else that could have gone on."""
+            made = super().generate_response(text, finish_reason, *counts, **more)
+            others = _Bias.alternatives(self.logit_bias)
+            return made if finish_reason is None else {**made, **others}
+
         def do_GET(self) -> None:  # noqa: N802 - the base class names it so
             if self.path != "/punie/identity":
                 super().do_GET()
@@ -236,26 +282,14 @@ def _patch_server(identity: Identity, by: Mapping[str, Engine]) -> None:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
             """Say nothing."""
 
-    class Announcing(ThreadingHTTPServer):
-        """Says on which port it listens."""
-
-        daemon_threads = True
-
-        def server_activate(self) -> None:
-            super().server_activate()
-            print(json.dumps({"port": self.server_address[1]}), flush=True)
-
-    serve = server._run_http_server  # noqa: SLF001 - the only place that takes a handler class
-    server.__dict__["ModelProvider"] = OneModel
-    announced = functools.partial(serve, server_class=Announcing, handler_class=Handler)
-    server.__dict__["_run_http_server"] = announced
+    return Handler
 
 
 def _keep_to_constraints(tokenizer: Any) -> None:
     """Have the server keep answers to their requests' constraints, if this model's tokens are understood."""
     from mlx_lm import server
 
-    from punie_agent.constrain import TokenTexts, logits_processor
+    from punie_agent.constrain import LogitsProcessor, TokenTexts
 
     texts = TokenTexts.of(tokenizer)
     if texts is None:
@@ -267,7 +301,8 @@ def _keep_to_constraints(tokenizer: Any) -> None:
         if not isinstance(bias, _Bias):
             return made
         greedy = args.sampling.temperature == 0
-        return [*made, logits_processor(bias.constraint, texts, greedy=greedy)]
+        bias.processor = LogitsProcessor(bias.constraint, texts, greedy=greedy)
+        return [*made, bias.processor]
 
     server.__dict__["_make_logits_processors"] = with_constraint
 

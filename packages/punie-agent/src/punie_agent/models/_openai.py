@@ -73,6 +73,7 @@ class OpenAIModel:
         on_thought: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
         more: Mapping[str, Any] | None = None,
+        on_event: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> ModelReply:
         """Answer, streaming.
 
@@ -82,6 +83,7 @@ class OpenAIModel:
             on_thought: see there.
             max_tokens: see there.
             more: fields of the request that only this server knows.
+            on_event: called with each event of the answer, for fields that only this server sends.
 
         Raises:
             ModelUnavailableError: nothing answers at the URL, or it has no such model.
@@ -102,6 +104,8 @@ class OpenAIModel:
         answer = _Answer(on_text, on_thought)
         async for event in self._events(body):
             answer.take(event)
+            if on_event is not None:
+                on_event(event)
         if not answer.complete:
             message = f"the model at {self.url} stopped in the middle of its answer"
             raise ModelError(message, transient=True)

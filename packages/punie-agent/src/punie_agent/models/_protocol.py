@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from punie_agent.constrain import Alternative
 
 __all__ = ["ChatModel", "Image", "Message", "ModelReply", "Role", "Usage"]
 
@@ -54,13 +57,15 @@ class ModelReply:
     """One answer of a model.
 
     `text` is in the contract's chat format (a native tool call has already been written as the
-    contract's code block). `finish` is "length" when the answer was cut at `max_tokens`.
+    contract's code block). `finish` is "length" when the answer was cut at `max_tokens`. `alternatives`
+    are how else an edit in it could have gone on, where the model was constrained and says so.
     """
 
     text: str
     usage: Usage = field(default_factory=Usage)
     thought: str = ""
     finish: Literal["stop", "length"] = "stop"
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @runtime_checkable

@@ -14,11 +14,12 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from punie_agent.constrain import REQUEST_FIELD
-from punie_agent.errors import ModelIdentityError, ModelUnavailableError
+from punie_agent.constrain import ALTERNATIVES_FIELD, REQUEST_FIELD, Alternative
+from punie_agent.errors import ModelError, ModelIdentityError, ModelUnavailableError
 from punie_agent.models._openai import OpenAIModel
 from punie_agent.models._protocol import Message, ModelReply
 
@@ -242,13 +243,24 @@ class ServedModel:
         """
         await self.start()
         assert self._model is not None
-        return await self._model.reply(
+        sent: list[object] = []
+
+        def take(event: Mapping[str, Any]) -> None:
+            others = event.get(ALTERNATIVES_FIELD)
+            sent.extend(others if isinstance(others, list) else ())
+
+        reply = await self._model.reply(
             messages,
             on_text=on_text,
             on_thought=on_thought,
             max_tokens=max_tokens or _REPLY_TOKENS,
             more=None if constraint is None else {REQUEST_FIELD: constraint.to_json()},
+            on_event=take,
         )
+        try:
+            return replace(reply, alternatives=tuple(map(Alternative.from_json, sent)))
+        except ValueError as error:
+            raise ModelError(f"the server of {self.name} sent something else: {error}") from None
 
     async def aclose(self) -> None:
         """Stop the server."""

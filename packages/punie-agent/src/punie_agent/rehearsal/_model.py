@@ -16,7 +16,6 @@ from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of, repa
 from punie_tools import LocalHost
 
 if TYPE_CHECKING:
-    from punie_agent.constrain import Deviation
     from punie_agent.contract import Contract
     from punie_agent.models import ChatModel
     from punie_tools import Host
@@ -33,11 +32,11 @@ _GIVEN_UP = (
 
 @runtime_checkable
 class Varying(Protocol):
-    """A chat model that can be asked for another reply than those before."""
+    """A chat model that says how else a reply could have gone on, and can be asked to go on so."""
 
     name: str
     context_limit: int | None
-    takes_deviation: bool
+    takes_start: bool
 
     async def reply(
         self,
@@ -46,9 +45,9 @@ class Varying(Protocol):
         on_text: Callable[[str], None] | None = None,
         on_thought: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
-        deviation: Deviation | None = None,
+        start: str = "",
     ) -> ModelReply:
-        """Answer the conversation, otherwise than before; see `ChatModel.reply`."""
+        """Answer the conversation with a reply that begins so; see `ChatModel.reply`."""
         ...
 
 
@@ -78,7 +77,7 @@ def rehearsed(
         host_at: makes the host of a copy's folder.
         attempts: the most replies that are tried for one, the first included.
     """
-    able = isinstance(model, Varying) and model.takes_deviation
+    able = isinstance(model, Varying) and model.takes_start
     if not able or attempts < 2 or contract.call_format != "fenced":
         return model
     return _Rehearsed(model, contract, host, host_at, attempts)
@@ -158,9 +157,7 @@ class _Rehearsed:
         search = Search(
             first,
             outcome,
-            ask=lambda deviation: self._model.reply(
-                messages, max_tokens=limit, deviation=deviation
-            ),
+            ask=lambda start: self._model.reply(messages, max_tokens=limit, start=start),
             judge=lambda reply: self._outcome(reply, messages),
             code_of=lambda text: self._contract.parse(text).code,
             attempts=self._attempts,

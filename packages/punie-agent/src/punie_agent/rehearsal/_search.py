@@ -1,19 +1,21 @@
-"""The order in which other edits are asked for: by turns for each line that may be the wrong one.
+"""The order in which other edits are asked for: the likeliest of all that are known, line after line.
 
-A small model is often surest of the wrong line, and what it would write there instead comes before any other
-line when replies are asked for from the likeliest on. So the search goes through a few lines, and through a
-few edits of each: a beam that is kept diverse by what is edited (as in Vijayakumar et al., 2018).
+Each reply says how else it could have gone on, and at what loss. What was lost on the way there is added, and
+the way that lost least is taken next: a best-first search. A small model is often surest of the wrong line,
+though, and what it would write there instead would come before any other line. So a way counts as less likely
+for each edit of its line that was tried before, which goes through lines and edits of them by turns (a beam
+that is kept diverse by what is edited, as in Vijayakumar et al., 2018).
 """
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from punie_agent.constrain import Deviation
-from punie_agent.constrain._literal import LONGEST_KEPT
+from punie_agent.constrain import Alternative
 
 if TYPE_CHECKING:
     from punie_agent.models import ModelReply
@@ -21,14 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Search"]
 
-_LIKELY = (0.3, 0.1, 0.01, 0.001)
-"""How likely another token must be, beside the likeliest, for a reply to part from those before; in turn.
-
-A step that leads nowhere new costs a whole reply, so there are few."""
-_LINES = 3
-"""How many lines are tried."""
-_AT_A_TIME = 2
-"""How many edits of a line are tried before those of the next one."""
+_TRIED = 1.5
+"""What is added to the loss of a way for each edit of its line that was tried."""
+_ASKED = 3
+"""How many replies are asked for, for each that may be judged: some turn out to be no attempt."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,7 @@ class _Edit:
 
 
 def _edit_in(code: str | None) -> _Edit | None:
-    """The first replacement of one line by another in a program; None where there is none.
-
-    A text that is longer than a line counts as none: replies are not held to it.
-    """
+    """The first replacement of one text by another in a program; None where there is none."""
     try:
         tree = ast.parse(code or "")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -54,16 +49,8 @@ def _edit_in(code: str | None) -> _Edit | None:
                 func=ast.Attribute(attr="replace"),
                 args=[ast.Constant(value=str(old)), ast.Constant(value=str(new)), *_],
             ):
-                return _Edit(old, new) if len(old) < LONGEST_KEPT else None
+                return _Edit(old, new)
     return None
-
-
-@dataclass
-class _Line:
-    """A text that was to be replaced, and how unlikely an edit of it may be by now; "" for any edit."""
-
-    text: str
-    asked: int = 0
 
 
 class Search:
@@ -72,7 +59,7 @@ class Search:
     Args:
         first: the reply that it gave.
         outcome: what that would lead to.
-        ask: asks for another reply.
+        ask: asks for a reply that begins so.
         judge: what a reply would lead to; None where that cannot be told.
         code_of: the program in a reply's text.
         attempts: the most replies that are judged, the first included.
@@ -89,7 +76,7 @@ class Search:
         first: ModelReply,
         outcome: Outcome,
         *,
-        ask: Callable[[Deviation], Awaitable[ModelReply]],
+        ask: Callable[[str], Awaitable[ModelReply]],
         judge: Callable[[ModelReply], Awaitable[Outcome | None]],
         code_of: Callable[[str], str | None],
         attempts: int,
@@ -98,75 +85,51 @@ class Search:
         self.given, self.judged = [first], 1
         self._ask, self._judge, self._code_of = ask, judge, code_of
         self._attempts = attempts
-        edit = self._edit(first)
-        self._lines = [_Line("" if edit is None else edit.old)]
-        self._all_lines = edit is None
+        self._ways: dict[str, Alternative] = {}
+        self._tried = Counter[str]()
+        self._learn(first, 0.0)
 
     async def run(self) -> None:
-        """Ask for other replies until one goes well, or nothing new is to be had.
+        """Ask for other replies until one goes well, or no way is left.
 
         Raises:
             ModelError: the model fails; what there is so far stays.
         """
-        while not self._done:
-            so_far = self.judged, len(self._lines)
-            for line in self._lines:
-                for _ in range(_AT_A_TIME):
-                    if not self._done and not await self._another_of(line):
-                        break
-            if not self._done:
-                await self._another_line()
-            if so_far == (self.judged, len(self._lines)):
-                return
+        while not self._done and self._ways:
+            way = self._ways.pop(min(self._ways, key=self._cost))
+            reply = await self._ask(way.start)
+            known = {each.text for each in self.given}
+            self.given.append(reply)
+            self._learn(reply, way.loss)
+            if reply.text not in known:
+                await self._try(reply)
 
     @property
     def _done(self) -> bool:
-        return self.outcome.good or self.judged >= self._attempts
+        spent = self.judged >= self._attempts or len(self.given) >= self._attempts * _ASKED
+        return self.outcome.good or spent
 
-    @property
-    def _texts(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(reply.text for reply in self.given))
+    def _cost(self, start: str) -> float:
+        way = self._ways[start]
+        return way.loss + (_TRIED * self._tried[way.line] if way.line else 0.0)
 
-    async def _another_of(self, line: _Line) -> bool:
-        """Judge another edit of a line; False where there is none that is likely enough."""
-        while line.asked < len(_LIKELY):
-            deviation = Deviation(self._texts, _LIKELY[line.asked], line=line.text)
-            new, reply = await self._given(deviation)
-            if new and await self._is_judged(reply):
-                return True
-            line.asked += 1
-        return False
-
-    async def _another_line(self) -> None:
-        """Judge an edit of a line that was not tried yet, if there is one."""
-        if self._all_lines:
-            return
-        known = tuple(line.text for line in self._lines)
-        new, reply = await self._given(Deviation(self._texts, _LIKELY[0], elsewhere=known))
+    def _learn(self, reply: ModelReply, lost: float) -> None:
+        """Take note of the ways that a reply leaves open, and of the line that it edits."""
         edit = self._edit(reply)
-        if edit is not None and edit.old not in known:
-            self._lines.append(_Line(edit.old))
-        self._all_lines = len(self._lines) in {len(known), _LINES}
-        if new:
-            await self._is_judged(reply)
-
-    async def _given(self, deviation: Deviation) -> tuple[bool, ModelReply]:
-        """Ask for a reply; tell whether it is another than those before."""
-        before = self._texts
-        reply = await self._ask(deviation)
-        self.given.append(reply)
-        return reply.text not in before, reply
+        if edit is not None:
+            self._tried[edit.old] += 1
+        for each in reply.alternatives:
+            self._ways.setdefault(each.start, replace(each, loss=lost + each.loss))
 
     def _edit(self, reply: ModelReply) -> _Edit | None:
         return _edit_in(self._code_of(reply.text))
 
-    async def _is_judged(self, reply: ModelReply) -> bool:
+    async def _try(self, reply: ModelReply) -> None:
         """Judge a reply, unless it replaces a text by itself: that changes nothing."""
         edit = self._edit(reply)
         if edit is not None and edit.old == edit.new:
-            return False
+            return
         self.judged += 1
         found = await self._judge(reply)
         if found is not None and found < self.outcome:
             self.best, self.outcome = reply, found
-        return True

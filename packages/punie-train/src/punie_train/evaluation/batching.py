@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from punie_agent.constrain import Constraint, TokenTexts, logits_processor
+from punie_agent.constrain import Constraint, LogitsProcessor, TokenTexts
 from punie_agent.models import Message, ModelReply, Usage
 from punie_train.errors import ModelError
 from punie_train.evaluation.decoding import Passes, Replies, Reply, read
@@ -152,15 +152,18 @@ class BatchedModel:
         if on_text is not None and text:
             on_text(text)
         return ModelReply(
-            text, Usage(len(tokens), len(reply.written), 1), finish=reply.finish or "stop"
+            text,
+            Usage(len(tokens), len(reply.written), 1),
+            finish=reply.finish or "stop",
+            alternatives=() if reply.keep is None else tuple(reply.keep.alternatives),
         )
 
     def _new_reply(self, tokens: list[int], limit: int, constraint: Constraint | None) -> Reply:
         ends = frozenset(self.loaded.tokenizer.eos_token_ids)
         if constraint is None or self._texts is None:
             return Reply(tokens, limit, ends)
-        keep = logits_processor(constraint, self._texts)
-        return Reply(tokens, limit, ends, keep, constraint.deviation)
+        keep = LogitsProcessor(constraint, self._texts)
+        return Reply(tokens, limit, ends, keep, constraint.start)
 
     @cached_property
     def _texts(self) -> TokenTexts | None:

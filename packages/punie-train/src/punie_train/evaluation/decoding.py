@@ -13,12 +13,12 @@ Covered: what a reply is and how it goes on. Who computes: `mlx_decoding` and `p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Any, Literal, Protocol
 
-from punie_agent.constrain import Deviation
+from punie_agent.constrain import LogitsProcessor
 from punie_train.mlx import mx
 
 STUCK_TOKENS = 96
@@ -111,7 +111,7 @@ class Reply:
         limit: the most tokens it may have.
         ends: the tokens that end it; they are no part of it.
         keep: a processor of logits that keeps it to a constraint, or None.
-        deviation: what the constraint has it not repeat, where another reply is asked for.
+        start: what the constraint has it begin with, where another reply is asked for.
         written: its tokens so far.
         finish: why it ended: by itself, or too long; None while it goes on.
         others: earlier replies that it may be like.
@@ -120,8 +120,8 @@ class Reply:
     prompt: list[int]
     limit: int
     ends: frozenset[int]
-    keep: Callable[[Any, Any], Any] | None = None
-    deviation: Deviation | None = None
+    keep: LogitsProcessor | None = None
+    start: str = ""
     written: list[int] = field(default_factory=list)
     finish: Literal["stop", "length"] | None = None
     others: Sequence[Sequence[int]] = ()

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from punie_agent.constrain import Deviation
 from punie_train.evaluation.decoding import Reply
 
 
@@ -21,14 +20,14 @@ class Drafts:
     """The last reply to each conversation, and to each request for another one, whoever gave it."""
 
     def __init__(self) -> None:
-        self._replies: dict[tuple[tuple[int, ...], Deviation | None], list[int]] = {}
+        self._replies: dict[tuple[tuple[int, ...], str], list[int]] = {}
         self._all: dict[tuple[int, ...], list[list[int]]] = {}
         self._hidden = False
 
     def remember(self, reply: Reply) -> None:
         """Keep a reply for the next model that is asked the same."""
         prompt = tuple(reply.prompt)
-        self._replies[prompt, reply.deviation] = list(reply.written)
+        self._replies[prompt, reply.start] = list(reply.written)
         self._all.setdefault(prompt, []).append(list(reply.written))
 
     def of(self, reply: Reply) -> list[int]:
@@ -40,7 +39,7 @@ class Drafts:
         if self._hidden:
             return []
         latest = [[], *self.given(reply)][-1]
-        return self._replies.get((tuple(reply.prompt), reply.deviation), latest)
+        return self._replies.get((tuple(reply.prompt), reply.start), latest)
 
     def given(self, reply: Reply) -> list[list[int]]:
         """Return all replies to the conversation that this one answers, in order."""
