@@ -48,7 +48,7 @@ CHECK = 'print(typecheck("src/"))'
         ),
         (
             'Sure.\n<tool_call>{"name": "typecheck", "arguments": {"path": "src/"}',
-            Reply("Sure.", "print(typecheck(path='src/'))", form="json"),
+            Reply("Sure.", "print(typecheck(path='src/'))", form="json", cut=True),
         ),
         (
             '```json\n{"name": "read_file", "arguments": "{\\"path\\": \\"a.py\\"}"}\n```',
