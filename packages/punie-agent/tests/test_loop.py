@@ -183,38 +183,25 @@ async def test_an_empty_message_is_asked_for_again(contract: Contract) -> None:
     "call",
     [
         '```python\nwrite_file("app.py", "x',
-        '```\nwrite_file("app.py", "x")\nprint("a")',
         'write_file("app.py", "x")\nwrite_file("b.py", "y")',
         '{"name": "execute_code", "arguments": {"code": "write_file(\\"app.py\\", \\"x\\")\\nprint(1)',
         r'{"name": "execute_code", "arguments": "{\"code\": \"print(1)\\nwrite_file("}',
-        '<tool_call>\n{"name": "write_file", "arguments": {"path": "app.py", "content": "x = {1: 2}',
-        '[TOOL_CALLS][{"name": "write_file", "arguments": {"path": "app.py", "content": "x',
-        '```json\n{"name": "write_file", "arguments": {"path": "app.py", "content": "x',
         '{"name": "execute_code", "arguments": {',
-        "<tool_call>\n<function=execute_code>\n<parameter=code>\nprint(1)",
         "<tool_call>\n<function=execute_code>\n",
     ],
 )
 async def test_code_cut_off_by_the_length_limit_does_not_run(contract: Contract, call: str) -> None:
-    said = "I write it."
-    text = call if call.startswith(("{", "write_file")) else f"{said}\n\n{call}"
+    said = "" if call.startswith(("{", "write_file")) else "I write it."
     async with opened(contract) as turns:
-        result = await turns.run(ModelReply(text, finish="length"), "Too long.")
+        result = await turns.run(ModelReply(f"{said}\n{call}", finish="length"), "Too long.")
     assert (result.runs, result.stop_reason) == ((), "end_turn")
     assert [message.content for message in result.messages[2:]] == [
-        said if said in text else "(no answer)",
+        said or "(no answer)",
         "Your message was cut off because it was too long, so nothing ran. Write shorter code.",
         "Too long.",
     ]
-    assert turns.prose == (f"{said}Too long." if said in text else "Too long.")
+    assert turns.prose == f"{said}Too long."
     assert result.notice.startswith("The last code was cut off and was not run.")
-
-
-async def test_a_whole_call_runs_though_what_follows_it_was_cut_off(contract: Contract) -> None:
-    call = '{"name": "execute_code", "arguments": {"code": "print(1)"}}'
-    async with opened(contract) as turns:
-        result = await turns.run(ModelReply(f"{call}\n{call[:50]}", finish="length"), "One.")
-    assert [run.stdout for run in result.runs] == ["1\n"]
 
 
 async def test_an_answer_cut_off_by_the_length_limit_says_max_tokens(contract: Contract) -> None:

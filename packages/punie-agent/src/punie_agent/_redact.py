@@ -32,7 +32,7 @@ _WHOLE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# Without the header's name before it, "basic" and "bearer" are words, and so is what follows in small letters.
+# Without the header's name before it, "basic" and "bearer" are words, as is what follows in small letters.
 _BEARER = re.compile(
     r"""(?ix) ( \b authorization \\*["']? \s*+ [:=] \s*+ \\*["']? (?:bearer|basic) \s+
               | \b (?:bearer|basic) \s+ (?= (?-i: [a-z+/=._~-]* [0-9A-Z] ) ) )
