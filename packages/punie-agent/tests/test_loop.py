@@ -179,12 +179,29 @@ async def test_an_empty_message_is_asked_for_again(contract: Contract) -> None:
     ]
 
 
-async def test_code_cut_off_by_the_length_limit_does_not_run(contract: Contract) -> None:
-    cut = ModelReply('```python\nwrite_file("app.py", "x', finish="length")
+@pytest.mark.parametrize(
+    "call",
+    [
+        '```python\nwrite_file("app.py", "x',
+        'write_file("app.py", "x")\nwrite_file("b.py", "y")',
+        '{"name": "execute_code", "arguments": {"code": "write_file(\\"app.py\\", \\"x\\")\\nprint(1)',
+        r'{"name": "execute_code", "arguments": "{\"code\": \"print(1)\\nwrite_file("}',
+        '{"name": "execute_code", "arguments": {',
+        "<tool_call>\n<function=execute_code>\n",
+    ],
+)
+async def test_code_cut_off_by_the_length_limit_does_not_run(contract: Contract, call: str) -> None:
+    said = "" if call.startswith(("{", "write_file")) else "I write it."
     async with opened(contract) as turns:
-        result = await turns.run(cut, "Too long.")
-    assert result.runs == ()
-    assert "cut off" in result.messages[-2].content
+        result = await turns.run(ModelReply(f"{said}\n{call}", finish="length"), "Too long.")
+    assert (result.runs, result.stop_reason) == ((), "end_turn")
+    assert [message.content for message in result.messages[2:]] == [
+        said or "(no answer)",
+        "Your message was cut off because it was too long, so nothing ran. Write shorter code.",
+        "Too long.",
+    ]
+    assert turns.prose == f"{said}Too long."
+    assert result.notice.startswith("The last code was cut off and was not run.")
 
 
 async def test_an_answer_cut_off_by_the_length_limit_says_max_tokens(contract: Contract) -> None:

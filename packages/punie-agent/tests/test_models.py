@@ -237,6 +237,17 @@ async def test_a_server_that_is_down_is_one_sentence_with_its_url() -> None:
         await OpenAIModel(url, "x").reply(HELLO)
 
 
+@pytest.mark.parametrize("port", [-1, 0, 65536, 99999])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+async def test_a_port_that_cannot_be_is_one_sentence_that_names_it(host: str, port: int) -> None:
+    url = f"http://{host}:{port}/v1"
+    with pytest.raises(ModelUnavailableError) as caught:
+        await models.resolve(f"{url}#x").reply(HELLO)
+    assert str(caught.value) == (
+        f"no model server can be at {url}: ports go from 1 to 65535, not {port}; correct the model's address"
+    )
+
+
 async def test_an_error_of_the_server_is_quoted() -> None:
     async with chat_server() as server:
         server.status, server.error = 404, b'{"error": "model not found"}'

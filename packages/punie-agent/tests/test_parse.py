@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,7 @@ CHECK = 'print(typecheck("src/"))'
         ),
         (
             'Sure.\n<tool_call>{"name": "typecheck", "arguments": {"path": "src/"}',
-            Reply("Sure.", "print(typecheck(path='src/'))", form="json"),
+            Reply("Sure.", "print(typecheck(path='src/'))", form="json", cut=True),
         ),
         (
             '```json\n{"name": "read_file", "arguments": "{\\"path\\": \\"a.py\\"}"}\n```',
@@ -107,6 +109,34 @@ def test_a_message_is_read_as_what_it_means(text: str, reply: Reply) -> None:
 )
 def test_an_example_inside_an_answer_is_not_run(text: str) -> None:
     assert parse(text, tools=TOOLS) == Reply(text.strip())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```\nwrite_file("app.py", "x")\nprint("a")',
+        '<tool_call>\n{"name": "write_file", "arguments": {"path": "app.py", "content": "x = {1: 2}',
+        '[TOOL_CALLS][{"name": "write_file", "arguments": {"path": "app.py", "content": "x',
+        '```json\n{"name": "write_file", "arguments": {"path": "app.py", "content": "x',
+        "<tool_call>\n<function=execute_code>\n<parameter=code>\nprint(1)",
+    ],
+)
+def test_a_call_that_is_never_closed_is_cut(text: str) -> None:
+    assert parse(text, tools=TOOLS).cut
+
+
+def test_a_whole_call_is_read_though_a_second_one_after_it_was_cut_off() -> None:
+    call = '{"name": "execute_code", "arguments": {"code": "print(1)"}}'
+    assert parse(f"{call}\n{call[:50]}", tools=TOOLS) == Reply("", "print(1)", form="json")
+
+
+@given(st.text())
+def test_a_call_in_json_is_cut_wherever_it_ends_before_its_end(code: str) -> None:
+    arguments = {"name": "execute_code", "arguments": {"code": f"print(1)\n{code}"}}
+    call = json.dumps(arguments, ensure_ascii=False)
+    assert not parse(call, tools=TOOLS).cut
+    begun = call.index("print(1)")
+    assert all(parse(call[:end], tools=TOOLS).cut for end in range(begun, len(call) - 1))
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,23 @@ async def test_export_writes_the_chosen_ones_as_json_lines(
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+REDACTABLE = [
+    "password",
+    "_TOKEN",
+    "--",
+    "=",
+    ": ",
+    '"',
+    "'",
+    "\\",
+    "a1",
+    "hunter22",
+    " ",
+    "sk-",
+    "@",
+]
+
+
 @pytest.mark.parametrize(
     "secret",
     [
@@ -157,6 +174,18 @@ def test_well_known_keys_are_redacted(secret: str) -> None:
         ("postgres://me:hunter22@db/x", "postgres://me:[redacted]@db/x"),
         ('DB_PASSWORD = "hunter22"', 'DB_PASSWORD = "[redacted]"'),
         ("api_key: abcdef123", "api_key: [redacted]"),
+        ("GITHUB_TOKEN=hunter22", "GITHUB_TOKEN=[redacted]"),
+        ("export DEPLOY_KEY='hunter22' x", "export DEPLOY_KEY='[redacted]' x"),
+        ("env: GITHUB_TOKEN=hunter22", "env: GITHUB_TOKEN=[redacted]"),
+        ("PRIVATE-TOKEN: hunter22", "PRIVATE-TOKEN: [redacted]"),
+        ("deploy_key: a1b2c3d4e5", "deploy_key: [redacted]"),
+        ("up --token a1b2c3d4e5 x", "up --token [redacted] x"),
+        ("up --github-token=a1b2c3d4e5", "up --github-token=[redacted]"),
+        ("up --db-password hunter --yes", "up --db-password [redacted] --yes"),
+        ('["up", "--password", "hunter22"]', '["up", "--password", "[redacted]"]'),
+        (r'{"a": "{\"password\": \"hunter22\"}"}', r'{"a": "{\"password\": \"[redacted]\"}"}'),
+        (r'{"secret": "hun\"ter22", "b": 1}', '{"secret": "[redacted]", "b": 1}'),
+        (r'{"a": "API_KEY=hunter22"}', r'{"a": "API_KEY=[redacted]"}'),
         ("secretary = Ann", "secretary = Ann"),
         ("def token(self): return 1", "def token(self): return 1"),
     ],
@@ -165,7 +194,72 @@ def test_values_that_are_named_secret_are_redacted_and_code_is_not(text: str, ke
     assert redacted(text) == kept
 
 
-@given(st.text())
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token_count = 5",
+        "max_tokens: 400",
+        "sorted(names, key=lambda x: x)",
+        "sorted(names, sort_key=lambda name: name)",
+        "def log_in(password: str, otp: Optional[str]) -> None: ...",
+        "password: Optional[str] = None",
+        'password = os.environ["PASSWORD"]',
+        "GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}",
+        "next_token = self.tokens2.next_one",
+        "left_key = node1_key",
+        'cache_key = "all the users"',
+        'EOS_TOKEN = "<|endoftext|>"',
+        "sort --key 2 --sort-key name",
+        "a basic understanding of the bearer authentication",
+    ],
+)
+def test_code_and_prose_that_hold_no_secret_stay_as_they_are(text: str) -> None:
+    assert redacted(text) == text
+
+
+PREFIXES = st.from_regex(r"[A-Z][A-Z0-9]{0,9}(_[A-Z0-9]{1,9}){0,2}", fullmatch=True)
+SECRETS = st.from_regex(r"[a-z]{3}[0-9]{3}[A-Za-z0-9+/_.-]{4,40}[A-Z]", fullmatch=True)
+
+
+@given(
+    prefix=PREFIXES,
+    word=st.sampled_from(["TOKEN", "KEY", "SECRET", "PASSWORD"]),
+    form=st.sampled_from(["{}={}", "export {}={}", "{}: {}", "{} = '{}'", 'x(--a, {}="{}")']),
+    secret=SECRETS,
+)
+def test_what_a_variable_of_the_environment_holds_is_never_stored(
+    prefix: str, word: str, form: str, secret: str
+) -> None:
+    name = f"{prefix}_{word}"
+    assert redacted(form.format(name, secret)) == form.format(name, "[redacted]")
+
+
+@given(
+    name=st.sampled_from(["password", "github_token", "API_KEY", "client-secret"]),
+    secret=SECRETS,
+    depth=st.integers(0, 4),
+)
+def test_a_secret_is_found_in_json_however_deep_it_lies_in_strings(
+    name: str, secret: str, depth: int
+) -> None:
+    def wrapped(value: str) -> str:
+        text = json.dumps({name: value, "path": "a.py"})
+        for _ in range(depth):
+            text = json.dumps({"arguments": text})
+        return text
+
+    assert redacted(wrapped(secret)) == wrapped("[redacted]")
+
+
+@pytest.mark.parametrize("piece", ["a-", "a.b", "password", "password=", "sk-", "x://y:", "eyJ-"])
+def test_a_long_text_is_redacted_though_it_looks_like_the_start_of_a_secret_everywhere(
+    piece: str,
+) -> None:
+    # Patterns that look back and forth would need minutes for this one.
+    assert redacted(redacted(piece * 30_000)) == redacted(piece * 30_000)
+
+
+@given(st.text() | st.lists(st.sampled_from(REDACTABLE)).map("".join))
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redacted(redacted(text)) == redacted(text)
 
@@ -179,7 +273,9 @@ async def test_the_prompt_of_a_trace_is_the_users_though_the_model_was_asked_aga
     assert traces.read(path.stem).data["prompt"] == "Read it, my key is [redacted]"
 
 
-def test_a_value_under_a_telling_name_is_redacted() -> None:
-    given = {"api_key": "abcdefgh12345", "args": [{"password": "hunter2222", "path": "a.py"}]}
-    kept = {"api_key": "[redacted]", "args": [{"password": "[redacted]", "path": "a.py"}]}
+@pytest.mark.parametrize("secret", ["abcdefgh12345", 'abc"defgh\\12345'])
+@pytest.mark.parametrize("name", ["api_key", "password", "GITHUB_TOKEN", "deploy_key"])
+def test_a_value_under_a_telling_name_is_redacted(name: str, secret: str) -> None:
+    given = {name: secret, "args": [{name: secret, "path": "a.py"}]}
+    kept = {name: "[redacted]", "args": [{name: "[redacted]", "path": "a.py"}]}
     assert redacted(given) == kept

@@ -266,6 +266,18 @@ def test_a_run_on_a_model_folder_of_ones_own_is_found_among_all(root: Path) -> N
     assert [row.state for row in found.freshness()][:2] == ["fresh", "missing"]
 
 
+def test_runs_are_found_among_all_whatever_their_phases_are_called(root: Path) -> None:
+    phase = "[data.my-own]\n"
+    for name in ("first", "our-first"):
+        (root / f"data/phases/{name}.toml").write_text(f'extends = "phase1"\n{phase}')
+    toy = str(root / "toy")
+    made = [Run(root, "first", toy), Run(root, "our-first", toy, "my-own"), make_base(root)]
+    for run in made:
+        run.write_locks()
+    (root / "build/bench-of-mine/stages").mkdir(parents=True)
+    assert [run.name for run in find_runs(root, None, "smollm2", "")] == [run.name for run in made]
+
+
 # --- a base model that two runs share -----------------------------------------------------------
 
 

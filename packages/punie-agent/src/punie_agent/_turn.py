@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from punie_agent._compaction import compact
@@ -108,22 +109,31 @@ class Turn:
         while self.usage.requests < self._limits.requests and not self._budget_spent():
             answer = await self._ask()
             reply = self._contract.parse(answer.text)
+            if answer.finish == "length" and reply.open_ended:
+                self._cut_short(reply)
+                continue
             self._show_rest(reply)
             if reply.code is None:
                 if reply.text:
                     self._say(reply.text)
                     return "max_tokens" if answer.finish == "length" else "end_turn"
                 self._retry(_NUDGE, "the model's message was empty")
-            elif reply.cut and answer.finish == "length":
-                self._say(reply.text)
-                self._cut_off = True
-                self._retry(_TOO_LONG, "the model's code was cut off")
             elif self._failures > self._limits.failures:
                 self._say(reply.text or "The code failed several times.")
                 return "end_turn"
             elif not await self._act(reply):
                 return "paused"
         return "max_turn_requests"
+
+    def _cut_short(self, reply: Reply) -> None:
+        """Run nothing of a call that did not arrive whole, and tell the model so."""
+        assert self._stream is not None
+        # Of a call that had hardly begun, the stream knows what was prose: it held the call back.
+        said = reply.text if reply.acts else self._stream.shown.strip()
+        self._show_rest(replace(reply, text=said))
+        self._say(said)
+        self._cut_off = True
+        self._retry(_TOO_LONG, "the model's code was cut off")
 
     def cancelled(self) -> None:
         """Close what was open when the turn was stopped, so that the conversation can go on."""

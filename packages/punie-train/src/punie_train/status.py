@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def find_runs(root: Path, phase: str | None, model: str, data: str) -> list[Run]
     if phase:
         return [Run(root, phase, model, data)]
     runs = []
-    for folder in sorted((root / "build").glob("phase*-*/stages")):
+    for folder in sorted((root / "build").glob("*/stages")):
         found = _parse_name(root, folder.parent.name)
         if found:
             runs.append(found)
@@ -40,12 +41,14 @@ def find_runs(root: Path, phase: str | None, model: str, data: str) -> list[Run]
 
 
 def _parse_name(root: Path, name: str) -> Run | None:
-    # A folder is <phase>-<model> or <phase>-<data>-<model>; a data variant is one the phase file knows.
-    phase, _, rest = name.partition("-")
-    data, _, model = rest.partition("-")
-    for model_name, variant in ((rest, ""), (model, data)):
+    # A folder is <phase>-<model> or <phase>-<data>-<model>, and each of them may have dashes of its own.
+    # A phase has a file, a data variant is one that the file knows, and the base model lies under build/.
+    parts = name.split("-")
+    for end_of_phase, end_of_data in combinations_with_replacement(range(1, len(parts)), 2):
+        phase = "-".join(parts[:end_of_phase])
+        variant = "-".join(parts[end_of_phase:end_of_data])
         try:
-            run = Run(root, phase, model_name, variant)
+            run = Run(root, phase, "-".join(parts[end_of_data:]), variant)
         except PhaseError:
             continue
         if run.folder.name == name and _known_model(run):

@@ -17,7 +17,8 @@ class Reply:
         thought: reasoning the model wrote in `<think>` tags.
         form: how the code was written; "fenced" is the contract's own form, all but the first two
             are rescues of forms that models emit against their instructions.
-        cut: the code block was never closed, so the message probably hit a length limit.
+        cut: the code block or the call was never closed, so the message probably hit a length limit.
+            Of a call that had hardly begun there is no code; `text` is then the whole message.
         ignored: code blocks after the first one, which are not run.
     """
 
@@ -27,6 +28,11 @@ class Reply:
     form: str = "fenced"
     cut: bool = False
     ignored: int = 0
+
+    @property
+    def open_ended(self) -> bool:
+        """True when more of the code may have been to come: it was cut, or its form has no end."""
+        return self.cut or self.form == "bare code"
 
     @property
     def acts(self) -> bool:

@@ -30,6 +30,8 @@ _TAGGED = re.compile(r"<tool_call>\s*(?P<body>.*?)(?:</tool_call>|\Z)", re.DOTAL
 _NAME_KEYS = ("name", "tool", "function", "tool_name")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
 _LONGEST_JSON = 200_000
+_JSON = json.JSONDecoder(strict=False)
+_STRING = re.compile(r""" "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' """, re.DOTALL | re.VERBOSE)
 
 
 def rescue(text: str, *, blocks: Sequence[str], tools: Collection[str]) -> Reply | None:
@@ -57,10 +59,11 @@ def _from_xml(text: str, tools: Collection[str]) -> Reply | None:
     arguments: dict[str, object] = {
         match["key"]: match["value"] for match in _XML_PARAMETER.finditer(first["body"])
     }
+    closed = "</function>" in first.group()
     code = _code_of(first["name"], arguments, tools)
     if code is None:
-        return None
-    closed = "</function>" in first.group()
+        begun = not closed and first["name"] in {EXECUTE_CODE, *tools}
+        return Reply(text.strip(), form="xml", cut=True) if begun else None
     return Reply(
         _before(text, first.start()), code, form="xml", cut=not closed, ignored=len(calls) - 1
     )
@@ -71,14 +74,16 @@ def _before(text: str, position: int) -> str:
 
 
 def _from_json(text: str, blocks: Sequence[str], tools: Collection[str]) -> Reply | None:
+    begun = False
     for start, candidate in _json_candidates(text, blocks):
-        for call in _objects(candidate):
-            code = _code_of_object(call, tools)
+        objects, closed = _objects(candidate)
+        for call in objects:
+            code, whole = _code_of_object(call, tools)
             if code is not None:
-                return Reply(
-                    text=text[:start].strip().removesuffix("```").strip(), code=code, form="json"
-                )
-    return None
+                before = text[:start].strip().removesuffix("```").strip()
+                return Reply(text=before, code=code, form="json", cut=not (closed and whole))
+            begun |= not (closed and whole) and _names_a_function(call, tools)
+    return Reply(text=text.strip(), form="json", cut=True) if begun else None
 
 
 def _json_candidates(text: str, blocks: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -97,16 +102,27 @@ def _json_candidates(text: str, blocks: Sequence[str]) -> Iterator[tuple[int, st
         yield len(text) - len(stripped), stripped
 
 
-def _objects(candidate: str) -> list[dict[str, object]]:
+def _objects(candidate: str) -> tuple[list[dict[str, object]], bool]:
+    """The JSON objects at the start of a text, repaired where broken; and whether the last one ends."""
     candidate = candidate.strip()
     if not candidate or len(candidate) > _LONGEST_JSON:
-        return []
+        return [], True
     try:
-        value = json.loads(candidate, strict=False)
+        # What follows a whole call is another call, which is not run, or noise.
+        value, _ = _JSON.raw_decode(candidate)
+        closed = True
     except (ValueError, RecursionError):
         value = _repaired(candidate)
+        closed = _closes(candidate)
     values = value if isinstance(value, list) else [value]
-    return [item for item in values if isinstance(item, dict)]
+    return [item for item in values if isinstance(item, dict)], closed
+
+
+def _closes(broken: str) -> bool:
+    """True when every string and bracket of broken JSON is closed again: it was not cut off."""
+    rest = _STRING.sub("", broken)
+    opened, closed = (sum(map(rest.count, brackets)) for brackets in ("{[", "}]"))
+    return opened <= closed and not {'"', "'"} & set(rest)
 
 
 def _repaired(candidate: str) -> object:
@@ -118,21 +134,36 @@ def _repaired(candidate: str) -> object:
         return None
 
 
-def _code_of_object(call: dict[str, object], tools: Collection[str]) -> str | None:
-    if isinstance(call.get("function"), dict):  # OpenAI's nesting
-        call = {str(key): value for key, value in dict(call["function"]).items()}  # ty: ignore
-    name = next((call[key] for key in _NAME_KEYS if isinstance(call.get(key), str)), None)
-    if not isinstance(name, str):
-        return None
+def _code_of_object(call: dict[str, object], tools: Collection[str]) -> tuple[str | None, bool]:
+    """The code that a call means; and whether its arguments, where they are JSON in a string, end."""
+    call = _unnested(call)
+    name, closed = _name_of(call), True
+    if name is None:
+        return None, closed
     arguments = next((call[key] for key in _ARGUMENT_KEYS if key in call), {})
     if isinstance(arguments, str):
         if name == EXECUTE_CODE and not arguments.lstrip().startswith("{"):
             arguments = {"code": arguments}
         else:
-            arguments = next(iter(_objects(arguments)), {})
+            objects, closed = _objects(arguments)
+            arguments = next(iter(objects), {})
     if not isinstance(arguments, dict):
-        return None
-    return _code_of(name, {str(key): value for key, value in arguments.items()}, tools)
+        return None, closed
+    return _code_of(name, {str(key): value for key, value in arguments.items()}, tools), closed
+
+
+def _unnested(call: dict[str, object]) -> dict[str, object]:
+    nested = call.get("function")  # OpenAI's nesting
+    return {str(key): value for key, value in nested.items()} if isinstance(nested, dict) else call
+
+
+def _name_of(call: dict[str, object]) -> str | None:
+    names = (call.get(key) for key in _NAME_KEYS)
+    return next((name for name in names if isinstance(name, str)), None)
+
+
+def _names_a_function(call: dict[str, object], tools: Collection[str]) -> bool:
+    return _name_of(_unnested(call)) in {EXECUTE_CODE, *tools}
 
 
 def _code_of(name: str, arguments: dict[str, object], tools: Collection[str]) -> str | None:

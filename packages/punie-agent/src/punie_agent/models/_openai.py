@@ -145,6 +145,7 @@ class OpenAIModel:
         import httpx2
 
         try:
+            self._check_port(httpx2.URL(self.url).port)
             response = await self._open().get(f"{self.url}/models")
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise self._unreachable(error) from error
@@ -153,6 +154,14 @@ class OpenAIModel:
         except (ValueError, KeyError, TypeError):
             data = []
         return [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+
+    def _check_port(self, port: int | None) -> None:
+        # The system's own refusal comes as an OverflowError, in a group of exceptions for some hosts.
+        if port is not None and not 0 < port < 65536:
+            raise ModelUnavailableError(
+                f"no model server can be at {self.url}: ports go from 1 to 65535, not {port}; "
+                "correct the model's address"
+            )
 
     def _only(self, listed: list[dict[str, Any]]) -> str:
         names = [str(each["id"]) for each in listed if "id" in each]
