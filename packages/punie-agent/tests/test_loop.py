@@ -204,6 +204,16 @@ async def test_code_cut_off_by_the_length_limit_does_not_run(contract: Contract,
     assert result.notice.startswith("The last code was cut off and was not run.")
 
 
+async def test_a_model_whose_code_is_cut_off_each_time_is_not_asked_for_ever(
+    contract: Contract,
+) -> None:
+    cut = ModelReply("```python\nwrite_file('app.py', 'x", Usage(10, 10, 1), finish="length")
+    async with opened(contract) as turns:
+        result = await turns.run(cut, cut, cut, failures=1)
+    assert (result.stop_reason, result.runs, result.usage.requests) == ("max_tokens", (), 2)
+    assert result.notice.startswith("The last code was cut off and was not run.")
+
+
 async def test_an_answer_cut_off_by_the_length_limit_says_max_tokens(contract: Contract) -> None:
     async with opened(contract) as turns:
         result = await turns.run(ModelReply("A long ans", finish="length"))

@@ -111,6 +111,8 @@ class Turn:
             reply = self._contract.parse(answer.text)
             if answer.finish == "length" and reply.open_ended:
                 self._cut_short(reply)
+                if self._failures > self._limits.failures:
+                    return "max_tokens"
                 continue
             self._show_rest(reply)
             if reply.code is None:
