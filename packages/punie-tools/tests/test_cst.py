@@ -172,6 +172,23 @@ async def test_a_rename_that_would_change_a_meaning_is_refused(
     assert (root / "m.py").read_text() == source
 
 
+EXPORTS = [
+    "__all__.append('old')\n",
+    "__all__.extend(['a', 'old'])\n",
+    "__all__.insert(0, 'old')\n",
+    "__all__.remove('old')\n",
+    "__all__ += ('old',)\n",
+    "__all__ = base.__all__ + ['old']\n",
+    "__all__ = sorted({'old', 'a'})\n",
+]
+NO_EXPORTS = [
+    "__all__.append('b' + 'old')\n",
+    "names.append('old')\n",
+    "import typing as t\ndef f(x: t.Literal['old']): pass\n",
+    "import typing as t\ndef f(x: t.Annotated[int, 'old']): pass\n",
+]
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -200,6 +217,8 @@ async def test_a_rename_that_would_change_a_meaning_is_refused(
             "def old(): pass\n__all__ = ['old']\n__all__ += ['old']\n",
             "def new(): pass\n__all__ = ['new']\n__all__ += ['new']\n",
         ),
+        *((f"old = 1\n{line}", f"new = 1\n{line.replace('old', 'new')}") for line in EXPORTS),
+        *((f"old = 1\n{line}", f"new = 1\n{line}") for line in NO_EXPORTS),
     ],
 )
 async def test_a_rename_changes_what_means_the_symbol_and_nothing_else(

@@ -1,17 +1,21 @@
 """The three LibCST tools: find, rename and import without touching formatting or comments.
 
-LibCST is the extra `cst`. Covered: one file at a time. Not covered: uses of a renamed name in other
+LibCST is the extra `cst`. Covered: one file at a time, in UTF-8. Not covered: files in other encodings,
+which are left as they are; uses of a renamed name in other
 files, in strings (but for annotations and `__all__`), as attributes and as keywords of a class's
 fields; `find_references` shows where those are. A rename that would change a meaning is refused.
 """
 
 from __future__ import annotations
 
-import ast
+import codecs
+import io
 import keyword
+import tokenize
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from punie_tools.paths import display
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_import", "available", "find_pattern", "rename"]
 
+_MARK = "\ufeff"
 _MISSING = "libcst is not installed; install it with `pip install 'punie-tools[cst]'`."
 
 
@@ -38,9 +43,15 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A parsed file."""
+    """A parsed file.
+
+    Attributes:
+        mark: The byte order mark it begins with, or nothing; LibCST drops it.
+        text: What follows.
+    """
 
     name: str
+    mark: str
     text: str
     module: libcst.Module
 
@@ -67,18 +78,11 @@ async def rename(runner: Runner, file_path: str, old_name: str, new_name: str) -
     """Rename a symbol in a file, by scope."""
     file = _shown(runner, file_path)
     try:
-        from punie_tools._cst_rename import rename_in
-
         parsed = await _parse(runner, file_path)
-        _check_name(new_name)
-        changed, count = rename_in(parsed.module, old_name, new_name)
+        changed, count = _renamed(parsed, old_name, new_name)
+        await _write(runner, file_path, parsed, changed)
     except (_RefusedError, ImportError, ValueError, RecursionError) as error:
         return _refused(CstRenameResult, error, file=file)
-    if count == 0:
-        nothing = _RefusedError(f"{file} defines no {old_name}.", "nothing_checked")
-        return _refused(CstRenameResult, nothing, file=file)
-    if changed != parsed.text:
-        await runner.host.write_text(file_path, changed)
     return CstRenameResult(status="clean", file=file, rename_count=count, run=_run())
 
 
@@ -86,14 +90,27 @@ async def add_import(runner: Runner, file_path: str, import_stmt: str) -> CstAdd
     """Add an import to a file, unless it is there."""
     file = _shown(runner, file_path)
     try:
+        from punie_tools._cst_imports import with_import
+
         parsed = await _parse(runner, file_path)
-        changed = _with_import(parsed.module, import_stmt)
-    except (_RefusedError, ImportError, RecursionError) as error:
+        _check_encodable(parsed, import_stmt)
+        changed = with_import(parsed.module, import_stmt)
+        added = await _write(runner, file_path, parsed, changed)
+    except (_RefusedError, ImportError, ValueError, RecursionError) as error:
         return _refused(CstAddImportResult, error, file=file)
-    added = changed != parsed.text
-    if added:
-        await runner.host.write_text(file_path, changed)
     return CstAddImportResult(status="clean", file=file, added=added, run=_run())
+
+
+def _renamed(file: _File, old: str, new: str) -> tuple[str, int]:
+    """Return a file's code with a symbol renamed, and how many places changed."""
+    from punie_tools._cst_rename import rename_in
+
+    _check_name(new)
+    _check_encodable(file, new)
+    changed, count = rename_in(file.module, old, new)
+    if count == 0:
+        raise _RefusedError(f"{file.name} defines no {old}.", "nothing_checked")
+    return changed, count
 
 
 def _check_name(name: str) -> None:
@@ -101,61 +118,40 @@ def _check_name(name: str) -> None:
         raise _RefusedError(f"{name!r} is not a name that Python allows.")
 
 
-def _with_import(module: libcst.Module, statement: str) -> str:
-    """Return the module's code with an import statement's names imported."""
-    import libcst as cst
-    from libcst.codemod import CodemodContext
-    from libcst.codemod.visitors import AddImportsVisitor
-
-    context = CodemodContext()
-    # LibCST does not see that a relative import is there already.
-    for each in _missing(_imported(statement), module.code):
-        AddImportsVisitor.add_needed_import(
-            context, each.module, each.item, each.alias, relative=each.level
+def _check_encodable(file: _File, added: str) -> None:
+    """Refuse what Python would read as something else: a host writes UTF-8, whatever the file says."""
+    declared = _declared_encoding(file.text)
+    if declared != "utf-8" and not added.isascii():
+        raise _RefusedError(
+            f"{file.name} declares the encoding {declared}, and is written as UTF-8, in which {added} "
+            "is other bytes; declare utf-8 first, or use ASCII."
         )
+
+
+def _declared_encoding(text: str) -> str:
+    """Return the encoding in which Python reads a file; the name it gives where there is none such."""
+    beginning = "\n".join(text.split("\n", 2)[:2]).encode("utf-8")
     try:
-        return AddImportsVisitor(context).transform_module(module).code
-    except (cst.CSTLogicError, cst.CSTValidationError) as error:
-        raise _RefusedError(f"the import cannot be added: {error}.") from error
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(beginning).readline)
+    except SyntaxError:
+        return "of its first lines, which Python does not know"
+    return codecs.lookup(encoding).name
 
 
-@dataclass(frozen=True, slots=True)
-class _Imported:
-    module: str
-    item: str | None
-    alias: str | None
-    level: int = 0
-
-
-def _imported(statement: str) -> list[_Imported]:
-    """Return what one import statement imports."""
-    try:
-        body = ast.parse(statement).body
-    except (SyntaxError, ValueError) as error:
-        raise _RefusedError(f"{statement!r} is not Python ({error}).") from error
-    found = _names(body[0]) if len(body) == 1 else []
-    if not found or any(each.item == "*" for each in found):
-        raise _RefusedError(f"{statement!r} is not one import of named things.")
-    return found
-
-
-def _names(node: ast.stmt) -> list[_Imported]:
-    """Return what a statement imports; nothing where it is no import."""
-    if isinstance(node, ast.Import):
-        return [_Imported(each.name, None, each.asname) for each in node.names]
-    if isinstance(node, ast.ImportFrom):
-        module = node.module or ""
-        return [_Imported(module, each.name, each.asname, node.level) for each in node.names]
-    return []
-
-
-def _missing(wanted: list[_Imported], code: str) -> list[_Imported]:
-    """Return what the top level of a module does not import yet."""
-    try:
-        present = {name for node in ast.parse(code).body for name in _names(node)}
-    except (SyntaxError, ValueError):  # newer or older syntax than this Python's
-        present = set()
-    return [each for each in wanted if each not in present]
+async def _write(runner: Runner, file_path: str, file: _File, changed: str) -> bool:
+    """Write changed code, with all that LibCST left out of it; return whether it was changed."""
+    before = file.module.code
+    if changed == before:
+        return False
+    if before != file.text:
+        pairs = zip(file.text.split("\n"), before.split("\n"), strict=False)
+        line = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) + 1
+        raise _RefusedError(
+            f"something on line {line} of {file.name} would be lost, such as a form feed before code; "
+            "edit by hand, or take it out first."
+        )
+    await runner.host.write_text(file_path, file.mark + changed)
+    return True
 
 
 async def _parse(runner: Runner, file_path: str) -> _File:
@@ -167,10 +163,11 @@ async def _parse(runner: Runner, file_path: str) -> _File:
     """
     import libcst as cst
 
-    text = await runner.host.read_text(file_path)
+    whole = await runner.host.read_text(file_path)
+    text = whole.removeprefix(_MARK)
     file = _shown(runner, file_path)
     try:
-        return _File(file, text, cst.parse_module(text))
+        return _File(file, whole[: len(whole) - len(text)], text, cst.parse_module(text))
     except cst.ParserSyntaxError as error:
         reason = f"{file} is not valid Python (line {error.raw_line}): {error.message}."
         raise _RefusedError(reason) from error

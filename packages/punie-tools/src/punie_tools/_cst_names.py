@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import libcst as cst
+from collections.abc import Set
 
-__all__ = ["definition_name", "leftmost", "renamed_annotation"]
+import libcst as cst
+from libcst import matchers as m
+
+__all__ = ["definition_name", "leftmost", "renamed_annotation", "strings_that_are_values"]
 
 _NAMED = (
     *(cst.FunctionDef, cst.ClassDef, cst.Param),
@@ -39,6 +42,30 @@ def renamed_annotation(node: cst.SimpleString, old: str, new: str) -> cst.Simple
         raise ValueError(f"the annotation {node.value} is not Python.") from error
     code = cst.Module([]).code_for_node(renamed) if isinstance(renamed, cst.CSTNode) else said
     return node.with_changes(value=f"{node.prefix}{node.quote}{code}{node.quote}")
+
+
+def strings_that_are_values(module: cst.Module) -> Set[cst.CSTNode]:
+    """Return the strings in annotations that stand for themselves, which LibCST takes for code.
+
+    It knows those of `Literal[…]`, but not of `typing.Literal[…]`, nor what `Annotated[…]` adds to a type.
+    """
+    finder = _Values()
+    module.visit(finder)
+    return finder.found
+
+
+class _Values(cst.CSTVisitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[cst.CSTNode] = set()
+
+    def visit_Subscript(self, node: cst.Subscript) -> None:  # noqa: N802 - LibCST's name
+        """Note the strings that no type checker reads as code."""
+        named = node.value.attr if isinstance(node.value, cst.Attribute) else node.value
+        name = named.value if isinstance(named, cst.Name) else ""
+        types = {"Literal": 0, "Annotated": 1}.get(name)
+        for each in [] if types is None else node.slice[types:]:
+            self.found |= set(m.findall(each, m.SimpleString()))
 
 
 class _Names(cst.CSTTransformer):

@@ -8,6 +8,7 @@ names that must be equal in two places.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import libcst as cst
@@ -36,7 +37,7 @@ def find(module: cst.Module, pattern: str) -> list[CstMatch]:
         ValueError: The pattern is neither a node name nor an expression.
     """
     wrapper = MetadataWrapper(module)
-    finder = _Finder(_matcher(pattern))
+    finder = _Finder(_matcher(pattern), re.split(r"\r\n?|\n", wrapper.module.code))
     wrapper.visit(finder)
     return sorted(finder.found, key=lambda each: (each.line, each.column))
 
@@ -76,18 +77,19 @@ def _matcher(pattern: str) -> _Kind | _Like:
 class _Finder(cst.CSTVisitor):
     METADATA_DEPENDENCIES = (PositionProvider,)
 
-    def __init__(self, matches: _Kind | _Like) -> None:
+    def __init__(self, matches: _Kind | _Like, lines: list[str]) -> None:
         super().__init__()
-        self._matches = matches
+        self._matches, self._lines = matches, lines
         self.found: list[CstMatch] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if self._matches(node):
-            start = self.get_metadata(PositionProvider, node).start
-            code = cst.Module([]).code_for_node(node).strip()
-            self.found.append(
-                CstMatch(line=start.line, column=start.column + 1, code=code.split("\n", 1)[0])
-            )
+            place = self.get_metadata(PositionProvider, node)
+            start, end = place.start, place.end
+            # Rendered alone, a statement would begin with the comments before it.
+            line = self._lines[start.line - 1]
+            code = line[start.column : end.column if end.line == start.line else None]
+            self.found.append(CstMatch(line=start.line, column=start.column + 1, code=code.strip()))
         return True
 
 

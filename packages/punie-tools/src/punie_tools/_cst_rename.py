@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 
 import libcst as cst
 from libcst.metadata import (
@@ -18,7 +18,12 @@ from libcst.metadata import (
 )
 
 from punie_tools._cst_meaning import Rename
-from punie_tools._cst_names import definition_name, leftmost, renamed_annotation
+from punie_tools._cst_names import (
+    definition_name,
+    leftmost,
+    renamed_annotation,
+    strings_that_are_values,
+)
 
 __all__ = ["rename_in"]
 
@@ -43,7 +48,7 @@ def rename_in(module: cst.Module, old: str, new: str) -> tuple[str, int]:
     scope, assignments = owners[0]
     meant = Rename(wrapper, scopes, scope, assignments, (old, new))
     meant.check()
-    changes = _Changes(old, new)
+    changes = _Changes(old, new, strings_that_are_values(wrapper.module))
     changes.add_names(meant.keywords())
     for assignment in assignments:
         changes.add(assignment)
@@ -69,9 +74,9 @@ def _owners(scopes: Iterable[Scope], name: str) -> list[tuple[Scope, list[BaseAs
 class _Changes(cst.CSTTransformer):
     """Replaces the names that were found to mean the symbol."""
 
-    def __init__(self, old: str, new: str) -> None:
+    def __init__(self, old: str, new: str, values: Set[cst.CSTNode]) -> None:
         super().__init__()
-        self._old, self._new = old, new
+        self._old, self._new, self._values = old, new, values
         self._names: set[cst.CSTNode] = set()
         self._entries: set[cst.CSTNode] = set()
         self._imports: set[cst.CSTNode] = set()
@@ -84,7 +89,8 @@ class _Changes(cst.CSTTransformer):
         elif isinstance(assignment, Assignment):
             self._names.add(definition_name(assignment.node))
         for access in assignment.references:
-            self._names.add(leftmost(access.node))
+            if access.node not in self._values:
+                self._names.add(leftmost(access.node))
 
     def add_names(self, names: Iterable[cst.CSTNode]) -> None:
         """Note names that mean the symbol without being a use: keywords of calls."""
@@ -155,16 +161,47 @@ class _Declarations(cst.CSTVisitor):
         """Note the entries of `__all__: list[str] = […]`."""
         self._note([node.target], node.value)
 
+    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802 - LibCST's name
+        """Note the entries of `__all__.append(…)`, `__all__.extend([…])` and the like."""
+        called = node.func
+        if isinstance(called, cst.Attribute) and _is_all(called.value):
+            values = [each.value for each in node.args]
+            if called.attr.value in {"append", "insert", "remove"}:
+                self._add(_spelled(values))
+            elif called.attr.value == "extend":
+                self._add(each for value in values for each in _strings(value))
+
     def _note(self, targets: list[cst.BaseExpression], value: cst.BaseExpression | None) -> None:
-        if not any(isinstance(each, cst.Name) and each.value == "__all__" for each in targets):
-            return
-        if isinstance(value, (cst.List, cst.Tuple)):
-            values = (each.value for each in value.elements)
-            self.entries |= {
-                each
-                for each in values
-                if isinstance(each, cst.SimpleString) and each.evaluated_value == self._name
-            }
+        if any(_is_all(each) for each in targets):
+            self._add(_strings(value))
+
+    def _add(self, strings: Iterable[cst.SimpleString]) -> None:
+        self.entries |= {each for each in strings if each.evaluated_value == self._name}
+
+
+def _is_all(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.Name) and node.value == "__all__"
+
+
+def _strings(value: cst.BaseExpression | None) -> Iterator[cst.SimpleString]:
+    """Yield the strings in a list, tuple or set, as far as an expression spells them out."""
+    if isinstance(value, (cst.List, cst.Set, cst.Tuple)):
+        yield from _spelled(each.value for each in value.elements)
+    elif isinstance(value, cst.BinaryOperation):
+        yield from _strings(value.left)
+        yield from _strings(value.right)
+    elif isinstance(value, cst.Call) and value.args:
+        called = value.func.value if isinstance(value.func, cst.Name) else ""
+        if called in {"list", "set", "sorted", "tuple"}:
+            yield from _strings(value.args[0].value)
+
+
+def _spelled(values: Iterable[cst.BaseExpression]) -> Iterator[cst.SimpleString]:
+    for each in values:
+        if isinstance(each, cst.SimpleString):
+            yield each
+        else:  # a starred list
+            yield from _strings(each)
 
 
 def _aliases(node: cst.CSTNode) -> list[cst.ImportAlias]:

@@ -42,7 +42,7 @@ _DIFF = (
 )
 # A name, a subject and a body may hold anything but NUL: nothing else keeps the fields apart.
 _LOG = (
-    *(*_GIT, "log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8"),
+    *(*_GIT, "log", "-z", "--no-color", "--no-show-signature", "--no-follow", "--encoding=UTF-8"),
     "--format=%H%x00%an%x00%aI%x00%s%x00%b",
 )
 _MOST = 2**31 - 1
@@ -81,7 +81,11 @@ async def git_diff(runner: Runner, path: str, *, staged: bool) -> GitDiffResult:
 
 async def git_log(runner: Runner, path: str, count: int) -> GitLogResult:
     """Run `git log` on a path."""
-    argv = [*_LOG, f"--max-count={min(max(count, 0), _MOST)}", "--", runner.argument(path)]
+    argument = runner.argument(path)
+    if count < 1:
+        reason = f"count is {max(count, -_MOST)}, and git_log returns commits: ask for 1 or more."
+        return GitLogResult(status="tool_error", parse_error=reason)
+    argv = [*_LOG, f"--max-count={min(count, _MOST)}", "--", argument]
     top = await _toplevel(runner, GitLogResult, argv)
     if not isinstance(top, Path):
         return top
