@@ -100,18 +100,47 @@ def test_only_texts_that_edit_have_alternatives(begun: str, within: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    ("begun", "line"),
+    ("begun", "line", "settled"),
     [
-        ("'", ""),
-        ("'in', '", "in"),
-        ("'in', 'x'.replace('", ""),
+        ("'x", "xstr", False),
+        ("'in', '", "in", True),
+        ("'in', 'x'.replace('", "str", False),
     ],
 )
-def test_an_alternative_names_the_line_that_it_edits_once_that_is_settled(
-    begun: str, line: str
+def test_an_alternative_tells_the_text_that_it_replaces_and_whether_that_is_all_of_it(
+    begun: str, line: str, settled: bool
 ) -> None:
     here = follow(begun=f"{BEGUN}x = x.replace({begun}")
-    assert [each.line for each in noted(here, "int", {"int": 1.0, "str": 1.0})] == [line]
+    (found,) = noted(here, "int", {"int": 1.0, "str": 1.0})
+    assert (found.line, found.settled) == (line, settled)
+
+
+@pytest.mark.parametrize(
+    ("begun", "taken", "other", "kept"),
+    [
+        ("x = x.replace('", "int", "''", False),
+        ("x = x.replace('", "''", "int", False),
+        ("x = x.replace('in", "'", "')", False),
+        ("x = x.replace('in", "'", "t", True),
+        ("x = x.replace('in", "t", "'", True),
+    ],
+    ids=["opening", "opened", "both end it", "goes on", "ends"],
+)
+def test_quotes_alone_are_no_alternative(begun: str, taken: str, other: str, kept: bool) -> None:
+    texts = TokenTexts({0: taken, 1: other, 2: None}, [2])
+    found = TokenFilter(Constraint(RULES, begun=BEGUN + begun), texts)
+    assert found.allows(0)
+    assert found.allows(1)
+    found.note(0, {0: 1.0, 1: 1.0})
+    assert bool(found.alternatives) is kept
+
+
+QUOTES = "'" * 3
+
+
+def test_nothing_is_noted_in_the_midst_of_closing_quotes() -> None:
+    assert follow(begun=f"{BEGUN}x = x.replace({QUOTES}in").in_edit
+    assert not follow(begun=f"{BEGUN}x = x.replace({QUOTES}in'").in_edit
 
 
 def test_a_reply_begins_as_it_is_asked_to_and_goes_on_freely() -> None:
@@ -161,9 +190,9 @@ def test_what_a_reply_is_to_begin_with_travels_with_the_constraint() -> None:
         Constraint.from_json({**made.to_json(), "start": "\ud800"})
 
 
-@given(st.text(), st.floats(0, 1e6), st.text())
-def test_an_alternative_travels_as_json(start: str, loss: float, line: str) -> None:
-    made = Alternative(start, loss, line)
+@given(st.text(), st.floats(0, 1e6), st.text(), st.booleans())
+def test_an_alternative_travels_as_json(start: str, loss: float, line: str, settled: bool) -> None:
+    made = Alternative(start, loss, line, settled)
     assert Alternative.from_json(json.loads(json.dumps(made.to_json()))) == made
 
 
@@ -177,6 +206,7 @@ def test_an_alternative_travels_as_json(start: str, loss: float, line: str) -> N
                 "start": st.none() | st.text(st.characters(exclude_categories=())),
                 "loss": st.none() | st.floats() | st.integers() | st.booleans(),
                 "line": st.none() | st.text(st.characters(exclude_categories=())),
+                "settled": st.none() | st.booleans(),
             },
         ),
     )

@@ -45,6 +45,7 @@ class Varying(ScriptedModel):
     def __init__(self, script: Sequence[Line | tuple[str, Sequence[Alternative]]]) -> None:
         super().__init__([each[0] if isinstance(each, tuple) else each for each in script])
         self.asked: list[str] = []
+        self.longest: list[int | None] = []
         self._says = [each[1] if isinstance(each, tuple) else None for each in script]
 
     async def reply(
@@ -60,6 +61,7 @@ class Varying(ScriptedModel):
         said = self._says[len(self.asked)]
         others = [Alternative(f"way {len(self.asked)}", 1.0)] if said is None else said
         self.asked.append(start)
+        self.longest.append(max_tokens)
         found = await super().reply(
             messages, on_text=on_text, on_thought=on_thought, max_tokens=max_tokens
         )
@@ -213,10 +215,11 @@ async def test_the_way_that_lost_least_is_taken_next(contract: Contract, host: L
 
 
 async def test_where_no_way_is_left_the_search_ends(contract: Contract, host: LocalHost) -> None:
+    """The same way is not taken twice."""
     again = [Alternative("one", 1.0)]
-    model = Varying([(reply("'a'"), again), (reply("'b'"), again), (reply("'c'"), [])])
+    model = Varying([(reply("'a'"), again), (reply("'b'"), again)])
     found = await rehearsed(model, contract, host).reply(ASKED)
-    assert (found.text, model.asked) == (reply("'a'"), ["", "one", "one"])
+    assert (found.text, model.asked) == (reply("'a'"), ["", "one"])
 
 
 def edit(old: str, new: str) -> str:
@@ -229,12 +232,12 @@ async def test_a_line_that_was_tried_gives_way_to_others(
 ) -> None:
     (project / "app.py").write_text("one: int = 'a'\ntwo: int = 'b'\n")
     one, two = ("one: int = 'a'", "two: int = 'b'")
-    ways = [Alternative(f"one {n}", 0.1 * n, one) for n in range(4)]
+    ways = [Alternative(f"one {n}", 0.1 * n, one, settled=True) for n in range(4)]
     model = Varying(
         [
             (edit(one, "one: int = 'x'"), [*ways, Alternative("another", 2.0)]),
             (edit(one, "one: int = 'y'"), []),
-            (edit(two, "two: int = 'x'"), [Alternative("two 0", 1.0, two)]),
+            (edit(two, "two: int = 'x'"), [Alternative("two 0", 1.0, two, settled=True)]),
             (edit(one, "one: int = 'z'"), []),
             (edit(two, "two: int = 'y'"), []),
             (edit(one, "one: int = 1"), []),
@@ -243,6 +246,57 @@ async def test_a_line_that_was_tried_gives_way_to_others(
     found = await rehearsed(model, contract, host).reply(ASKED)
     assert found.text == edit(one, "one: int = 1")
     assert model.asked == ["", "one 0", "another", "one 1", "two 0", "one 2"]
+
+
+SHOWN = [*CHECKED[:2], Message("user", "    one: int = 'a'\ntwo: int = 'b'")]
+
+
+async def test_where_whole_lines_are_replaced_other_edits_replace_whole_lines_too(
+    contract: Contract, host: LocalHost, project: Path
+) -> None:
+    (project / "app.py").write_text("one: int = 'a'\ntwo: int = 'b'\n")
+    one, two = ("one: int = 'a'", "two: int = 'b'")
+    model = Varying(
+        [
+            (
+                edit(one, "one: int = 'x'"),
+                [
+                    Alternative("a piece", 0.1, "int", settled=True),
+                    Alternative("the middle of a line", 0.1, "int"),
+                    Alternative("a line's beginning", 0.2, "two"),
+                    Alternative("a line", 0.3, two, settled=True),
+                    Alternative("another text", 0.4),
+                ],
+            ),
+            (edit("two", "2"), [Alternative("further astray", 0.0)]),
+            (edit(two, "two: int = 2"), []),
+        ]
+    )
+    thoughts: list[str] = []
+    kept = rehearsed(model, contract, host)
+    found = await kept.reply(SHOWN, on_thought=thoughts.append)
+    assert found.text == edit(two, "two: int = 2")
+    assert model.asked == ["", "a line's beginning", "a line"]
+    assert thoughts == ["Tried 2 versions of this edit on a copy: the last one passes its check.\n"]
+
+
+async def test_another_version_may_be_little_longer_than_the_first(
+    contract: Contract, host: LocalHost
+) -> None:
+    model = Varying([ModelReply(reply("'four'"), Usage(100, 10, 1)), reply("3")])
+    await rehearsed(model, contract, host).reply(ASKED, max_tokens=1000)
+    assert model.longest == [1000, 58]
+
+
+async def test_what_is_the_same_in_other_tokens_is_no_alternative(
+    contract: Contract, host: LocalHost
+) -> None:
+    first = reply("'four'")
+    model = Varying(
+        [(first, [Alternative(first[:40], 0.1), Alternative("other", 1.0)]), reply("3")]
+    )
+    await rehearsed(model, contract, host).reply(ASKED)
+    assert model.asked == ["", "other"]
 
 
 async def test_a_text_that_is_replaced_by_itself_is_no_attempt(

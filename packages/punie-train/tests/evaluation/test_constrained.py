@@ -76,7 +76,7 @@ async def test_a_model_goes_on_as_an_alternative_says_here_and_served(tiny_model
     try:
         with BatchedModel(tiny_model, max_tokens=8) as model:
             first = await model.reply(MESSAGES, constraint=IN_A_TEXT)
-            other = first.alternatives[-1]
+            other = first.alternatives[0]
             asked = replace(IN_A_TEXT, start=other.start)
             second = await model.reply(MESSAGES, constraint=asked)
         over_there = [

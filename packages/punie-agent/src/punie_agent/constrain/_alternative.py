@@ -26,12 +26,14 @@ class Alternative:
         start: how the reply would begin: what was written up to there, and another token.
         loss: how much less likely that token is than the one that was taken: the natural logarithm of their
             ratio, as the constraint sees them; at least 0.
-        line: the text that the edit is to replace; "" where that is not settled, or nothing is replaced.
+        line: the text that the edit is to replace, as far as it is written; "" where nothing is replaced.
+        settled: whether that is all of it.
     """
 
     start: str
     loss: float
     line: str = ""
+    settled: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Itself as plain JSON values."""
@@ -45,11 +47,17 @@ class Alternative:
             ValueError: it is something else.
         """
         match data:
-            case {"start": str(start), "loss": int() | float() as loss, "line": str(line)}:
+            case {
+                "start": str(start),
+                "loss": int() | float() as loss,
+                "line": str(line),
+                "settled": bool(settled),
+            }:
                 if loss >= 0 and _is_text(start) and _is_text(line):
-                    return cls(start, float(loss), line)
+                    return cls(start, float(loss), line, settled)
         raise ValueError(
-            "an alternative has the texts `start` and `line`, and the number `loss`, from 0 on"
+            "an alternative has the texts `start` and `line`, the number `loss`, from 0 on, and `settled`, "
+            "which is true or false"
         )
 
 

@@ -129,11 +129,19 @@ class CodeCursor(Branching):
 
     @property
     def in_edit(self) -> bool:
-        """True within a literal that may be what an edit writes: no f-string, and nothing that is printed."""
+        """True within a literal that may be what an edit writes: no f-string, and nothing that is printed.
+
+        Its closing quotes are no part of it.
+        """
         here = self._literal
-        if here is None or here.words is not None or here.formatted:
+        if here is None or here.words is not None or here.formatted or here.ending:
             return False
         return not any(frame.callee == "print" for frame in self._stack)
+
+    @property
+    def at_text_start(self) -> bool:
+        """True within a literal that holds nothing yet."""
+        return self._literal is not None and not self._literal.text
 
     @property
     def replaced(self) -> tuple[str, bool] | None:

@@ -47,6 +47,11 @@ class ReplyCursor(Branching):
         return self._code is not None and self._code.in_edit
 
     @property
+    def at_text_start(self) -> bool:
+        """True within a literal of the program that holds nothing yet."""
+        return self._code is not None and self._code.at_text_start
+
+    @property
     def replaced(self) -> tuple[str, bool] | None:
         """The text that the program is to replace here; see `CodeCursor.replaced`."""
         return None if self._code is None else self._code.replaced

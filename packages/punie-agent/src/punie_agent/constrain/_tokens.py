@@ -182,17 +182,25 @@ class TokenFilter:
             taken: that token.
             scores: logits of tokens, from the likeliest down, that one among them.
         """
-        found = []
         here = scores[taken]
+        found: list[tuple[float, int]] = []
         for token, score in scores.items():
-            if here - score > HIGHEST_LOSS:
+            enough = found[MOST_OTHERS - 1][0] if len(found) >= MOST_OTHERS else HIGHEST_LOSS
+            if here - score > enough:
                 break
-            if token != taken and self._texts[token] and self.allows(token):
-                loss = here - score + math.log(self.doubt(token))
-                found.append((max(loss, 0.0), token))
-        for loss, token in sorted(found)[:MOST_OTHERS]:
+            if token != taken and self._texts[token] and self._is_another(token, taken):
+                loss = max(here - score, 0.0) + math.log(self.doubt(token))
+                found = sorted([*found, (loss, token)])
+        for loss, token in found[:MOST_OTHERS]:
             if loss <= HIGHEST_LOSS:
                 self._keep(token, loss)
+
+    def _is_another(self, token: int, taken: int) -> bool:
+        """True where a token is allowed and says something else: quotes alone are said in several ways."""
+        after, other = (self._tried[each] if self.allows(each) else None for each in (token, taken))
+        if after is None or other is None or after.at_text_start or other.at_text_start:
+            return False
+        return after.in_edit or other.in_edit
 
     def _keep(self, token: int, loss: float) -> None:
         after, text = self._tried[token], self._texts[token]
@@ -200,12 +208,11 @@ class TokenFilter:
         line, settled = after.replaced or ("", False)
         try:
             start, line = (
-                each.encode("latin-1").decode()
-                for each in (self._said + (text or ""), line if settled else "")
+                each.encode("latin-1").decode() for each in (self._said + (text or ""), line)
             )
         except UnicodeDecodeError:  # the token ends within a character
             return
-        self.alternatives.append(Alternative(start, loss, line))
+        self.alternatives.append(Alternative(start, loss, line, settled))
 
     def worth_asking(self) -> list[int]:
         """The tokens whose first byte may come next: no others are allowed."""
@@ -237,6 +244,16 @@ class LogitsProcessor:
     def alternatives(self) -> Sequence[Alternative]:
         """How else the reply could have gone on; see `TokenFilter`."""
         return self._follow.alternatives
+
+    def begin_with(self, tokens: Iterable[int]) -> list[int]:
+        """Take tokens as written already; return those that may be, up to one that may not."""
+        taken: list[int] = []
+        for token in tokens:
+            if not self._follow.allows(token):
+                break
+            self._follow.take(token)
+            taken.append(token)
+        return taken
 
     def __call__(self, tokens: Any, logits: Any) -> Any:
         """Return the logits of what may follow the tokens, all others made impossible where that matters."""
@@ -283,24 +300,25 @@ def _only(logits: Any, tokens: list[int]) -> Any:
 
 def _likeliest(logits: Any) -> list[int]:
     """The tokens that are asked about first, in any order."""
-    import mlx.core as mx
-
-    flat = -logits.reshape(-1)
+    flat = _as_numpy(logits)
     count = min(_ASKED_FIRST, flat.size)
-    few: Any = mx.argpartition(flat, count - 1)[:count].tolist()
-    return few
+    return flat.argpartition(-count)[-count:].tolist()
 
 
 def _near(logits: Any) -> list[int]:
-    """The tokens that may be alternatives to the likeliest one."""
+    """The tokens that may be alternatives to the likeliest one, in any order: there are few, mostly."""
     flat = _as_numpy(logits)
-    return (flat >= flat.max() - HIGHEST_LOSS).nonzero()[0].tolist()
+    near = (flat >= flat.max() - HIGHEST_LOSS).nonzero()[0]
+    if near.size > _ASKED_FIRST:
+        near = near[flat[near].argpartition(-_ASKED_FIRST)[-_ASKED_FIRST:]]
+    return near.tolist()
 
 
 def _ranked(logits: Any, among: list[int]) -> dict[int, float]:
     """Some tokens from the likeliest down, with their logits."""
     flat = _as_numpy(logits)
-    return {token: float(flat[token]) for token in sorted(among, key=lambda each: -flat[each])}
+    few = sorted(zip((-flat[among]).tolist(), among, strict=True))
+    return {token: -loss for loss, token in few}
 
 
 def _as_numpy(logits: Any) -> Any:

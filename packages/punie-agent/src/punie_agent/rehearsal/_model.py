@@ -24,6 +24,8 @@ __all__ = ["ATTEMPTS", "Varying", "kept_and_rehearsed", "rehearsed"]
 
 ATTEMPTS = 12
 """How many replies are tried for one, the first included."""
+_LONGER_BY = 48
+"""Tokens by which another version of an edit may be longer: of one that never ends nothing is to be had."""
 _GIVEN_UP = (
     "I could not repair this. I tried {count} edits on a copy of the workspace, and with none of them the "
     "check finds less, so nothing more was changed."
@@ -136,7 +138,7 @@ class _Rehearsed:
         if found is None or found.good:
             shown.finish(first.text)
             return first
-        search = await self._search(first, found, messages, max_tokens)
+        search = await self._search(first, found, messages)
         good, text = search.outcome.good, search.best.text
         if on_thought is not None:
             end = "the last one passes its check" if good else "none passes its check"
@@ -151,15 +153,17 @@ class _Rehearsed:
         )
 
     async def _search(
-        self, first: ModelReply, outcome: Outcome, messages: Sequence[Message], limit: int | None
+        self, first: ModelReply, outcome: Outcome, messages: Sequence[Message]
     ) -> Search:
         """Look for a reply that goes well; what was found when the model fails must do."""
+        longest = first.usage.output_tokens + _LONGER_BY
         search = Search(
             first,
             outcome,
-            ask=lambda start: self._model.reply(messages, max_tokens=limit, start=start),
+            ask=lambda start: self._model.reply(messages, max_tokens=longest, start=start),
             judge=lambda reply: self._outcome(reply, messages),
             code_of=lambda text: self._contract.parse(text).code,
+            lines={line.strip() for each in messages for line in each.content.splitlines()} - {""},
             attempts=self._attempts,
         )
         with contextlib.suppress(ModelError):

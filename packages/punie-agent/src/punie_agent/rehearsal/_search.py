@@ -5,13 +5,16 @@ the way that lost least is taken next: a best-first search. A small model is oft
 though, and what it would write there instead would come before any other line. So a way counts as less likely
 for each edit of its line that was tried before, which goes through lines and edits of them by turns (a beam
 that is kept diverse by what is edited, as in Vijayakumar et al., 2018).
+
+Where a model replaces whole lines of what it was shown, its other edits are held to that, too: a piece of a
+line is often likely, because it was copied so far, and hardly ever what is wrong.
 """
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -62,6 +65,7 @@ class Search:
         ask: asks for a reply that begins so.
         judge: what a reply would lead to; None where that cannot be told.
         code_of: the program in a reply's text.
+        lines: what was shown, line by line, without the space around them.
         attempts: the most replies that are judged, the first included.
 
     Attributes:
@@ -79,6 +83,7 @@ class Search:
         ask: Callable[[str], Awaitable[ModelReply]],
         judge: Callable[[ModelReply], Awaitable[Outcome | None]],
         code_of: Callable[[str], str | None],
+        lines: Collection[str],
         attempts: int,
     ) -> None:
         self.best, self.outcome = first, outcome
@@ -86,7 +91,10 @@ class Search:
         self._ask, self._judge, self._code_of = ask, judge, code_of
         self._attempts = attempts
         self._ways: dict[str, Alternative] = {}
+        self._taken = set[str]()
         self._tried = Counter[str]()
+        edit = self._edit(first)
+        self._lines = lines if edit is not None and edit.old in lines else ()
         self._learn(first, 0.0)
 
     async def run(self) -> None:
@@ -97,6 +105,7 @@ class Search:
         """
         while not self._done and self._ways:
             way = self._ways.pop(min(self._ways, key=self._cost))
+            self._taken.add(way.start)
             reply = await self._ask(way.start)
             known = {each.text for each in self.given}
             self.given.append(reply)
@@ -111,25 +120,42 @@ class Search:
 
     def _cost(self, start: str) -> float:
         way = self._ways[start]
-        return way.loss + (_TRIED * self._tried[way.line] if way.line else 0.0)
+        return way.loss + (_TRIED * self._tried[way.line] if way.settled else 0.0)
 
     def _learn(self, reply: ModelReply, lost: float) -> None:
-        """Take note of the ways that a reply leaves open, and of the line that it edits."""
+        """Take note of the line that a reply edits, and of the ways that it leaves open."""
         edit = self._edit(reply)
         if edit is not None:
             self._tried[edit.old] += 1
+        if self._lines and (edit is None or edit.old not in self._lines):
+            return  # its ways lead further astray
         for each in reply.alternatives:
-            self._ways.setdefault(each.start, replace(each, loss=lost + each.loss))
+            same = reply.text.startswith(each.start)  # in other tokens
+            if not same and each.start not in self._taken and self._fits(each):
+                self._ways.setdefault(each.start, replace(each, loss=lost + each.loss))
+
+    def _fits(self, way: Alternative) -> bool:
+        """True unless it replaces a piece of a line where whole lines are replaced."""
+        if not self._lines or not way.line:
+            return True
+        if way.settled:
+            return way.line in self._lines
+        return any(line.startswith(way.line) for line in self._lines)
 
     def _edit(self, reply: ModelReply) -> _Edit | None:
         return _edit_in(self._code_of(reply.text))
 
     async def _try(self, reply: ModelReply) -> None:
-        """Judge a reply, unless it replaces a text by itself: that changes nothing."""
-        edit = self._edit(reply)
-        if edit is not None and edit.old == edit.new:
+        """Judge a reply, unless it is no attempt."""
+        if self._is_idle(self._edit(reply)):
             return
         self.judged += 1
         found = await self._judge(reply)
         if found is not None and found < self.outcome:
             self.best, self.outcome = reply, found
+
+    def _is_idle(self, edit: _Edit | None) -> bool:
+        """True for an edit that replaces a text by itself, or none where whole lines are replaced."""
+        if edit is None:
+            return bool(self._lines)
+        return edit.old == edit.new or bool(self._lines and edit.old not in self._lines)

@@ -163,7 +163,9 @@ class BatchedModel:
         if constraint is None or self._texts is None:
             return Reply(tokens, limit, ends)
         keep = LogitsProcessor(constraint, self._texts)
-        return Reply(tokens, limit, ends, keep, constraint.start)
+        start = self.loaded.tokenizer.encode(constraint.start, add_special_tokens=False)
+        written = keep.begin_with(start)
+        return Reply(tokens, limit, ends, keep, constraint.start, written)
 
     @cached_property
     def _texts(self) -> TokenTexts | None:
@@ -216,7 +218,8 @@ class BatchedModel:
             self._read_once(passes, [reply.prompt for reply in joining], prefixes)
         for reply in joining:
             reply.others = self._drafts.given(reply)
-            batch.join(reply, *self._known(passes, reply.prompt, prefixes), self._drafts.of(reply))
+            known = self._known(passes, [*reply.prompt, *reply.written], prefixes)
+            batch.join(reply, *known, self._drafts.of(reply))
         return not self._closing.is_set()
 
     def _read_once(self, passes: Passes, prompts: list[list[int]], prefixes: Any) -> None:

@@ -60,9 +60,9 @@ class Replies(Protocol):
         """Let a reply be written here.
 
         Args:
-            reply: the reply, with nothing written.
+            reply: the reply, with no more written than it was asked to begin with.
             cache: holds the beginning of its prompt, and is used up.
-            rest: the end of its prompt, at least one token.
+            rest: the end of its prompt, and what is written; at least one token.
             draft: what it may turn out to be.
         """
         ...

@@ -151,19 +151,18 @@ def begin(
     Args:
         passes: of the model that writes it.
         cache: the caches of the model's layers; afterwards they hold what the reply has `seen`.
-        rest: the end of the reply's prompt, which the cache does not hold yet; at least one token.
-        reply: the reply, with nothing written.
+        rest: the end of what is known of it, which the cache does not hold yet; at least one token.
+        reply: the reply, with no more written than it was asked to begin with.
         draft: what it may turn out to be.
     """
-    alone, joined = rest[:-JOINED_TOKENS], rest[-JOINED_TOKENS:]
+    alone, unseen = rest[:-JOINED_TOKENS], rest[-JOINED_TOKENS:]
     read(passes, alone, cache)
     draft = list(draft) if all(layer.is_trimmable() for layer in cache) else []
     size = FIRST_TOKENS
     while reply.finish is None:
         done = len(reply.written)
-        unseen = [reply.last] if done else joined
         write_guessed(passes, cache, reply, unseen, draft[done : done + size])
-        done, size = len(reply.written), MORE_TOKENS
+        unseen, done, size = [reply.last], len(reply.written), MORE_TOKENS
         if done >= len(draft) or reply.written != draft[:done]:
             return
 
