@@ -90,9 +90,9 @@ async def test_a_model_goes_on_as_an_alternative_says_here_and_served(tiny_model
     assert all(each.start.startswith(other.start) for each in second.alternatives)
     # mlx-lm's server drops the space that an answer begins with
     assert [each.text for each in over_there] == [each.text.lstrip() for each in (first, second)]
-    assert [each.start for each in over_there[0].alternatives] == [
-        each.start for each in first.alternatives
-    ]
+    here = [each.start for each in first.alternatives]
+    there = [each.start for each in over_there[0].alternatives]
+    assert there[: len(here)] == here  # it looks a token further than it may write
 
 
 @pytest.fixture
