@@ -280,12 +280,13 @@ async def test_where_whole_lines_are_replaced_other_edits_replace_whole_lines_to
     assert thoughts == ["Tried 2 versions of this edit on a copy: the last one passes its check.\n"]
 
 
+@pytest.mark.parametrize(("written", "longest"), [(10, 58), (0, 1000)], ids=["known", "not told"])
 async def test_another_version_may_be_little_longer_than_the_first(
-    contract: Contract, host: LocalHost
+    contract: Contract, host: LocalHost, written: int, longest: int
 ) -> None:
-    model = Varying([ModelReply(reply("'four'"), Usage(100, 10, 1)), reply("3")])
+    model = Varying([ModelReply(reply("'four'"), Usage(100, written, 1)), reply("3")])
     await rehearsed(model, contract, host).reply(ASKED, max_tokens=1000)
-    assert model.longest == [1000, 58]
+    assert model.longest == [1000, longest]
 
 
 async def test_what_is_the_same_in_other_tokens_is_no_alternative(

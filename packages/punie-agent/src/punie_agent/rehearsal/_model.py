@@ -138,7 +138,9 @@ class _Rehearsed:
         if found is None or found.good:
             shown.finish(first.text)
             return first
-        search = await self._search(first, found, messages)
+        written = first.usage.output_tokens
+        longest = written + _LONGER_BY if written else max_tokens
+        search = await self._search(first, found, messages, longest)
         good, text = search.outcome.good, search.best.text
         if on_thought is not None:
             end = "the last one passes its check" if good else "none passes its check"
@@ -153,10 +155,9 @@ class _Rehearsed:
         )
 
     async def _search(
-        self, first: ModelReply, outcome: Outcome, messages: Sequence[Message]
+        self, first: ModelReply, outcome: Outcome, messages: Sequence[Message], longest: int | None
     ) -> Search:
         """Look for a reply that goes well; what was found when the model fails must do."""
-        longest = first.usage.output_tokens + _LONGER_BY
         search = Search(
             first,
             outcome,
