@@ -14,10 +14,11 @@ stays possible where there is no such file. What it does not understand, it allo
 
 from punie_agent.constrain._alternative import ALTERNATIVES_FIELD, Alternative
 from punie_agent.constrain._constraint import REQUEST_FIELD, Constraint, Preference
+from punie_agent.constrain._logits import LogitsProcessor
 from punie_agent.constrain._mentions import listing
 from punie_agent.constrain._model import Constrainable, constrained, constrained_if_trained
 from punie_agent.constrain._reply import ReplyCursor
-from punie_agent.constrain._tokens import LogitsProcessor, TokenFilter, TokenTexts
+from punie_agent.constrain._tokens import TokenFilter, TokenTexts
 
 __all__ = [
     "ALTERNATIVES_FIELD",
