@@ -24,14 +24,27 @@ from punie_tools import (
 PYTHON = sys.executable
 
 
+async def let_go(pipe: Path) -> None:
+    """Return when the last process that had a named pipe open for writing is gone.
+
+    A script holds it with `3>held`. Unlike a look at the process table this cannot be too early, and unlike a
+    thread that reads the pipe it can be given up.
+    """
+    gone = asyncio.Event()
+    loop, end = asyncio.get_running_loop(), os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    loop.add_reader(end, lambda: os.read(end, 100) or gone.set())
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(end)
+        os.close(end)
+
+
 @pytest.fixture
 def ended(root: Path):
-    """Something to await that comes back when the last process holding `held` open is gone.
-
-    A script holds it with `3>held`. Unlike a look at the process table this cannot be too early.
-    """
+    """Something to await that comes back when the last process holding `held` open is gone."""
     os.mkfifo(root / "held")
-    return lambda: asyncio.create_task(asyncio.to_thread((root / "held").read_bytes))
+    return lambda: asyncio.create_task(let_go(root / "held"))
 
 
 async def test_a_command_leaves_its_streams_apart_and_its_exit_code(host: LocalHost) -> None:
@@ -69,7 +82,7 @@ async def test_cancelling_a_run_ends_the_command(host: LocalHost, root: Path, en
     os.mkfifo(root / "started")
     gone = ended()
     run = asyncio.create_task(host.run(["/bin/sh", "-c", "exec 3>held; : > started; sleep 1000"]))
-    await asyncio.to_thread((root / "started").read_bytes)
+    await asyncio.wait_for(let_go(root / "started"), 60)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
@@ -84,9 +97,10 @@ async def test_cancelling_a_run_twice_ends_a_command_that_ignores_the_polite_sig
     gone = ended()
     script = "exec 3>held; trap ': > asked' TERM; : > started; while :; do sleep 1000; done"
     run = asyncio.create_task(host.run(["/bin/sh", "-c", script]))
-    await asyncio.to_thread((root / "started").read_bytes)
+    await asyncio.wait_for(let_go(root / "started"), 60)
     run.cancel()
-    await asyncio.to_thread((root / "asked").read_bytes)
+    asked = asyncio.create_task(let_go(root / "asked"))
+    await asyncio.wait({asked, run}, return_when=asyncio.FIRST_COMPLETED)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
