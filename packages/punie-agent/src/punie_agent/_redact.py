@@ -44,7 +44,7 @@ _TELLING = "password|passwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|pri
 _VALUE = r"""
     (?! [A-Za-z_][\w.]*+ [(\[] [^\n]{0,200} [)\]] | \$[{(]                   # a call, a type, a reference
       | (?:SecretStr|SecretBytes|string|boolean|integer)(?![\w-]) )
-    (?P<value> (?P<quote>\\*["']) (?: (?! (?<!\\)(?P=quote) ) [^\n] ){4,4000}+ (?P=quote)
+    (?P<value> (?P<quote>\\*["']) (?: (?! (?<!\\)(?P=quote) ) [^\n] ){4,2000} (?P=quote)
              | (?: [^\s"',;\\] | \\(?!["']) ){6,} )
 """
 _ASSIGNED = re.compile(

@@ -93,7 +93,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         pass
     finally:  # being cancelled (again) shortens the polite part alone
         kill_group(process.pid)
-    await process.wait()
+        await process.wait()  # which is at once now; unawaited, it would never be reaped
 
 
 async def _start(

@@ -19,6 +19,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic as numbas_intrinsic
 
+from punie_train.training.cpu.products import has_bfloat16
+
 intrinsic: Any = numbas_intrinsic
 # Sums may be reordered, which is what vectors need; infinity and NaN keep their meaning.
 compiled: Any = numba.njit(
@@ -75,9 +77,30 @@ def stored(_context: Any, number: Any, like: Any) -> Any:
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if signature.args[1] == types.float32:
             return arguments[0]
+        if signature.args[1] == types.int16 and not has_bfloat16():
+            return _rounded_to_bfloat16(builder, arguments[0])
         return builder.bitcast(builder.fptrunc(arguments[0], _HALVES[like]), ir.IntType(16))
 
     return like(number, like), generate
+
+
+def _rounded_to_bfloat16(builder: Any, number: Any) -> Any:
+    """Return the bits of the nearest bfloat16, of two the even one, by whole numbers.
+
+    A CPU without the instruction would call a function for it that is not there, and end the process.
+    """
+    word, half = ir.IntType(32), ir.IntType(16)
+
+    def constant(value: int) -> Any:
+        return ir.Constant(word, value)
+
+    whole = builder.bitcast(number, word)
+    upper = builder.lshr(whole, constant(16))
+    up = builder.add(builder.and_(upper, constant(1)), constant(0x7FFF))
+    nearest = builder.lshr(builder.add(whole, up), constant(16))
+    quiet = builder.or_(upper, constant(0x40))  # a NaN stays one
+    is_nan = builder.fcmp_unordered("uno", number, number)
+    return builder.trunc(builder.select(is_nan, quiet, nearest), half)
 
 
 @intrinsic
