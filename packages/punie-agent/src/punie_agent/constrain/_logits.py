@@ -60,18 +60,21 @@ class LogitsProcessor:
             follow.take(int(tokens[-1].item()))
         self._begun = True
         likeliest: Any = mx.argmax(logits, axis=-1).item()
-        if follow.allows(likeliest) and (follow.free or self._is_plain(likeliest)):
-            if follow.in_edit:
-                follow.note(likeliest, _ranked(logits, _near(logits)))
+        plain = follow.allows(likeliest) and (follow.free or self._is_plain(likeliest))
+        if plain and not follow.in_edit:
             return logits
-        first = _ranked(logits, _likeliest(logits))
+        flat = _as_numpy(logits)
+        if plain:
+            follow.note(likeliest, _ranked(flat, _near(flat)))
+            return logits
+        first = _ranked(flat, _likeliest(flat))
         if not self._greedy:
             allowed = [token for token in first if follow.allows(token)]
             if allowed:
                 return _only(logits, allowed)
         best = follow.best(first)
         if best is None:
-            best = follow.best(_ranked(logits, follow.worth_asking()))
+            best = follow.best(_ranked(flat, follow.worth_asking()))
             return logits if best is None else _only(logits, [best])
         if follow.doubt(best) > 1.0:
             best = follow.nearly(best, first)
@@ -94,31 +97,28 @@ def _only(logits: Any, tokens: list[int]) -> Any:
     return kept
 
 
-def _likeliest(logits: Any) -> list[int]:
+def _likeliest(flat: Any) -> list[int]:
     """The tokens that are asked about first, in any order."""
-    flat = _as_numpy(logits)
     count = min(_ASKED_FIRST, flat.size)
     return flat.argpartition(-count)[-count:].tolist()
 
 
-def _near(logits: Any) -> list[int]:
+def _near(flat: Any) -> list[int]:
     """The tokens that may be alternatives to the likeliest one, in any order: there are few, mostly."""
-    flat = _as_numpy(logits)
     near = (flat >= flat.max() - HIGHEST_LOSS).nonzero()[0]
     if near.size > _ASKED_FIRST:
         near = near[flat[near].argpartition(-_ASKED_FIRST)[-_ASKED_FIRST:]]
     return near.tolist()
 
 
-def _ranked(logits: Any, among: list[int]) -> dict[int, float]:
+def _ranked(flat: Any, among: list[int]) -> dict[int, float]:
     """Some tokens from the likeliest down, with their logits."""
-    flat = _as_numpy(logits)
     few = sorted(zip((-flat[among]).tolist(), among, strict=True))
     return {token: -loss for loss, token in few}
 
 
 def _as_numpy(logits: Any) -> Any:
-    """The same numbers where one can be looked at for next to nothing."""
+    """The same numbers in one row, where one can be looked at for next to nothing."""
     import mlx.core as mx
     import numpy as np
 

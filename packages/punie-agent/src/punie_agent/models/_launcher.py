@@ -267,8 +267,7 @@ def _handler_class(identity: Identity) -> Any:
         ) -> dict[str, Any]:
             """The server's packet; the last one of an answer says how else that could have gone on."""
             made = super().generate_response(text, finish_reason, *counts, **more)
-            others = _Bias.alternatives(self.logit_bias)
-            return made if finish_reason is None else {**made, **others}
+            return made if finish_reason is None else made | _Bias.alternatives(self.logit_bias)
 
         def do_GET(self) -> None:  # noqa: N802 - the base class names it so
             if self.path != "/punie/identity":

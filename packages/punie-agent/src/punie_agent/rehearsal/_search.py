@@ -127,7 +127,7 @@ class Search:
         edit = self._edit(reply)
         if edit is not None:
             self._tried[edit.old] += 1
-        if self._lines and (edit is None or edit.old not in self._lines):
+        if self._strays(edit):
             return  # its ways lead further astray
         for each in reply.alternatives:
             same = reply.text.startswith(each.start)  # in other tokens
@@ -146,16 +146,15 @@ class Search:
         return _edit_in(self._code_of(reply.text))
 
     async def _try(self, reply: ModelReply) -> None:
-        """Judge a reply, unless it is no attempt."""
-        if self._is_idle(self._edit(reply)):
+        """Judge a reply, unless it strays, or replaces a text by itself: neither is an attempt."""
+        edit = self._edit(reply)
+        if self._strays(edit) or (edit is not None and edit.old == edit.new):
             return
         self.judged += 1
         found = await self._judge(reply)
         if found is not None and found < self.outcome:
             self.best, self.outcome = reply, found
 
-    def _is_idle(self, edit: _Edit | None) -> bool:
-        """True for an edit that replaces a text by itself, or none where whole lines are replaced."""
-        if edit is None:
-            return bool(self._lines)
-        return edit.old == edit.new or bool(self._lines and edit.old not in self._lines)
+    def _strays(self, edit: _Edit | None) -> bool:
+        """True where whole lines are replaced, and this replaces none."""
+        return bool(self._lines) and (edit is None or edit.old not in self._lines)

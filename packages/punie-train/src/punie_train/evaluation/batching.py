@@ -218,7 +218,7 @@ class BatchedModel:
             self._read_once(passes, [reply.prompt for reply in joining], prefixes)
         for reply in joining:
             reply.others = self._drafts.given(reply)
-            known = self._known(passes, [*reply.prompt, *reply.written], prefixes)
+            known = self._known(passes, reply.tokens, prefixes)
             batch.join(reply, *known, self._drafts.of(reply))
         return not self._closing.is_set()
 

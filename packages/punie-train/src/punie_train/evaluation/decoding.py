@@ -132,10 +132,14 @@ class Reply:
         return self.written[-1] if self.written else self.prompt[-1]
 
     @property
+    def tokens(self) -> list[int]:
+        """All that is known of the conversation: its prompt, and what is written."""
+        return [*self.prompt, *self.written]
+
+    @property
     def seen(self) -> list[int]:
         """The tokens that a cache holds when this reply leaves: all but one that was never looked at."""
-        tokens = [*self.prompt, *self.written]
-        return tokens if self.finish == "stop" else tokens[:-1]
+        return self.tokens if self.finish == "stop" else self.tokens[:-1]
 
     def go_on(self, logits: Any) -> int:
         """Write the likeliest token that may follow the last one, and return it.
@@ -160,7 +164,7 @@ def guessed(reply: Reply) -> list[int]:
 
     The conversation comes before other replies, and what was said last before what was said first.
     """
-    tokens = [*reply.prompt, *reply.written]
+    tokens = reply.tokens
     last = tokens[-SAME_TOKENS:]
     if end := _last_place(tokens, last, len(tokens) - 1):
         return list(islice(cycle(tokens[end:]), GUESSED_TOKENS))  # on and on, where it is a circle
