@@ -321,11 +321,7 @@ class Run:
         status = _read(self.folder / "status.json")
         if status is None or status["state"] != "running":
             return None
-        try:
-            os.kill(status["pid"], 0)
-        except OSError:
-            return None
-        return status["stage"]
+        return status["stage"] if is_alive(status["pid"]) else None
 
     def freshness(self) -> list[Freshness]:
         """Return how each stage stands, in the order they run."""
@@ -367,6 +363,17 @@ class Run:
         return Freshness(
             name, "missing", "interrupted; it will resume" if partial else "never made"
         )
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # someone else's
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def differences(old: Any, new: Any, at: str = "") -> Iterator[str]:

@@ -34,6 +34,7 @@ class Task:
         self.figures: dict[str, float] = {}
         self.started = time.monotonic()
         self._show = show
+        self._found = 0
         self.last_shown = 0.0
 
     def advance(self, steps: int = 1, **figures: float) -> None:
@@ -42,13 +43,19 @@ class Task:
         self.figures.update(figures)
         self._show(self)
 
+    def go_on_after(self, steps: int) -> None:
+        """Count steps that were done by an earlier process: they say nothing of the pace of this one."""
+        self._found += steps
+        self.advance(steps)
+
     @property
     def eta_seconds(self) -> float | None:
         """Seconds left at the mean pace so far; None before the first step."""
-        if not self.done:
+        own = self.done - self._found
+        if not own:
             return None
         elapsed = time.monotonic() - self.started
-        return elapsed / self.done * max(self.total - self.done, 0)
+        return elapsed / own * max(self.total - self.done, 0)
 
     def line(self) -> str:
         """Return the task as one line of a log."""
@@ -75,6 +82,21 @@ class Progress:
         self._stage = stage
         self._bar: RichProgress | None = None
         self._bar_id = None
+        self._state = ""
+
+    @contextmanager
+    def whole(self) -> Generator[None]:
+        """Mirror a stage from its beginning to its end, whatever tasks it has; nothing is shown of it."""
+        task = Task(self._stage, 1, lambda _: None)
+        self._mirror(task, "running")
+        try:
+            yield
+        except BaseException:
+            if self._state != "failed":  # else the task that failed says more
+                self._mirror(task, "failed")
+            raise
+        task.advance()
+        self._mirror(task, "done")
 
     @contextmanager
     def task(self, name: str, total: int) -> Generator[Task]:
@@ -129,6 +151,7 @@ class Progress:
             self._print(task.line())
 
     def _mirror(self, task: Task, state: str) -> None:
+        self._state = state
         if self._status is None:
             return
         record = {

@@ -174,7 +174,7 @@ def run_stage(run: Run, name: str) -> None:
         taken = run.take(name)
         started = time.monotonic()
         progress.note(f"── {run.variant} {name} ({run.model_name})")
-        with run.making(name):
+        with run.making(name), progress.whole():
             MAKERS[name](run, progress)
         seconds = time.monotonic() - started
         run.finish(name, taken, seconds=seconds, peak_memory_bytes=peak_memory_bytes())

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from punie_train.errors import PhaseError
-from punie_train.graph import STAGES, Run
+from punie_train.graph import STAGES, Run, is_alive
 
 STYLES = {
     "fresh": "green",
@@ -22,6 +22,9 @@ STYLES = {
     "waiting": "yellow",
 }
 WATCH_SECONDS = 1.0
+BETWEEN_STAGES = 30
+"""How many looks are taken at a stage that is done before its chain counts as ended: `make` starts the next
+one in another process."""
 
 
 def find_runs(root: Path, phase: str | None, model: str, data: str) -> list[Run]:
@@ -92,15 +95,18 @@ def print_status(runs: Sequence[Run], console: Console | None = None) -> None:
 def watch(
     runs: Sequence[Run], *, sleep: Callable[[float], None], console: Console | None = None
 ) -> int:
-    """Follow the run whose status changed last until its chain ends; 0 when it ended well.
+    """Follow the run whose status changed last until its chain ends, or what makes it is killed.
 
     Args:
         runs: the candidates.
         sleep: waits between looks, in seconds.
         console: where to print; standard output by default.
+
+    Returns:
+        0 when it ended well, 1 when a stage failed or was killed.
     """
     console = console or Console()
-    shown = ""
+    shown, looks = "", 0
     while True:
         current = latest(runs)
         if current is None:
@@ -108,11 +114,20 @@ def watch(
             return 0
         run, status = current
         line = describe(run, status)
+        looks += 1
         if line != shown:
             console.print(line, markup=False, highlight=False)
-            shown = line
+            shown, looks = line, 0
         if status["state"] == "failed":
             return 1
+        if not is_alive(status["pid"]):
+            again = f"`make {run.variant}` goes on from there"
+            if status["state"] == "running":
+                console.print(f"{status['stage']} was killed; {again}", markup=False)
+                return 1
+            if looks >= BETWEEN_STAGES and status["stage"] != "report":
+                console.print(f"nothing follows {status['stage']}; {again}", markup=False)
+                return 0
         if (
             run.output_digest("report")
             and status["stage"] == "report"

@@ -192,7 +192,7 @@ class _Training:
         bucket = BUCKET_BATCHES if self.engine.pads else 1
         batches = training_batches(self.lengths, size, seed, first + 1, self.steps, bucket)
         with self.progress.task("train", self.steps) as task:
-            task.advance(first)
+            task.go_on_after(first)
             for step, batch in batches:
                 figures = self._step(step, batch)
                 task.advance(
