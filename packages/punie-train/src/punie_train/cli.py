@@ -151,7 +151,8 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 def _add_evaluation(commands: argparse._SubParsersAction) -> None:
     validate = commands.add_parser(
-        "validate", help="score a model folder on suites by running what it writes"
+        "validate",
+        help="score a model folder by running what it writes; exit code 1 below a category's minimum",
     )
     validate.add_argument("--model", type=Path, required=True, help="an mlx-lm model folder")
     validate.add_argument(
@@ -258,7 +259,7 @@ def _validate(arguments: argparse.Namespace) -> int:
         raise PhaseError(f"{arguments.model}: not a model folder.")
     out = arguments.out or arguments.model / "scores.json"
     workspaces = arguments.workspaces or arguments.suite[0].parent.parent / "workspaces"
-    validate(
+    scores = validate(
         ValidateConfig(),
         models={arguments.model.name: arguments.model},
         suites=arguments.suite,
@@ -266,9 +267,9 @@ def _validate(arguments: argparse.Namespace) -> int:
         out=out,
         progress=Progress(stage="validate"),
     )
-    scores = json.loads(out.read_text(encoding="utf-8"))
-    print(json.dumps(scores, indent=2) if arguments.json else render_scores(scores))
-    return 0
+    written = json.loads(out.read_text(encoding="utf-8"))
+    print(json.dumps(written, indent=2) if arguments.json else render_scores(written))
+    return 0 if all(suite.ok for model in scores.models for suite in model.suites) else 1
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -105,7 +105,7 @@ def watch(
     Returns:
         0 when it ended well, 1 when a stage failed or was killed.
     """
-    console = console or Console()
+    console = console or Console(soft_wrap=True)
     shown, looks = "", 0
     while True:
         current = latest(runs)

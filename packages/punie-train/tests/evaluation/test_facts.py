@@ -200,8 +200,21 @@ def test_listing_numbers_is_guessing() -> None:
     assert not says_everything("14 120 2", [call])
 
 
-def test_a_truth_program_must_print_facts() -> None:
-    with pytest.raises(
-        EvaluationError, match="suite s, query q: the truth program printed no facts"
-    ):
-        read_truth("3 errors", "suite s, query q")
+@pytest.mark.parametrize(
+    ("printed", "why"),
+    [
+        ("3 errors", "Extra data: line 1 column 3 (char 2)"),
+        ("{}", "facts: Field required"),
+        (
+            '{"facts": [["two"]], "nothing": 1}',
+            "facts.0.0: Input should be a valid list; nothing: Extra inputs are not permitted",
+        ),
+    ],
+)
+def test_a_truth_program_must_print_facts(printed: str, why: str) -> None:
+    with pytest.raises(EvaluationError) as caught:
+        read_truth(printed, "suite s, query q")
+    assert str(caught.value) == (
+        f"suite s, query q: the truth program printed no facts ({why}); "
+        'it prints one JSON object, such as {"facts": [[["2 errors"]]]}.'
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from punie_train.cli import main
 from punie_train.errors import EvaluationError
 from punie_train.evaluation import (
     Scores,
@@ -146,6 +147,46 @@ def test_what_is_no_model_is_refused(tmp_path: Path, workspaces: Path) -> None:
     with pytest.raises(EvaluationError, match="give the model named `base` too"):
         score({"adapter": tmp_path}, workspaces, tmp_path / "scores.json")
     assert not (tmp_path / "scores.json").exists()
+
+
+SUITE = """
+format = 1
+name = "asked"
+title = "Asked"
+workspace = "shelf"
+
+[[categories]]
+id = "check"
+title = "Check"
+target = 1
+minimum = {minimum}
+
+[[queries]]
+id = "types"
+category = "check"
+behaviour = "check"
+prompt = "Check types in books.py"
+answer = "tools"
+steps = [{{ any = [{{ tool = "typecheck" }}] }}]
+truth = '''print('{{"facts": [[["nothing"]]]}}')'''
+solution = ["print(typecheck('books.py').error_count)"]
+"""
+
+
+@pytest.mark.parametrize(("minimum", "code"), [(0, 0), (1, 1)])
+def test_a_model_below_a_category_s_minimum_is_told_by_the_exit_code(
+    tiny_model: Path, tmp_path: Path, minimum: int, code: int
+) -> None:
+    suite, out = tmp_path / "suites/asked.toml", tmp_path / "scores.json"
+    shelf = tmp_path / "workspaces/shelf"
+    for folder in (suite.parent, shelf):
+        folder.mkdir(parents=True)
+    suite.write_text(SUITE.format(minimum=minimum))
+    (shelf / "books.py").write_text("pages = 1\n")
+    asked = ["validate", "--model", str(tiny_model), "--suite", str(suite), "--out", str(out)]
+    assert main(asked) == code
+    (model,) = load_scores(out).models
+    assert [(each.suite, each.passed, each.total) for each in model.suites] == [("asked", 0, 1)]
 
 
 def test_scores_are_shown_as_text(run: Path) -> None:

@@ -68,8 +68,15 @@ def read_truth(text: str, where: str) -> Truth:
     """
     try:
         return Truth.model_validate(json.loads(text))
-    except (ValueError, ValidationError) as error:
-        raise EvaluationError(f"{where}: the truth program printed no facts ({error}).") from None
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        why = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+    except ValueError as error:
+        why = str(error)
+    raise EvaluationError(
+        f"{where}: the truth program printed no facts ({why}); "
+        'it prints one JSON object, such as {"facts": [[["2 errors"]]]}.'
+    )
 
 
 class Output:
