@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -78,6 +79,30 @@ def test_a_chain_is_followed_to_the_model_that_it_makes(run: Run) -> None:
         f"done: {model}",
     ]
     assert len(lines) == 2 * len(STAGES) + 1
+
+
+def test_on_a_terminal_the_lines_of_a_stage_replace_each_other(run: Run) -> None:
+    def stages() -> Iterator[None]:
+        for stage in ("merge", "train"):
+            with progress(run, stage).whole():
+                yield
+            yield
+        ends(run, "train", "os._exit(9)")
+        yield
+
+    meanwhile = stages()
+    next(meanwhile)
+    console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    assert watch([run], sleep=lambda _: next(meanwhile), console=console) == 1
+    assert isinstance(console.file, io.StringIO)
+    written = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", console.file.getvalue())
+    screen = [line.rsplit("\r", 1)[-1] for line in written.split("\n")]
+    assert [line.split("  ")[0] for line in screen] == [
+        "phase1 merge: merge 1/1",
+        "phase1 train: steps 2/4",
+        "train was killed; `make phase1` goes on from there",
+        "",
+    ]
 
 
 def test_a_stage_that_was_killed_is_not_waited_for(run: Run) -> None:

@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from punie_train.errors import PhaseError
 from punie_train.graph import STAGES, Run, is_alive
@@ -105,35 +107,71 @@ def watch(
     Returns:
         0 when it ended well, 1 when a stage failed or was killed.
     """
-    console = console or Console(soft_wrap=True)
+    with _Lines(console or Console(soft_wrap=True)) as lines:
+        return _follow(runs, sleep, lines)
+
+
+class _Lines:
+    """Shows the lines of a watch: on a terminal those of one stage replace each other."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
+
+    def show(self, line: str, stage: str = "") -> None:
+        """Show a line; of a stage, in place of the one before."""
+        if not stage or not self._console.is_terminal:
+            self._end()
+            self._console.print(line, markup=False, highlight=False)
+            return
+        if self._live is None or stage != self._stage:
+            self._end()
+            self._live, self._stage = Live(console=self._console, auto_refresh=False), stage
+            self._live.start()
+        self._live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+
+    def _end(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def _follow(runs: Sequence[Run], sleep: Callable[[float], None], lines: _Lines) -> int:
     shown, looks = "", 0
     while True:
         current = latest(runs)
         if current is None:
-            console.print("Nothing is running; `make phase23` begins.")
+            lines.show("Nothing is running; `make phase23` begins.")
             return 0
         run, status = current
         line = describe(run, status)
         looks += 1
         if line != shown:
-            console.print(line, markup=False, highlight=False)
+            lines.show(line, status["stage"])
             shown, looks = line, 0
         if status["state"] == "failed":
             return 1
         if not is_alive(status["pid"]):
             again = f"`make {run.variant}` goes on from there"
             if status["state"] == "running":
-                console.print(f"{status['stage']} was killed; {again}", markup=False)
+                lines.show(f"{status['stage']} was killed; {again}")
                 return 1
             if looks >= BETWEEN_STAGES and status["stage"] != "report":
-                console.print(f"nothing follows {status['stage']}; {again}", markup=False)
+                lines.show(f"nothing follows {status['stage']}; {again}")
                 return 0
         if (
             run.output_digest("report")
             and status["stage"] == "report"
             and status["state"] == "done"
         ):
-            console.print(f"done: {run.path('quantize')}", markup=False, highlight=False)
+            lines.show(f"done: {run.path('quantize')}")
             return 0
         sleep(WATCH_SECONDS)
 
