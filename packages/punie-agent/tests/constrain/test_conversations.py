@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -130,6 +130,26 @@ def test_fields_and_parameters_are_the_contract_s(talk: Talk) -> None:
     assert talk.allows('r = typecheck(".")\nprint(r.error_count)', "Go")
     assert not talk.allows('r = typecheck(".")\nprint(r.run)', "Go")
     assert not talk.allows('typecheck(".", strict=True)', "Go")
+
+
+@pytest.mark.parametrize(
+    ("said", "answers"),
+    [
+        (["Go on"], False),
+        (["Go on", '```python\nread_file("stubs.py")\n```', "```output\n```"], True),
+        (["Go on", "Where?", "In stubs.py"], False),
+        (["Go on", '```python\nread_file("x")\n```', "```output\n```", "Done.", "More"], False),
+    ],
+    ids=["a request", "an output", "an answer to a question", "another request"],
+)
+def test_an_answer_in_words_is_due_after_an_output(
+    talk: Talk, said: list[str], answers: bool
+) -> None:
+    roles: list[Literal["user", "assistant"]] = ["user", "assistant"]
+    messages = [Message(roles[number % 2], text) for number, text in enumerate(said)]
+    constraint = Constraint.of(talk.contract, messages, talk.root)
+    sent = json.loads(json.dumps(constraint.to_json()))
+    assert [constraint.answers, Constraint.from_json(sent).answers] == [answers, answers]
 
 
 def test_a_constraint_survives_the_way_to_a_server(talk: Talk) -> None:

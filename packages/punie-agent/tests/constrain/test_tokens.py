@@ -9,7 +9,7 @@ import pytest
 
 from punie_agent.constrain import Constraint, TokenFilter, TokenTexts
 from punie_agent.constrain._rules import Kind, Rules, Tool, as_bytes
-from punie_agent.constrain._tokens import _byte_level, _sentence_piece
+from punie_agent.constrain._tokens import AGAIN, _byte_level, _sentence_piece
 from punie_agent.constrain._words import Words
 
 RULES = Rules(
@@ -31,6 +31,8 @@ PIECES = [
         '/")',
         '")\n',
         "```",
+        "No",
+        "\n",
         None,
     ),
 ]
@@ -55,6 +57,35 @@ def test_the_likeliest_allowed_token_is_taken() -> None:
     ranked = [number(piece) for piece in ("ractions", "r", "act")]
     assert at_path.best(ranked) == number("act")
     assert at_path.refused == 2
+
+
+def after_an_output(*pieces: str, start: str = "") -> TokenFilter:
+    found = TokenFilter(Constraint(RULES, start=start, answers=True), TEXTS)
+    for piece in pieces:
+        assert found.allows(number(piece)), piece
+        found.take(number(piece))
+    return found
+
+
+@pytest.mark.parametrize("before", [(), ("\n",)], ids=["at once", "after an empty line"])
+def test_another_program_after_an_output_is_begun_by_a_model_that_is_sure(
+    before: tuple[str, ...],
+) -> None:
+    here = after_an_output(*before)
+    fence, words = number("```python\n"), number("No")
+    unsure = {fence: 5.0, number("\n"): 4.5, END: 4.0, words: 3.0}
+    assert all(here.allows(token) for token in unsure)
+    assert [here.doubt(token) for token in (fence, number("\n"), words)] == [AGAIN, AGAIN, 1.0]
+    assert here.nearly(fence, unsure) == words
+    assert here.nearly(fence, {fence: 8.0, words: 3.0}) == fence
+
+
+def test_a_program_is_in_no_doubt_elsewhere() -> None:
+    fence = number("```python\n")
+    asked_for = after_an_output(start="```python\n")
+    for here in (follow(), after_an_output("No", "\n"), asked_for):
+        assert here.allows(fence)
+        assert here.doubt(fence) == 1.0
 
 
 def test_a_token_may_end_a_path_and_go_on() -> None:

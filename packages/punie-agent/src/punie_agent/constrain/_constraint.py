@@ -48,12 +48,14 @@ class Constraint:
         seen: names that earlier programs used.
         begun: what the prompt holds of the reply already, where it does.
         start: what it is to begin with, where another one than the likeliest is asked for.
+        answers: whether it follows what a program printed, so that an answer in words is due.
     """
 
     rules: Rules
     seen: frozenset[str] = frozenset()
     begun: str = ""
     start: str = ""
+    answers: bool = False
 
     def cursor(self) -> ReplyCursor:
         """Where the model goes on with the reply.
@@ -69,7 +71,8 @@ class Constraint:
     def to_json(self) -> dict[str, Any]:
         """The constraint as plain JSON values, for a model server."""
         plain = {**self.rules.to_json(), "seen": sorted(self.seen), "begun": self.begun}
-        return plain | {"start": self.start} if self.start else plain
+        plain |= {"start": self.start} if self.start else {}
+        return plain | {"answers": True} if self.answers else plain
 
     @classmethod
     def from_json(cls, data: Any) -> Constraint:
@@ -84,7 +87,7 @@ class Constraint:
             raise ValueError("`seen` is a list of names")
         begun, start = (str(data.get(name, "")) for name in ("begun", "start"))
         as_bytes(start)
-        made = cls(rules, frozenset(seen), begun, start)
+        made = cls(rules, frozenset(seen), begun, start, data.get("answers") is True)
         made.cursor()
         return made
 
@@ -116,7 +119,13 @@ class Constraint:
             told=_told(said, files, here),
         )
         seen = frozenset(as_bytes(name) for code in said[2] for name in _NAME.findall(code))
-        return cls(rules, seen)
+        return cls(rules, seen, answers=_acted(contract, messages))
+
+
+def _acted(contract: Contract, messages: Sequence[Message]) -> bool:
+    """Tell whether the last message is what a program printed."""
+    before = messages[-2] if len(messages) > 1 else None
+    return before is not None and before.role == "assistant" and contract.parse(before.content).acts
 
 
 @lru_cache(maxsize=8)

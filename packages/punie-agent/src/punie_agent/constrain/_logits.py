@@ -60,7 +60,7 @@ class LogitsProcessor:
             follow.take(int(tokens[-1].item()))
         self._begun = True
         likeliest: Any = mx.argmax(logits, axis=-1).item()
-        plain = follow.allows(likeliest) and (follow.free or self._is_plain(likeliest))
+        plain = follow.allows(likeliest) and self._is_plain(likeliest)
         if plain and not follow.in_edit:
             return logits
         flat = _as_numpy(logits)
@@ -83,8 +83,8 @@ class LogitsProcessor:
         return _only(logits, [best])
 
     def _is_plain(self, token: int) -> bool:
-        """True where an allowed token is taken without a look at others."""
-        return self._greedy and self._follow.doubt(token) == 1.0
+        """True where an allowed token is taken, or one drawn, without a look at others."""
+        return self._follow.doubt(token) == 1.0 if self._greedy else self._follow.free
 
 
 def _only(logits: Any, tokens: list[int]) -> Any:

@@ -25,8 +25,15 @@ NEARLY, FAR, BROKEN = 20.0, 1000.0, math.inf
 """A token so many times as likely as another is still exchanged for it, where only that one copies: words
 that nobody said, departures from what was shown, and those in the middle of a text that was quoted so far,
 which replaces nothing then."""
+AGAIN = 20.0
+"""Another program after an output must be so many times as likely as an answer in words: it acts, and a
+model that is not sure has most often been asked for what the output says."""
 MOST_OTHERS, HIGHEST_LOSS = 4, 12.0
 """How many alternatives are kept at one place, and up to what loss."""
+
+
+_NO_ANSWER = ("", "`", "~")
+"""How a line begins that may yet open a block of code."""
 
 
 class TokenTexts:
@@ -96,6 +103,7 @@ class TokenFilter:
         self._tried: dict[int, ReplyCursor | None] = {}
         self._said = ""
         self._to_say = as_bytes(constraint.start)
+        self._answers = constraint.answers
 
     @property
     def free(self) -> bool:
@@ -122,14 +130,21 @@ class TokenFilter:
         return self._tried[token] is not None
 
     @property
+    def _answer_is_due(self) -> bool:
+        """True where a reply to an output begins."""
+        return self._answers and not self._to_say and not self._said.strip()
+
+    @property
     def _may_end(self) -> bool:
         return not self._to_say and self._cursor is not None and self._cursor.may_end
 
     def doubt(self, token: int) -> float:
-        """How many times as likely as one that copies an allowed token must be; 1 for no doubt."""
+        """How many times as likely as one in no doubt an allowed token must be; 1 for no doubt."""
         cursor, after = self._cursor, self._tried.get(token)
         if cursor is None or after is None:
             return 1.0
+        if self._answer_is_due and (self._texts[token] or "").strip()[:1] in _NO_ANSWER:
+            return AGAIN
         here, ahead = cursor.departures, after.departures
         if ahead.breaks > here.breaks:
             return BROKEN
@@ -170,7 +185,7 @@ class TokenFilter:
         for token, score in scores.items():
             if score < enough:
                 break
-            if self.allows(token) and self.doubt(token) == 1.0:
+            if self._texts[token] and self.allows(token) and self.doubt(token) == 1.0:
                 return token
         return best
 
