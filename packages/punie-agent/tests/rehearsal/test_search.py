@@ -310,6 +310,33 @@ async def test_a_text_that_is_replaced_by_itself_is_no_attempt(
     assert thoughts == ["Tried 2 versions of this edit on a copy: the last one passes its check.\n"]
 
 
+MISSPELT = "print(drvier.speed)"
+FOUND = [
+    *CHECKED[:2],
+    Message("user", f"app.py:2: Name `drvier` used when not defined\n{MISSPELT}\ndriver = car"),
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"),
+    [
+        (edit(MISSPELT, "print(drvier.pace)"), ["print(driver"]),
+        (edit(MISSPELT, "# now\n  é = drvier"), []),
+        (edit(MISSPELT, "print(river)"), []),
+        (edit("three", "drvier"), []),
+    ],
+    ids=["as it was", "written with an escape", "another name", "in another text"],
+)
+async def test_a_name_that_the_check_does_not_know_is_taken_for_one_that_is_nearly_the_same(
+    contract: Contract, host: LocalHost, project: Path, first: str, asked: list[str]
+) -> None:
+    (project / "app.py").write_text(f"import sys as driver\n{MISSPELT}\n")
+    model = Varying([(first, []), (edit(MISSPELT, "print(driver.path)"), [])])
+    await rehearsed(model, contract, host).reply(FOUND)
+    before = first[: first.index("print(drvier.pace")] if asked else ""
+    assert model.asked == ["", *(before + each for each in asked)]
+
+
 async def test_a_model_that_fails_while_it_is_asked_again_has_answered_already(
     contract: Contract, host: LocalHost
 ) -> None:

@@ -164,7 +164,7 @@ class _Rehearsed:
             ask=lambda start: self._model.reply(messages, max_tokens=longest, start=start),
             judge=lambda reply: self._outcome(reply, messages),
             code_of=lambda text: self._contract.parse(text).code,
-            lines={line.strip() for each in messages for line in each.content.splitlines()} - {""},
+            said=[each.content for each in messages],
             attempts=self._attempts,
         )
         with contextlib.suppress(ModelError):

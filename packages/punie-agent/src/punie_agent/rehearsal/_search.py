@@ -12,15 +12,16 @@ line is often likely, because it was copied so far, and hardly ever what is wron
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from punie_agent.constrain import Alternative
+from punie_agent.rehearsal._edit import Edit, edit_in
+from punie_agent.rehearsal._spelling import respelt
 
 if TYPE_CHECKING:
+    from punie_agent.constrain import Alternative
     from punie_agent.models import ModelReply
     from punie_agent.rehearsal._trial import Outcome
 
@@ -32,30 +33,6 @@ _ASKED = 3
 """How many replies are asked for, for each that may be judged: some turn out to be no attempt."""
 
 
-@dataclass(frozen=True)
-class _Edit:
-    """What a program replaces, and by what."""
-
-    old: str
-    new: str
-
-
-def _edit_in(code: str | None) -> _Edit | None:
-    """The first replacement of one text by another in a program; None where there is none."""
-    try:
-        tree = ast.parse(code or "")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(attr="replace"),
-                args=[ast.Constant(value=str(old)), ast.Constant(value=str(new)), *_],
-            ):
-                return _Edit(old, new)
-    return None
-
-
 class Search:
     """Looks for a reply that goes well among those that a model might have given as well.
 
@@ -65,7 +42,7 @@ class Search:
         ask: asks for a reply that begins so.
         judge: what a reply would lead to; None where that cannot be told.
         code_of: the program in a reply's text.
-        lines: what was shown, line by line, without the space around them.
+        said: the messages of the conversation.
         attempts: the most replies that are judged, the first included.
 
     Attributes:
@@ -83,7 +60,7 @@ class Search:
         ask: Callable[[str], Awaitable[ModelReply]],
         judge: Callable[[ModelReply], Awaitable[Outcome | None]],
         code_of: Callable[[str], str | None],
-        lines: Collection[str],
+        said: Sequence[str],
         attempts: int,
     ) -> None:
         self.best, self.outcome = first, outcome
@@ -93,8 +70,10 @@ class Search:
         self._ways: dict[str, Alternative] = {}
         self._taken = set[str]()
         self._tried = Counter[str]()
+        self._said = said
         edit = self._edit(first)
-        self._lines = lines if edit is not None and edit.old in lines else ()
+        lines = {line.strip() for each in said for line in each.splitlines()} - {""}
+        self._lines: Collection[str] = lines if edit is not None and edit.old in lines else ()
         self._learn(first, 0.0)
 
     async def run(self) -> None:
@@ -129,7 +108,7 @@ class Search:
             self._tried[edit.old] += 1
         if self._strays(edit):
             return  # its ways lead further astray
-        for each in reply.alternatives:
+        for each in [*reply.alternatives, *self._respelt(reply, edit)]:
             same = reply.text.startswith(each.start)  # in other tokens
             if not same and each.start not in self._taken and self._fits(each):
                 self._ways.setdefault(each.start, replace(each, loss=lost + each.loss))
@@ -142,8 +121,14 @@ class Search:
             return way.line in self._lines
         return any(line.startswith(way.line) for line in self._lines)
 
-    def _edit(self, reply: ModelReply) -> _Edit | None:
-        return _edit_in(self._code_of(reply.text))
+    def _edit(self, reply: ModelReply) -> Edit | None:
+        return edit_in(self._code_of(reply.text))
+
+    def _respelt(self, reply: ModelReply, edit: Edit | None) -> list[Alternative]:
+        code = self._code_of(reply.text)
+        if edit is None or code is None:
+            return []
+        return respelt(reply.text, code, edit, self._said)
 
     async def _try(self, reply: ModelReply) -> None:
         """Judge a reply, unless it strays, or replaces a text by itself: neither is an attempt."""
@@ -155,6 +140,6 @@ class Search:
         if found is not None and found < self.outcome:
             self.best, self.outcome = reply, found
 
-    def _strays(self, edit: _Edit | None) -> bool:
+    def _strays(self, edit: Edit | None) -> bool:
         """True where whole lines are replaced, and this replaces none."""
         return bool(self._lines) and (edit is None or edit.old not in self._lines)
