@@ -105,6 +105,22 @@ def test_the_registered_command_runs_from_anywhere(tmp_path: Path) -> None:
     assert Path(command()[0]).is_absolute()
 
 
+def test_a_file_of_the_project_stands_in_for_no_module_of_the_registered_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "argparse.py").write_text("raise SystemExit('this is not argparse')\n")
+    monkeypatch.setenv("PATH", "")  # `punie` is not to be found, as in many editors' PATH
+    done = subprocess.run(
+        [*command()[:-1], "--version"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_init_shows_the_diff_and_without_a_terminal_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

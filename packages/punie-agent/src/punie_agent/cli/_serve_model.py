@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from pathlib import Path
 
 from punie_agent.cli._terminal import interruptible
 from punie_agent.errors import ModelUnavailableError
@@ -16,12 +15,7 @@ __all__ = ["run"]
 
 def run(options: argparse.Namespace) -> int:
     """Serve; returns the exit code."""
-    folder = Path(options.name)
-    found = (
-        registry.artefact(folder)
-        if (folder / "config.json").is_file()
-        else registry.find(options.name)
-    )
+    found = registry.named(options.name) or registry.find(options.name)
     return asyncio.run(_serve(ModelServer(found, host=options.host, port=options.port)))
 
 

@@ -289,7 +289,8 @@ def _own_launcher() -> list[str]:
         raise ModelUnavailableError(
             "local models need mlx-lm, which is not installed: pip install mlx-lm, or choose another model"
         )
-    return [sys.executable, "-m", "punie_agent.models._launcher"]
+    # -P: the folder it starts in is the project, whose files must not stand in for modules.
+    return [sys.executable, "-P", "-m", "punie_agent.models._launcher"]
 
 
 def _context_limit(artefact: Artefact) -> int | None:
