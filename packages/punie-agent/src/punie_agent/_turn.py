@@ -77,12 +77,12 @@ class Turn:
         self._stream: ProseStream | None = None
         self._watch: CodeWatch | None = None
         self._failures = 0
-        self._cut_off = False
         self.messages = list(messages)
         self.runs: list[RunResult] = []
         self.usage = Usage()
         self.final_text = ""
         self.notice = ""
+        self.cut_off = False
 
     async def run(self) -> StopReason:
         """Go through the turn to its end, and say what a person must know besides the model's words."""
@@ -91,7 +91,7 @@ class Turn:
         except ModelError as error:
             self._failed(error)
             raise
-        self.notice = notice_of(self.runs, cut_off=self._cut_off, stop_reason=reason)
+        self.notice = notice_of(self.runs, cut_off=self.cut_off, stop_reason=reason)
         if self.notice:
             self._emit(Notice(self.notice))
         return reason
@@ -134,7 +134,7 @@ class Turn:
         said = reply.text if reply.acts else self._stream.shown.strip()
         self._show_rest(replace(reply, text=said))
         self._say(said)
-        self._cut_off = True
+        self.cut_off = True
         self._retry(_TOO_LONG, "the model's code was cut off")
 
     def cancelled(self) -> None:
@@ -218,7 +218,7 @@ class Turn:
         repeated = bool(self.runs) and _same(self.runs[-1], result)
         self.runs.append(result)
         told = f"{self._contract.format_result(result)}\n{note}".rstrip()
-        self._cut_off = False
+        self.cut_off = False
         self._failures = self._failures + 1 if repeated or not went_through(result) else 0
         if repeated and result.ok:
             told = f"{told}\n{_REPEATED}"

@@ -59,6 +59,7 @@ class TurnResult:
         paused: the run that waits, when the reason is "paused"; give it to the next turn.
         notice: what Punie has to say to the person besides the model's words, "" mostly: that nothing
             ran, that a limit was reached.
+        cut_off: the last code was too long to arrive whole, and so was not run.
     """
 
     messages: tuple[Message, ...]
@@ -68,6 +69,7 @@ class TurnResult:
     usage: Usage
     paused: PausedRun | None = None
     notice: str = ""
+    cut_off: bool = False
 
 
 async def run_turn(  # noqa: PLR0913 - the parts of a turn, each given by name
@@ -123,6 +125,7 @@ async def run_turn(  # noqa: PLR0913 - the parts of a turn, each given by name
         usage=turn.usage,
         paused=turn.paused,
         notice=turn.notice,
+        cut_off=turn.cut_off,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from punie_agent.cli._terminal import interruptible
+from punie_agent.cli._terminal import interruptible, run_to_end
 from punie_agent.errors import ModelUnavailableError
 from punie_agent.models import registry
 from punie_agent.models._served import ModelServer
@@ -16,7 +16,7 @@ __all__ = ["run"]
 def run(options: argparse.Namespace) -> int:
     """Serve; returns the exit code."""
     found = registry.named(options.name) or registry.find(options.name)
-    return asyncio.run(_serve(ModelServer(found, host=options.host, port=options.port)))
+    return run_to_end(_serve(ModelServer(found, host=options.host, port=options.port)))
 
 
 async def _serve(server: ModelServer) -> int:
