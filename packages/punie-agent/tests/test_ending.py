@@ -118,9 +118,10 @@ class Interrupted(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None,  # noqa: ARG002 - the finders' signature
-        target: ModuleType | None = None,  # noqa: ARG002
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
     ) -> None:
+        """Find nothing."""
         if fullname == "punie_agent.cli._doctor":
             raise KeyboardInterrupt
 

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _given(prompt: str) -> str:
-    """The prompt, from standard input for "-"; bytes that are no UTF-8, which no model takes, are replaced."""
+    """The prompt, from standard input for "-"; bytes that are no UTF-8, as models want it, are replaced."""
     if prompt != "-":
         return os.fsencode(prompt).decode(errors="replace")
     if sys.stdin is None:
