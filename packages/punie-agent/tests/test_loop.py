@@ -179,6 +179,17 @@ async def test_an_empty_message_is_asked_for_again(contract: Contract) -> None:
     ]
 
 
+async def test_a_model_that_says_nothing_is_not_asked_for_ever(contract: Contract) -> None:
+    async with opened(contract) as turns:
+        result = await turns.run(*[""] * 20)
+    assert (result.stop_reason, result.final_text, result.usage.requests) == (
+        "max_turn_requests",
+        "",
+        4,
+    )
+    assert result.notice == "The turn reached its limit before there was an answer."
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -106,7 +106,12 @@ class Turn:
         """Ask, act, tell, until the model answers without code or a limit is reached."""
         if self.paused is not None and not await self._take_up(self.paused):
             return "paused"
-        while self.usage.requests < self._limits.requests and not self._budget_spent():
+        empty = 0
+        while (
+            self.usage.requests < self._limits.requests
+            and not self._budget_spent()
+            and empty <= self._limits.failures
+        ):
             answer = await self._ask()
             reply = self._contract.parse(answer.text)
             if answer.finish == "length" and reply.open_ended:
@@ -119,12 +124,15 @@ class Turn:
                 if reply.text:
                     self._say(reply.text)
                     return "max_tokens" if answer.finish == "length" else "end_turn"
+                empty += 1
                 self._retry(_NUDGE, "the model's message was empty")
             elif self._failures > self._limits.failures:
                 self._say(reply.text or "The code failed several times.")
                 return "end_turn"
             elif not await self._act(reply):
                 return "paused"
+            else:
+                empty = 0
         return "max_turn_requests"
 
     def _cut_short(self, reply: Reply) -> None:

@@ -35,7 +35,8 @@ class TurnLimits:
 
     Attributes:
         requests: model requests in one turn.
-        failures: code calls in a row that may fail before the model is told to answer without code.
+        failures: code calls in a row that may fail before the model is told to answer without code, and
+            empty messages in a row that it is asked again for.
         reply_tokens: longest single answer asked of the model; None leaves it to the model.
         total_tokens: input and output tokens of the whole turn; None is no bound.
     """
