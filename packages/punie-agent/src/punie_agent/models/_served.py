@@ -149,7 +149,7 @@ class ModelServer:
     async def _await_ready(self) -> None:
         import httpx2
 
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(trust_env=False) as client:  # it is on this machine
             while True:
                 if not self.running:
                     raise await self._failed()
