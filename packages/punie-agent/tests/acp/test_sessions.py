@@ -324,6 +324,22 @@ async def test_a_session_loaded_with_other_directories_works_in_those(bench, tmp
         assert "of the other" in str(agent.updates("tool_call_update")[-1])
 
 
+async def test_what_was_allowed_for_a_session_holds_in_no_other_directory(bench, chosen, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    async with bench.agent(bench.shared(WRITE, "Done.", repeat=True)) as agent:
+        agent.on["session/request_permission"] = chosen("allow_session")
+        session = await bench.session(agent)
+        await bench.say(agent, session, "write")
+        where = {"sessionId": session, "cwd": str(other), "mcpServers": []}
+        await agent.request("session/load", where)
+        agent.on["session/request_permission"] = chosen("reject")
+        await bench.say(agent, session, "write there")
+        assert len(agent.received("session/request_permission")) == 2
+    assert (bench.project / "new.py").exists()
+    assert not (other / "new.py").exists()
+
+
 async def test_a_mode_holds_also_where_it_cannot_be_written_down(bench, chosen):
     source = """
     import resource
