@@ -142,7 +142,7 @@ def _is_told(number: int, result: TurnResult, contract: Contract) -> bool:
 
 
 def verdict_of(result: TurnResult) -> Verdict:
-    """How a turn came out: rejected when a call or a plan was, failed when its last code failed or was cut."""
+    """How a turn came out: rejected when a call or a plan was, failed when its last code did not run."""
     denied = any(call.decision == "deny" for run in result.runs for call in run.calls)
     if denied or any(was_refused(run) for run in result.runs):
         return "rejected"
