@@ -48,6 +48,16 @@ def test_neovim_gets_a_file_of_its_own(tmp_path: Path) -> None:
     assert 'punie = { command = "/o\\"x/punie", args = { "acp" } }' in file.read_text()
 
 
+def test_the_ends_of_lines_stay_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_bytes(b'{\r\n  // dark\r\n  "theme": "One Dark"\r\n}\r\n')
+    backup = register_with("zed", START, file=file).apply()
+    assert backup is not None
+    assert backup.read_bytes() == b'{\r\n  // dark\r\n  "theme": "One Dark"\r\n}\r\n'
+    assert file.read_bytes().endswith(b',\r\n  // dark\r\n  "theme": "One Dark"\r\n}\r\n')
+    assert file.read_bytes().count(b"\n") == file.read_bytes().count(b"\r\n")
+
+
 def test_registering_twice_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     register_with("zed", START, file=file).apply()

@@ -150,7 +150,8 @@ def usual_file(editor: Editor) -> Path:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8", newline="") as file:  # the ends of lines stay as they are
+            return file.read()
     except FileNotFoundError:
         return None
 
