@@ -327,6 +327,12 @@ async def test_a_local_model_is_served_verified_and_stopped(tmp_path: Path) -> N
         os.kill(process, 0)
 
 
+async def test_whatever_a_server_prints_it_goes_on_serving(tmp_path: Path) -> None:
+    model = ServedModel(registry.artefact(model_folder(tmp_path)), launcher=launcher("talks"))
+    assert (await model.reply(HELLO)).text == "Hello there."
+    await model.aclose()
+
+
 async def test_a_constraint_travels_with_the_request(contract: Contract, project: Path) -> None:
     constraint = Constraint.of(contract, HELLO, project)
     async with chat_server() as server:
