@@ -83,6 +83,7 @@ class Turn:
         self.final_text = ""
         self.notice = ""
         self.cut_off = False
+        self.stopping = False
 
     async def run(self) -> StopReason:
         """Go through the turn to its end, and say what a person must know besides the model's words."""
@@ -155,7 +156,17 @@ class Turn:
         said = self._stream.shown.strip() if self._stream is not None else ""
         self._say(f"{said}\n{_CANCELLED}".strip())
 
+    def _unless_stopped(self) -> None:
+        """Take no further step of a turn that was stopped.
+
+        A cancel can get lost: where the run that it reaches crashes just then, as a worker does that the same
+        Ctrl-C of the terminal ends.
+        """
+        if self.stopping:
+            raise asyncio.CancelledError
+
     async def _ask(self) -> ModelReply:
+        self._unless_stopped()
         self._make_room()
         answer = await self._answer()
         spent = answer.usage if answer.usage.requests else answer.usage + Usage(requests=1)
@@ -209,6 +220,7 @@ class Turn:
 
     async def _act(self, reply: Reply) -> bool:
         """Run the code of a reply; False when it waits for a decision."""
+        self._unless_stopped()
         assert reply.code is not None
         code_id = next(self._code_ids)
         call = self._contract.format_call(reply.code)

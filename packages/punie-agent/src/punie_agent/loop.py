@@ -141,6 +141,7 @@ async def _until_cancelled(turn: Turn, cancel: asyncio.Event | None) -> StopReas
         if work.done():
             return work.result()
     finally:
+        turn.stopping = True
         for task in (work, stop):
             task.cancel()
         await asyncio.wait({work, stop})
