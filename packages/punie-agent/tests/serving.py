@@ -98,6 +98,8 @@ async def _launch(behaviour: str, folder: Path) -> None:
     if behaviour == "fails":
         print("ValueError: this model is broken", file=sys.stderr)
         raise SystemExit(1)
+    if behaviour == "talks":
+        print("engine: 2 threads")
     async with chat_server() as server:
         server.pages["/health"] = {"status": "ok"}
         server.pages["/punie/identity"] = {
@@ -108,6 +110,9 @@ async def _launch(behaviour: str, folder: Path) -> None:
             "pid": os.getpid(),
         }
         print(json.dumps({"port": int(server.url.split(":")[2].split("/")[0])}), flush=True)
+        if behaviour == "talks":  # more than a pipe holds, and longer than a reader takes
+            for stream in (sys.stdout, sys.stderr):
+                print("." * 300_000, end="", file=stream, flush=True)
         if behaviour == "dies":
             server.events = [delta("Hel", None)]
             server.hang_up = True

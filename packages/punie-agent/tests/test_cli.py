@@ -286,6 +286,19 @@ def test_importing_is_cheap(module: str, tmp_path: Path) -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_folder_that_looks_like_markup_is_shown_as_it_is(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = data_dir / "models" / "[q4].json"
+    entry.parent.mkdir()
+    entry.write_text('{"path": "/gone/[/bold]/x"}')
+    for command in ("models", "doctor"):
+        assert main([command]) == 1
+        shown = "".join(capsys.readouterr().out.split())
+        assert "[q4]" in shown
+        assert "/gone/[/bold]/x" in shown
+
+
 def test_a_title_that_looks_like_markup_is_listed_as_it_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

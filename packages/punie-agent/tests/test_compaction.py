@@ -53,6 +53,27 @@ def test_then_whole_exchanges_are_left_out_with_a_note() -> None:
     assert compact([*kept, *exchanges(40)[2:]], 3_000)[1] == kept[1]
 
 
+def test_output_in_the_newest_messages_is_cut_where_nothing_else_is_left() -> None:
+    messages = exchanges(1, size=12_000)
+    kept = compact(messages, 2_000)
+    assert [each.role for each in kept] == [each.role for each in messages]
+    assert kept[3].content.startswith("```output\n000")
+    assert kept[3].content.endswith("000\n```")
+    assert "characters]\n" in kept[3].content
+    assert 1_900 < estimate_tokens(kept) <= 2_000
+    assert [*kept[:3], *kept[4:]] == [*messages[:3], *messages[4:]]
+
+
+def test_the_newest_output_keeps_the_most() -> None:
+    messages = exchanges(2, size=6_000)[
+        :-2
+    ]  # the model is about to read what the second run printed
+    kept = compact(messages, 1_800)
+    assert len(kept[3].content) < 500
+    assert len(kept[5].content) > 4_000
+    assert estimate_tokens(kept) <= 1_800
+
+
 MESSAGES = st.lists(
     st.builds(Message, st.sampled_from(["user", "assistant"]), st.text(max_size=400)), max_size=30
 )

@@ -48,6 +48,16 @@ def test_neovim_gets_a_file_of_its_own(tmp_path: Path) -> None:
     assert 'punie = { command = "/o\\"x/punie", args = { "acp" } }' in file.read_text()
 
 
+def test_the_ends_of_lines_stay_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_bytes(b'{\r\n  // dark\r\n  "theme": "One Dark"\r\n}\r\n')
+    backup = register_with("zed", START, file=file).apply()
+    assert backup is not None
+    assert backup.read_bytes() == b'{\r\n  // dark\r\n  "theme": "One Dark"\r\n}\r\n'
+    assert file.read_bytes().endswith(b',\r\n  // dark\r\n  "theme": "One Dark"\r\n}\r\n')
+    assert file.read_bytes().count(b"\n") == file.read_bytes().count(b"\r\n")
+
+
 def test_registering_twice_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     register_with("zed", START, file=file).apply()
@@ -103,6 +113,22 @@ def test_the_registered_command_runs_from_anywhere(tmp_path: Path) -> None:
     )
     assert done.stdout.startswith("punie ")
     assert Path(command()[0]).is_absolute()
+
+
+def test_a_file_of_the_project_stands_in_for_no_module_of_the_registered_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "argparse.py").write_text("raise SystemExit('this is not argparse')\n")
+    monkeypatch.setenv("PATH", "")  # `punie` is not to be found, as in many editors' PATH
+    done = subprocess.run(
+        [*command()[:-1], "--version"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_init_shows_the_diff_and_without_a_terminal_writes_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -177,6 +178,17 @@ async def test_an_empty_message_is_asked_for_again(contract: Contract) -> None:
         "user",
         "assistant",
     ]
+
+
+async def test_a_model_that_says_nothing_is_not_asked_for_ever(contract: Contract) -> None:
+    async with opened(contract) as turns:
+        result = await turns.run(*[""] * 20)
+    assert (result.stop_reason, result.final_text, result.usage.requests) == (
+        "max_turn_requests",
+        "",
+        4,
+    )
+    assert result.notice == "The turn reached its limit before there was an answer."
 
 
 @pytest.mark.parametrize(
@@ -355,6 +367,31 @@ async def test_a_cancel_while_the_model_answers_keeps_what_was_shown(contract: C
     assert result.messages[-1] == Message(
         "assistant", "The first words of the answer,\n(cancelled by the user)"
     )
+
+
+@pytest.mark.parametrize(
+    "answer", ['```python\nwrite_file("new.py", "x = 1")\n```', ""], ids=["code", "nothing"]
+)
+async def test_a_cancel_that_got_lost_still_ends_the_turn(
+    contract: Contract, host: LocalHost, answer: str
+) -> None:
+    cancel = asyncio.Event()
+
+    class Stubborn(ScriptedModel):
+        async def reply(self, messages, **options):
+            cancel.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return await super().reply(messages, **options)
+
+    model = Stubborn([answer, "Written."])
+    async with opened(contract, Permissions(mode="auto", host=host)) as turns:
+        result = await run_turn(
+            model=model, contract=contract, sandbox=turns.sandbox, messages=ASK, cancel=cancel
+        )
+    assert (result.stop_reason, result.runs, len(model.seen)) == ("cancelled", (), 1)
+    assert result.messages[-1] == Message("assistant", "(cancelled by the user)")
+    assert not (host.roots[0] / "new.py").exists()
 
 
 async def test_a_cancel_while_a_permission_is_pending_denies_nothing_and_ends(

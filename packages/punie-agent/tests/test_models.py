@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,25 @@ def test_a_registered_name_and_a_folder_are_served(tmp_path: Path, contract: Con
     assert isinstance(by_folder, ServedModel)
     assert (by_name.name, by_name.context_limit) == ("tiny-phase23", 2048)
     assert [name for name, _ in models.choices()] == ["tiny-phase23", "test"]
+
+
+def test_a_folder_of_the_project_stands_in_for_no_model_of_that_name(
+    tmp_path: Path, project: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = described(model_folder(tmp_path), contract)
+    registry.register(folder)
+    for name in ("tiny-phase23", "anthropic:claude-sonnet-4-5", "openrouter:meta", "unknown"):
+        model_folder(project, name)
+    monkeypatch.chdir(project)
+    by_name = models.resolve("tiny-phase23")
+    assert isinstance(by_name, ServedModel)
+    assert (by_name.artefact.folder, models.default_name()) == (folder, "tiny-phase23")
+    assert isinstance(models.resolve("anthropic:claude-sonnet-4-5"), PydanticAIModel)
+    with pytest.raises(ModelUnavailableError, match=re.escape("with a slash (./folder)")):
+        models.resolve("unknown")
+    by_path = models.resolve("./tiny-phase23")
+    assert isinstance(by_path, ServedModel)
+    assert by_path.artefact.folder == project / "tiny-phase23"
 
 
 def test_a_name_with_a_colon_is_pydantic_ais() -> None:
@@ -307,6 +327,12 @@ async def test_a_local_model_is_served_verified_and_stopped(tmp_path: Path) -> N
         os.kill(process, 0)
 
 
+async def test_whatever_a_server_prints_it_goes_on_serving(tmp_path: Path) -> None:
+    model = ServedModel(registry.artefact(model_folder(tmp_path)), launcher=launcher("talks"))
+    assert (await model.reply(HELLO)).text == "Hello there."
+    await model.aclose()
+
+
 async def test_a_constraint_travels_with_the_request(contract: Contract, project: Path) -> None:
     constraint = Constraint.of(contract, HELLO, project)
     async with chat_server() as server:
@@ -329,6 +355,19 @@ def test_only_a_model_trained_with_a_contract_is_constrained(
     kept = constrained_if_trained(trained, contract, tmp_path)
     assert kept is not trained
     assert kept.name == trained.name
+
+
+@pytest.mark.skipif(find_spec("mlx_lm") is None, reason="needs mlx-lm")
+async def test_a_file_of_the_project_stands_in_for_no_module_of_the_server(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "ran"
+    (project / "argparse.py").write_text(f"open({str(mark)!r}, 'w')\nraise SystemExit(1)\n")
+    monkeypatch.chdir(project)
+    model = ServedModel(registry.artefact(model_folder(tmp_path)))
+    with pytest.raises(ModelUnavailableError, match="cannot be served"):
+        await model.reply(HELLO)  # the folder holds no weights
+    assert not mark.exists()
 
 
 async def test_another_model_at_the_port_is_refused(tmp_path: Path) -> None:

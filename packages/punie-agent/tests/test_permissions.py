@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
 from pathlib import Path
 
@@ -268,6 +269,9 @@ async def test_a_yes_to_a_diff_is_no_yes_to_another_one(project: Path, host: Loc
         ".vscode/tasks.json",
         ".envrc",
         "innocent/config",
+        ".cursor/mcp.json",
+        ".claude/settings.json",
+        ".mcp.json",
     ],
 )
 async def test_a_file_that_programs_obey_is_asked_for_even_where_writes_are_not(
@@ -316,6 +320,26 @@ async def test_nothing_grants_itself_a_rule_where_the_data_folder_is_in_the_work
     ):
         call = Call(1, "write_file", {"path": path, "content": "x"}, "write")
         assert (await permissions(call)).action == action, path
+
+
+async def test_a_persons_settings_are_guarded_too_where_the_workspace_holds_their_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home" / "ada"))
+    permissions = Permissions(Answers("reject"), mode="accept-edits", host=LocalHost(tmp_path))
+    for path, action in (
+        ("home/ada/.bashrc", "deny"),
+        ("home/ada/src/app.py", "allow"),
+        ("srv/.hidden", "allow"),
+    ):
+        call = Call(1, "write_file", {"path": path, "content": "x"}, "write")
+        assert (await permissions(call)).action == action, path
+
+
+async def test_a_project_whose_name_is_no_utf8_has_rules(tmp_path: Path) -> None:
+    project = tmp_path / os.fsdecode(b"caf\xe9")
+    await Permissions(Answers("allow_always"), project=project)(COMMAND)
+    assert (await Permissions(project=project)(COMMAND)).action == "allow"
 
 
 async def test_a_plug_ins_write_is_known_by_any_argument(host: LocalHost) -> None:

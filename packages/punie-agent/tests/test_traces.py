@@ -15,14 +15,14 @@ from punie_agent._redact import redacted
 from punie_agent.cli import main
 from punie_agent.errors import TraceError
 from punie_agent.loop import run_turn
-from punie_agent.models import Message
+from punie_agent.models import Message, ModelReply
 from punie_agent.permissions import Mode
 from punie_agent.testing import ScriptedModel
 from punie_agent.workbench import open_workbench
 from punie_sandbox import RunResult
 
 
-async def turn(project: Path, *script: str, mode: Mode = "auto") -> Path | None:
+async def turn(project: Path, *script: str | ModelReply, mode: Mode = "auto") -> Path | None:
     model = ScriptedModel(script)
     async with open_workbench(project, model, mode=mode) as bench:
         result = await run_turn(
@@ -75,6 +75,14 @@ async def test_a_failing_last_run_makes_the_turn_failed(project: Path) -> None:
     traces.enable()
     await turn(project, "```python\nprint(1 / 0)\n```", "It failed.")
     assert [trace.verdict for trace in traces.stored()] == ["failed"]
+
+
+async def test_a_turn_whose_last_code_was_cut_off_failed(project: Path) -> None:
+    traces.enable()
+    cut = ModelReply("```python\nprint(typecheck(", finish="length")
+    await turn(project, READ, cut, "There are no errors.")
+    (trace,) = traces.stored()
+    assert trace.verdict == "failed"
 
 
 async def test_a_turn_without_code_is_not_stored(project: Path) -> None:

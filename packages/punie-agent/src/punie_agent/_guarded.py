@@ -1,8 +1,8 @@
 """Files that programs obey without asking: whoever writes them may run commands.
 
-`.git` holds hooks and commands for git, an environment holds the tools that Punie runs unasked, editors run
-tasks from their folders, Punie's own data folder holds what was allowed for ever. So a write there is asked
-for even where writes in general are not.
+`.git` holds hooks and commands for git, an environment holds the tools that Punie runs unasked, editors and
+other agents run tasks, hooks and servers from their folders, Punie's own data folder holds what was allowed
+for ever. So a write there is asked for even where writes in general are not.
 
 Not covered: files that such a file names, as `core.hooksPath` does, and links to such folders that stand
 neither in the file's own folder nor above it.
@@ -18,8 +18,12 @@ from punie_agent.paths import data_dir
 
 __all__ = ["guarded", "named_in"]
 
-_FOLDERS = frozenset({".git", ".hg", ".svn", ".venv", ".vscode", ".idea", ".zed", ".husky"})
-_FILES = frozenset({".envrc", ".pre-commit-config.yaml"})
+_FOLDERS = frozenset(
+    {".git", ".hg", ".svn", ".husky", ".venv"}
+    | {".vscode", ".idea", ".zed", ".cursor", ".windsurf"}
+    | {".claude", ".codex", ".gemini"}
+)
+_FILES = frozenset({".envrc", ".mcp.json", ".pre-commit-config.yaml"})
 _LINKED = (*_FOLDERS, *_FILES, ".git/hooks", ".git/config", ".git/info")
 _HEAD = "HEAD"
 _BESIDE_A_HEAD = frozenset(
@@ -106,9 +110,10 @@ def _is_named(path: Path, roots: Sequence[Path]) -> bool:
 
 
 def _is_ours(full: Path, root: Path) -> bool:
-    """True for Punie's own data, and for a person's settings where the workspace is their home."""
+    """True for Punie's own data, and for a person's settings where the workspace holds their home."""
     home = Path.home().resolve()
-    settings = root == home and full != home and full.relative_to(home).parts[0].startswith(".")
+    within = home.is_relative_to(root) and full.is_relative_to(home) and full != home
+    settings = within and full.relative_to(home).parts[0].startswith(".")
     return settings or full.is_relative_to(data_dir().resolve())
 
 

@@ -145,11 +145,16 @@ def set_value(text: str, path: Sequence[str], value: object) -> str:
         depth += 1
     if node.value == value:
         return text
-    return text[: node.start] + _rendered(value, depth) + text[node.end :]
+    return text[: node.start] + _ended_as(text, _rendered(value, depth)) + text[node.end :]
 
 
 def _rendered(value: object, depth: int) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n" + "  " * depth)
+
+
+def _ended_as(text: str, new: str) -> str:
+    """New lines with the ends that the text's own lines have."""
+    return new.replace("\n", "\r\n") if "\r\n" in text else new
 
 
 def _inserted(text: str, node: _Node, rest: Sequence[str], value: object, depth: int) -> str:
@@ -157,9 +162,10 @@ def _inserted(text: str, node: _Node, rest: Sequence[str], value: object, depth:
     for name in reversed(rest[1:]):
         value = {name: value}
     indent = "  " * (depth + 1)
-    entry = f"\n{indent}{json.dumps(rest[0])}: {_rendered(value, depth + 1)}"
+    entry = _ended_as(text, f"\n{indent}{json.dumps(rest[0])}: {_rendered(value, depth + 1)}")
     after = node.start + 1
     if node.members:
         return f"{text[:after]}{entry},{text[after:]}"
     inside = text[after : node.end - 1].rstrip()  # maybe comments
-    return f"{text[:after]}{inside}{entry}\n{'  ' * depth}{text[node.end - 1 :]}"
+    end = _ended_as(text, f"\n{'  ' * depth}")
+    return f"{text[:after]}{inside}{entry}{end}{text[node.end - 1 :]}"

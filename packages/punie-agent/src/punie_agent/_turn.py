@@ -77,12 +77,13 @@ class Turn:
         self._stream: ProseStream | None = None
         self._watch: CodeWatch | None = None
         self._failures = 0
-        self._cut_off = False
         self.messages = list(messages)
         self.runs: list[RunResult] = []
         self.usage = Usage()
         self.final_text = ""
         self.notice = ""
+        self.cut_off = False
+        self.stopping = False
 
     async def run(self) -> StopReason:
         """Go through the turn to its end, and say what a person must know besides the model's words."""
@@ -91,7 +92,7 @@ class Turn:
         except ModelError as error:
             self._failed(error)
             raise
-        self.notice = notice_of(self.runs, cut_off=self._cut_off, stop_reason=reason)
+        self.notice = notice_of(self.runs, cut_off=self.cut_off, stop_reason=reason)
         if self.notice:
             self._emit(Notice(self.notice))
         return reason
@@ -106,7 +107,12 @@ class Turn:
         """Ask, act, tell, until the model answers without code or a limit is reached."""
         if self.paused is not None and not await self._take_up(self.paused):
             return "paused"
-        while self.usage.requests < self._limits.requests and not self._budget_spent():
+        empty = 0
+        while (
+            self.usage.requests < self._limits.requests
+            and not self._budget_spent()
+            and empty <= self._limits.failures
+        ):
             answer = await self._ask()
             reply = self._contract.parse(answer.text)
             if answer.finish == "length" and reply.open_ended:
@@ -119,12 +125,15 @@ class Turn:
                 if reply.text:
                     self._say(reply.text)
                     return "max_tokens" if answer.finish == "length" else "end_turn"
+                empty += 1
                 self._retry(_NUDGE, "the model's message was empty")
             elif self._failures > self._limits.failures:
                 self._say(reply.text or "The code failed several times.")
                 return "end_turn"
             elif not await self._act(reply):
                 return "paused"
+            else:
+                empty = 0
         return "max_turn_requests"
 
     def _cut_short(self, reply: Reply) -> None:
@@ -134,7 +143,7 @@ class Turn:
         said = reply.text if reply.acts else self._stream.shown.strip()
         self._show_rest(replace(reply, text=said))
         self._say(said)
-        self._cut_off = True
+        self.cut_off = True
         self._retry(_TOO_LONG, "the model's code was cut off")
 
     def cancelled(self) -> None:
@@ -147,7 +156,17 @@ class Turn:
         said = self._stream.shown.strip() if self._stream is not None else ""
         self._say(f"{said}\n{_CANCELLED}".strip())
 
+    def _unless_stopped(self) -> None:
+        """Take no further step of a turn that was stopped.
+
+        A cancel can get lost: where the run that it reaches crashes just then, as a worker does that the same
+        Ctrl-C of the terminal ends.
+        """
+        if self.stopping:
+            raise asyncio.CancelledError
+
     async def _ask(self) -> ModelReply:
+        self._unless_stopped()
         self._make_room()
         answer = await self._answer()
         spent = answer.usage if answer.usage.requests else answer.usage + Usage(requests=1)
@@ -201,6 +220,7 @@ class Turn:
 
     async def _act(self, reply: Reply) -> bool:
         """Run the code of a reply; False when it waits for a decision."""
+        self._unless_stopped()
         assert reply.code is not None
         code_id = next(self._code_ids)
         call = self._contract.format_call(reply.code)
@@ -218,7 +238,7 @@ class Turn:
         repeated = bool(self.runs) and _same(self.runs[-1], result)
         self.runs.append(result)
         told = f"{self._contract.format_result(result)}\n{note}".rstrip()
-        self._cut_off = False
+        self.cut_off = False
         self._failures = self._failures + 1 if repeated or not went_through(result) else 0
         if repeated and result.ok:
             told = f"{told}\n{_REPEATED}"

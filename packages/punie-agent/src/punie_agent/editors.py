@@ -94,7 +94,8 @@ def command(model: str | None = None) -> list[str]:
     program = shutil.which("punie") or sys.argv[0]
     found = Path(program)
     own = [str(found.absolute())] if found.name.startswith("punie") and found.is_file() else []
-    start = own or [sys.executable, "-m", "punie_agent"]
+    # -P: an editor may start it in the project, whose files must not stand in for modules.
+    start = own or [sys.executable, "-P", "-m", "punie_agent"]
     return [*start, "acp", *(["--model", model] if model else [])]
 
 
@@ -149,7 +150,8 @@ def usual_file(editor: Editor) -> Path:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8", newline="") as file:  # the ends of lines stay as they are
+            return file.read()
     except FileNotFoundError:
         return None
 

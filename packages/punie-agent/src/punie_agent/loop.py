@@ -35,7 +35,8 @@ class TurnLimits:
 
     Attributes:
         requests: model requests in one turn.
-        failures: code calls in a row that may fail before the model is told to answer without code.
+        failures: code calls in a row that may fail before the model is told to answer without code, and
+            empty messages in a row that it is asked again for.
         reply_tokens: longest single answer asked of the model; None leaves it to the model.
         total_tokens: input and output tokens of the whole turn; None is no bound.
     """
@@ -59,6 +60,7 @@ class TurnResult:
         paused: the run that waits, when the reason is "paused"; give it to the next turn.
         notice: what Punie has to say to the person besides the model's words, "" mostly: that nothing
             ran, that a limit was reached.
+        cut_off: the last code was too long to arrive whole, and so was not run.
     """
 
     messages: tuple[Message, ...]
@@ -68,6 +70,7 @@ class TurnResult:
     usage: Usage
     paused: PausedRun | None = None
     notice: str = ""
+    cut_off: bool = False
 
 
 async def run_turn(  # noqa: PLR0913 - the parts of a turn, each given by name
@@ -123,6 +126,7 @@ async def run_turn(  # noqa: PLR0913 - the parts of a turn, each given by name
         usage=turn.usage,
         paused=turn.paused,
         notice=turn.notice,
+        cut_off=turn.cut_off,
     )
 
 
@@ -137,6 +141,7 @@ async def _until_cancelled(turn: Turn, cancel: asyncio.Event | None) -> StopReas
         if work.done():
             return work.result()
     finally:
+        turn.stopping = True
         for task in (work, stop):
             task.cancel()
         await asyncio.wait({work, stop})

@@ -30,7 +30,7 @@ def project_key(project: Path) -> str:
     """A readable file name that is different for different project folders."""
     resolved = project.resolve()
     name = re.sub(r"[^\w.-]+", "-", resolved.name)[:40] or "root"
-    return f"{name}-{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"
+    return f"{name}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:12]}"
 
 
 def write_whole(path: Path, text: str, *, private: bool = False) -> None:

@@ -142,11 +142,11 @@ def _is_told(number: int, result: TurnResult, contract: Contract) -> bool:
 
 
 def verdict_of(result: TurnResult) -> Verdict:
-    """How a turn came out: rejected when a call or a plan was, failed when its last run failed."""
+    """How a turn came out: rejected when a call or a plan was, failed when its last code did not run."""
     denied = any(call.decision == "deny" for run in result.runs for call in run.calls)
     if denied or any(was_refused(run) for run in result.runs):
         return "rejected"
-    complete = result.stop_reason == "end_turn" and bool(result.final_text)
+    complete = result.stop_reason == "end_turn" and bool(result.final_text) and not result.cut_off
     return "accepted" if complete and result.runs and result.runs[-1].ok else "failed"
 
 

@@ -110,6 +110,27 @@ async def test_a_tools_own_error_is_an_exception_with_its_words(bench, chosen, s
         assert "told: Error executing tool fail" in str(agent.updates("tool_call_update")[-1])
 
 
+async def test_a_tool_that_takes_the_name_of_ours_is_told_and_costs_nothing_else(
+    bench, chosen, server
+):
+    server.write_text(server.read_text().replace("def fail(", "def status("))
+    servers = [{**_stdio(server)[0], "name": name} for name in ("git", "weather", "weather")]
+    code = "```python\nprint(weather_forecast('Oslo').city)\n```"
+    async with bench.agent(bench.shared(code, "Warm.")) as agent:
+        agent.on["session/request_permission"] = chosen("allow_once")
+        session = await bench.session(agent, mcpServers=servers)
+        await bench.say(agent, session, "weather?")
+        assert agent.said() == (
+            "Two MCP servers offer weather_forecast; the first one's is used.\n"
+            "Two MCP servers offer weather_status; the first one's is used.\n"
+            "The MCP tool git_status cannot be offered: two functions are named git_status().\n\n"
+            "Warm."
+        )
+        [asked] = agent.received("session/request_permission")
+        assert asked["params"]["toolCall"]["title"] == "weather_forecast('Oslo')"
+        assert "Oslo" in str(agent.updates("tool_call_update")[-1])
+
+
 async def test_a_server_that_does_not_start_is_told_and_costs_nothing_else(bench):
     missing = [{"name": "gone", "command": "/no/such/server", "args": [], "env": []}]
     async with bench.agent(bench.shared("Hello.")) as agent:

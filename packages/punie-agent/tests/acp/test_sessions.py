@@ -8,6 +8,8 @@ import pytest
 
 from punie_agent.acp.testing import WireError
 
+WRITE = "```python\nwrite_file('new.py', 'x = 1')\n```"
+
 
 def _where(bench, session):
     return {"sessionId": session, "cwd": str(bench.project), "mcpServers": []}
@@ -322,6 +324,22 @@ async def test_a_session_loaded_with_other_directories_works_in_those(bench, tmp
         assert "of the other" in str(agent.updates("tool_call_update")[-1])
 
 
+async def test_what_was_allowed_for_a_session_holds_in_no_other_directory(bench, chosen, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    async with bench.agent(bench.shared(WRITE, "Done.", repeat=True)) as agent:
+        agent.on["session/request_permission"] = chosen("allow_session")
+        session = await bench.session(agent)
+        await bench.say(agent, session, "write")
+        where = {"sessionId": session, "cwd": str(other), "mcpServers": []}
+        await agent.request("session/load", where)
+        agent.on["session/request_permission"] = chosen("reject")
+        await bench.say(agent, session, "write there")
+        assert len(agent.received("session/request_permission")) == 2
+    assert (bench.project / "new.py").exists()
+    assert not (other / "new.py").exists()
+
+
 async def test_a_mode_holds_also_where_it_cannot_be_written_down(bench, chosen):
     source = """
     import resource
@@ -375,6 +393,25 @@ async def test_a_plan_is_made_with_what_was_attached(bench):
         ]
         await agent.request("session/prompt", {"sessionId": session, "prompt": blocks})
         assert agent.said() == "do it\n\nAttached `a.py`:\n````\nx = 1\n````"
+
+
+@pytest.mark.parametrize("before", ["/plan\n", "/plan\t", "\n/plan \n\n"])
+async def test_a_plan_is_a_plan_whatever_stands_between_the_command_and_the_task(
+    bench, chosen, before
+):
+    async with bench.agent(bench.shared(WRITE, "Denied.")) as agent:
+        agent.on["session/request_permission"] = chosen("reject")
+        session = await bench.session(agent)
+        await agent.request("session/set_mode", {"sessionId": session, "modeId": "auto"})
+        await bench.say(agent, session, f"{before}Write new.py")
+    assert not (bench.project / "new.py").exists()
+
+
+async def test_a_plan_of_nothing_asks_what_is_to_be_planned(bench):
+    async with bench.agent(bench.shared(WRITE, "Done.")) as agent:
+        session = await bench.session(agent)
+        await bench.say(agent, session, "/plan")
+        assert agent.said() == "What is to be planned? Say it behind `/plan`."
 
 
 async def test_a_record_that_makes_no_sense_is_named(bench):

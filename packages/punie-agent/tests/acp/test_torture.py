@@ -169,6 +169,14 @@ async def test_unknown_modes_options_and_models_are_refused_with_what_there_is(s
         )
 
 
+async def test_a_link_that_is_no_address_is_shown_to_the_model_as_it_came(bench):
+    async with bench.agent(bench.shared("Seen.")) as agent:
+        session = await bench.session(agent)
+        link = {"type": "resource_link", "name": "x", "uri": "http://[x"}
+        answer = await agent.request("session/prompt", {"sessionId": session, "prompt": [link]})
+        assert answer == {"stopReason": "end_turn"}
+
+
 async def test_audio_which_was_not_offered_is_refused(shared, tmp_path):
     session = (await shared.request("session/new", {"cwd": str(tmp_path), "mcpServers": []}))[
         "sessionId"

@@ -78,6 +78,19 @@ async def test_a_write_is_asked_for_with_its_diff_and_shown_with_the_old_text(be
         assert (bench.project / "a.txt").read_text() == "new"
 
 
+async def test_a_command_is_on_its_card_to_its_end_however_long_it_is(bench, chosen):
+    command = f"echo {'x' * 30_000}; rm -rf build"
+    async with bench.agent(
+        bench.shared(f"```python\nrun_command({command!r})\n```", "Never mind.")
+    ) as agent:
+        agent.on["session/request_permission"] = chosen("reject")
+        session = await bench.session(agent)
+        await bench.say(agent, session, "run it")
+        [asked] = agent.received("session/request_permission")
+        [shown] = asked["params"]["toolCall"]["content"]
+        assert shown["content"]["text"] == f"```sh\n{command}\n```"
+
+
 async def test_a_rejected_write_is_not_done_and_the_code_sees_a_permission_error(bench, chosen):
     code = """```python
 try:

@@ -66,10 +66,10 @@ print(result.parse_error or counts)""",
 
 def split(text: str) -> tuple[Command | None, str]:
     """Return the command a message starts with, and the rest; None when it is not a command."""
-    head, _, rest = text.strip().partition(" ")
+    head, *rest = text.split(maxsplit=1)[:2] or [""]  # a command may have a line of its own
     for command in COMMANDS:
         if head == f"/{command.name}":
-            return command, rest.strip()
+            return command, "".join(rest).strip()
     return None, text
 
 

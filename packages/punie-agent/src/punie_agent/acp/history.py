@@ -4,7 +4,8 @@
 a crash left open is shown as failed; terminals, which are gone, are shown as the text they had.
 
 What lets code act is signed for its session: the permissions given, and the run that waits. Permissions
-with another signature do not hold, and such a run does not go on.
+with another signature, or given while the session had other directories, do not hold, and such a run does not
+go on.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ class History:
             case {"kind": "reset", "messages": list(records)}:
                 self.messages = [_message(message_type, each) for each in records]
             case {"kind": "rules", "rules": list(rules)}:
-                held = rules if self._genuine(record) else ()
+                here = record.get("roots") == self._roots()
+                held = rules if here and self._genuine(record) else ()
                 self.rules = {rule for rule in held if isinstance(rule, str)}
             case {"kind": "paused", "run": run}:
                 self.paused = None if run is None else PausedRun.from_json(run)
@@ -127,7 +129,13 @@ class History:
         """Keep the permissions given for this session."""
         if rules != self.rules:
             self.rules = set(rules)
-            self._pending.append(self._signed({"kind": "rules", "rules": sorted(rules)}))
+            record = {"kind": "rules", "rules": sorted(rules), "roots": self._roots()}
+            self._pending.append(self._signed(record))
+
+    def _roots(self) -> list[str]:
+        """The session's directories: what was allowed in them is allowed nowhere else."""
+        header = self._stored.header
+        return [header.cwd, *header.additional_directories]
 
     def _signed(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return the record with its signature; without, when there is no key to be had."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp import Client, Tool
     from mcp.types import CallToolResult
 
-__all__ = ["McpServers", "ServerConfig"]
+__all__ = ["Function", "McpServers", "ServerConfig"]
 
 _LOG = logging.getLogger(__name__)
 _START_SECONDS = 60.0
@@ -66,7 +66,10 @@ class McpServers:
         for server in self._started:
             await server.ready.wait()
             self.problems += server.problems
-            self.functions |= server.functions
+            for name, function in server.functions.items():
+                if name in self.functions:
+                    self.problems.append(f"Two MCP servers offer {name}; the first one's is used.")
+                self.functions.setdefault(name, function)
 
     async def close(self) -> None:
         """Stop the servers, those that never answered too, and wait until their processes are gone."""

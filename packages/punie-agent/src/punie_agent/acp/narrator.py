@@ -61,9 +61,9 @@ def tool_kind(tool: str, effect: Effect) -> ToolKind:
     return "search" if tool in _SEARCHES else _KINDS[effect]
 
 
-def text_content(text: str) -> schema.ContentToolCallContent:
-    """Return text as the content of a tool call, cut where it is very long."""
-    block = schema.TextContentBlock(type="text", text=_cut(text))
+def text_content(text: str, *, whole: bool = False) -> schema.ContentToolCallContent:
+    """Return text as the content of a tool call, cut where it is very long and need not be whole."""
+    block = schema.TextContentBlock(type="text", text=text if whole else _cut(text))
     return schema.ContentToolCallContent(type="content", content=block)
 
 
@@ -176,7 +176,9 @@ class Narrator:
 
     def _asked(self, request: PermissionRequest) -> list[_Content]:
         """What the card shows beneath its title, with what is in neither diff nor command line."""
-        more: list[_Content] = [text_content(fenced(request.more))] if request.more else []
+        # What is allowed is shown to its end: what a cut left out would be allowed unseen.
+        told = text_content(fenced(request.more), whole=True)
+        more: list[_Content] = [told] if request.more else []
         if more and request.command is None and request.diff is None:
             return more
         return [*self._effect(request), *more]
@@ -190,9 +192,9 @@ class Narrator:
         if request.path is not None and request.new_text is not None:
             return [_diff(self._root / request.path, request.old_text, request.new_text)]
         if request.command is not None:
-            return [text_content(fenced(request.command, "sh"))]
+            return [text_content(fenced(request.command, "sh"), whole=True)]
         if request.diff is not None:
-            return [text_content(fenced(request.diff, "diff"))]
+            return [text_content(fenced(request.diff, "diff"), whole=True)]
         return [text_content(request.title)]
 
     def _code_started(self, event: CodeStarted) -> None:

@@ -83,7 +83,10 @@ def _attached(resource: object, root: Path) -> str:
 
 
 def _name(uri: str, root: Path) -> str:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # no address that anything could be made of: it is shown as it came
+        return uri
     if parts.scheme not in {"", "file"}:
         return uri
     path = Path(unquote(parts.path))

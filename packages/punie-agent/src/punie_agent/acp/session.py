@@ -244,6 +244,8 @@ class Session:
                 _say(stream, await self._help(cancel))
             case commands.Command(name="model"):
                 _say(stream, await self._choose_model(rest))
+            case commands.Command(name="plan") if not rest:
+                _say(stream, "What is to be planned? Say it behind `/plan`.")
             case commands.Command(name="plan"):
                 return await self._plan(replace(prompt, text=rest), stream, cancel)
             case _:

@@ -18,14 +18,14 @@ from punie_agent.models import contract_for
 from punie_agent.paths import signing_key
 from punie_agent.permissions import PermissionDecision, Permissions
 from punie_agent.planning import preview_for
-from punie_sandbox import ExternalFunctions, Sandbox
+from punie_sandbox import ExternalFunctions, RegistrationError, Sandbox
 from punie_tools import LocalHost, Toolbox, load_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from punie_agent.acp.editor import Editor
-    from punie_agent.acp.mcp import McpServers, ServerConfig
+    from punie_agent.acp.mcp import Function, McpServers, ServerConfig
     from punie_agent.events import Effect
     from punie_agent.models import ChatModel
     from punie_agent.permissions import Mode, PermissionRequest
@@ -152,11 +152,30 @@ class Workspace:
                 f"This model was trained on its own tools; MCP servers' are not offered to it: {names}."
             )
             return contract
+        try:
+            functions = self._functions_with(extra)
+        except RegistrationError:
+            functions = self._functions_with(self._beside_ours(extra))
+        return Contract(functions, call_format=contract.call_format)
+
+    def _functions_with(self, extra: Mapping[str, Function]) -> ExternalFunctions:
+        """Our functions and these of servers, each of which is asked for like a command."""
         ours = [observed(each) for each in (*self.toolbox.functions(), *extra.values())]
         effects: dict[str, Effect] = {**self.toolbox.effects}
         effects |= dict.fromkeys(extra, "execute")
-        functions = ExternalFunctions(ours, effects=effects, hide=frozenset({"run"}))
-        return Contract(functions, call_format=contract.call_format)
+        return ExternalFunctions(ours, effects=effects, hide=frozenset({"run"}))
+
+    def _beside_ours(self, extra: Mapping[str, Function]) -> dict[str, Function]:
+        """Those that can stand beside ours: none takes a name that a function or a type has already."""
+        kept: dict[str, Function] = {}
+        for name, function in extra.items():
+            try:
+                self._functions_with({**kept, name: function})
+            except RegistrationError as error:
+                self._problems.append(f"The MCP tool {name} cannot be offered: {error}.")
+            else:
+                kept[name] = function
+        return kept
 
     async def _ask(self, request: PermissionRequest) -> PermissionDecision:
         if self.ask is None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from punie_agent import models, traces
 from punie_agent.cli._display import JsonDisplay, TextDisplay
-from punie_agent.cli._terminal import TerminalAsker, interruptible
+from punie_agent.cli._terminal import TerminalAsker, interruptible, run_to_end
 from punie_agent.errors import ConfigError
 from punie_agent.loop import TurnLimits, TurnResult, run_turn
 from punie_agent.models import Message
@@ -28,13 +28,22 @@ __all__ = ["held", "mode_of", "run"]
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
+    prompt = _given(options.prompt)
     if not prompt.strip():
         raise ConfigError("the prompt is empty; say what to do")
     folder = Path(options.cwd)
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder; --cwd names the project's folder")
-    return asyncio.run(_ask(prompt, folder, options))
+    return run_to_end(_ask(prompt, folder, options))
+
+
+def _given(prompt: str) -> str:
+    """The prompt, from standard input for "-"; bytes that are no UTF-8, as models want it, are replaced."""
+    if prompt != "-":
+        return os.fsencode(prompt).decode(errors="replace")
+    if sys.stdin is None:
+        raise ConfigError("standard input is closed; give the prompt as an argument")
+    return sys.stdin.buffer.read().decode(errors="replace")
 
 
 async def _ask(prompt: str, folder: Path, options: argparse.Namespace) -> int:
@@ -83,7 +92,7 @@ def mode_of(options: argparse.Namespace) -> Mode:
 def _exit_code(result: TurnResult) -> int:
     if result.stop_reason == "cancelled":
         return 130
-    done = result.stop_reason == "end_turn" and bool(result.final_text)
+    done = result.stop_reason == "end_turn" and bool(result.final_text) and not result.cut_off
     return 0 if done and all(run.ok for run in result.runs[-1:]) else 1
 
 

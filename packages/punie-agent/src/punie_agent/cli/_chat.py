@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 from typing import get_args
 
 from punie_agent import models, traces
+from punie_agent._visible import visible
 from punie_agent.cli._ask import held, mode_of
 from punie_agent.cli._display import TextDisplay
-from punie_agent.cli._terminal import TerminalAsker, interruptible, read_line
+from punie_agent.cli._terminal import TerminalAsker, interruptible, read_line, run_to_end
 from punie_agent.errors import ConfigError, ModelError
 from punie_agent.loop import TurnLimits, run_turn
 from punie_agent.models import ChatModel, Message
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.cwd)
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder; --cwd names the project's folder")
-    return asyncio.run(_chat(folder.resolve(), options))
+    return run_to_end(_chat(folder.resolve(), options))
 
 
 async def _chat(folder: Path, options: argparse.Namespace) -> int:
@@ -45,7 +45,7 @@ async def _chat(folder: Path, options: argparse.Namespace) -> int:
             kept = held(model, bench, options)
             chat = Chat(kept, bench, display, folder, TurnLimits(requests=options.max_requests))
             print(
-                f"Punie with {model.name} in {folder}. /help lists commands.",
+                visible(f"Punie with {model.name} in {folder}. /help lists commands."),
                 file=sys.stderr,
             )
             while (line := await _prompted()) is not None:
@@ -125,7 +125,7 @@ class Chat:
                 )
         except ModelError as error:
             self._display.finish()
-            print(f"punie: {error}", file=sys.stderr)
+            print(f"punie: {visible(str(error))}", file=sys.stderr)
             self._messages = error.conversation or self._messages
             return
         self._display.finish()

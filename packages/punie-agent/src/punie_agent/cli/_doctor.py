@@ -18,6 +18,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from punie_agent.cli._display import plain
 from punie_agent.contract import Contract
 from punie_agent.editors import usual_file
 from punie_agent.errors import ContractError, ModelUnavailableError
@@ -60,10 +61,10 @@ def run(options: argparse.Namespace) -> int:
     else:
         console = Console(highlight=False, soft_wrap=True)
         for each in findings:
-            console.print(f"{_MARKS[each.state]} {each.what}: ", end="")
-            console.print(each.detail, markup=False)
+            console.print(f"{_MARKS[each.state]} ", end="")
+            console.print(plain(f"{each.what}: {each.detail}"))
             if each.fix:
-                console.print(f"  → {each.fix}", markup=False)
+                console.print(plain(f"  → {each.fix}"))
     return 1 if any(each.state == "problem" for each in findings) else 0
 
 

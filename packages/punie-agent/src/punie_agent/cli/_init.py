@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _agreed(path: Path) -> bool:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         print("No terminal to ask on; write with --yes.", file=sys.stderr)
         return False
     print(f"Write this to {path}? [y/N] ", end="", file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from punie_agent._visible import visible
 from punie_agent.cli._parser import build_parser
 from punie_agent.errors import AgentError, ModelError
 
@@ -33,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 2
-    logging.basicConfig(level=logging.WARNING, format="punie: %(message)s", stream=sys.stderr)
-    module = importlib.import_module(f"punie_agent.cli.{options.module}")
+    _log_to_standard_error()
     try:
+        module = importlib.import_module(f"punie_agent.cli.{options.module}")
         return int(module.run(options))
     except (KeyboardInterrupt, asyncio.CancelledError):
         if sys.stderr.isatty():
@@ -46,13 +47,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except AgentError as error:
-        print(f"punie: {error}", file=sys.stderr)
+        _tell(error)
         return 3 if isinstance(error, ModelError) else 2
     except Exception as error:
         if not _expected(error):
             raise
-        print(f"punie: {error}", file=sys.stderr)
+        _tell(error)
         return 2
+
+
+def _tell(error: Exception) -> None:
+    """Say what is wrong. It may quote a model's server or a file: nothing in it commands the terminal."""
+    print(f"punie: {visible(str(error))}", file=sys.stderr)
+
+
+class _Harmless(logging.Formatter):
+    """Messages quote what comes from outside, as errors do."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+def _log_to_standard_error() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Harmless("punie: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _expected(error: Exception) -> bool:

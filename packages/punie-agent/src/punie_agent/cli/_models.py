@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from punie_agent.cli._display import plain
 from punie_agent.errors import ModelUnavailableError
 from punie_agent.models import default_name, registry
 
@@ -56,7 +57,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     default = default_name()
     for row in rows:
         star = " *" if row["name"] == default else ""
-        table.add_row(f"{row['name']}{star}", row["state"], row["about"])
+        table.add_row(*map(plain, (f"{row['name']}{star}", row["state"], row["about"])))
     console = Console(highlight=False)
     console.print(table)
     console.print(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from pathlib import Path
 
-from punie_agent.cli._terminal import interruptible
+from punie_agent.cli._terminal import interruptible, run_to_end
 from punie_agent.errors import ModelUnavailableError
 from punie_agent.models import registry
 from punie_agent.models._served import ModelServer
@@ -16,13 +15,8 @@ __all__ = ["run"]
 
 def run(options: argparse.Namespace) -> int:
     """Serve; returns the exit code."""
-    folder = Path(options.name)
-    found = (
-        registry.artefact(folder)
-        if (folder / "config.json").is_file()
-        else registry.find(options.name)
-    )
-    return asyncio.run(_serve(ModelServer(found, host=options.host, port=options.port)))
+    found = registry.named(options.name) or registry.find(options.name)
+    return run_to_end(_serve(ModelServer(found, host=options.host, port=options.port)))
 
 
 async def _serve(server: ModelServer) -> int:

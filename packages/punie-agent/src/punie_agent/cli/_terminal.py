@@ -1,4 +1,4 @@
-"""What every interactive command needs of a terminal: questions, lines of input, Ctrl-C."""
+"""What every interactive command needs of a terminal: questions, lines of input, Ctrl-C, an end in order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from punie_agent._visible import one_line
 from punie_agent.permissions import Outcome, PermissionDecision, PermissionRequest
@@ -19,7 +19,7 @@ from punie_agent.permissions import Outcome, PermissionDecision, PermissionReque
 if TYPE_CHECKING:
     from punie_agent.cli._display import Display
 
-__all__ = ["TerminalAsker", "interruptible", "read_line"]
+__all__ = ["TerminalAsker", "interruptible", "read_line", "run_to_end"]
 
 _ANSWERS: dict[str, Outcome] = {
     **dict.fromkeys(("y", "yes"), "allow_once"),
@@ -39,7 +39,7 @@ class TerminalAsker:
     async def __call__(self, request: PermissionRequest) -> PermissionDecision:
         """Show the request and wait for y, s, a or n."""
         self._display.show_request(request)
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             return PermissionDecision(
                 "reject", "no terminal to ask on; allow everything with --yes"
             )
@@ -114,8 +114,8 @@ def _standard_input() -> LineInput:
 
 
 async def read_line() -> str | None:
-    """The next line of standard input; None at its end."""
-    return await _standard_input().line()
+    """The next line of standard input; None at its end, or where it is closed."""
+    return await _standard_input().line() if sys.stdin is not None else None
 
 
 @asynccontextmanager
@@ -133,3 +133,32 @@ async def interruptible() -> AsyncGenerator[asyncio.Event]:
         yield event
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+
+
+def run_to_end(work: Coroutine[Any, Any, int]) -> int:
+    """Run a command's work; returns its exit code, or 128 + n when signal n ended it.
+
+    SIGTERM, and SIGHUP of a terminal that is closed, cancel the work: they would end this process alone, and
+    what runs for the model, in groups of its own, would go on.
+    """
+    return asyncio.run(_ended_by_signals(work))
+
+
+async def _ended_by_signals(work: Coroutine[Any, Any, int]) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    received: list[int] = []
+
+    def end(number: int) -> None:
+        received.append(number)
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            loop.add_signal_handler(number, end, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if received:
+            return 128 + received[0]
+        raise

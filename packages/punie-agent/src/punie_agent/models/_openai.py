@@ -1,14 +1,17 @@
 """Models behind an OpenAI-compatible URL: LM Studio, Ollama, llama.cpp, vLLM, mlx_lm.server.
 
 A small client of its own, and not a provider library, because local servers differ in exactly the
-places where those are strict: missing usage, no `[DONE]`, reasoning in other fields, errors as plain
-text. Covered: streaming chat completions, which model is there, its context length where the server
-says it. Not covered: native tool calls (the contract's fenced code needs none).
+places where those are strict: missing usage, no `[DONE]` or nothing but that at the end, reasoning in other
+fields, text in parts, errors as plain text, one whole answer in place of a stream. Covered: streaming chat
+completions, which model is there, its context length where the server says it. A tool call that a server made
+of what the model wrote becomes text again. Not covered: asking for native tool calls (the contract's fenced
+code needs none).
 """
 
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,6 +27,7 @@ __all__ = ["OpenAIModel", "alternating"]
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 600.0  # a long prompt on a slow machine answers late
 _OVERLOADED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_END = "[DONE]"
 _CONTEXT_KEYS = (
     "max_model_len",
     "context_length",
@@ -102,7 +106,7 @@ class OpenAIModel:
         if self._temperature is not None:
             body["temperature"] = self._temperature
         answer = _Answer(on_text, on_thought)
-        async for event in self._events(body):
+        async for event in self._events(body, answer.end):
             answer.take(event)
             if on_event is not None:
                 on_event(event)
@@ -123,7 +127,9 @@ class OpenAIModel:
         if self._client is None:
             headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
             timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
-            self._client = httpx2.AsyncClient(headers=headers, timeout=timeout)
+            # What is said to this machine is no business of a proxy, whatever the environment says.
+            away = not _on_this_machine(httpx2.URL(self.url).host)
+            self._client = httpx2.AsyncClient(headers=headers, timeout=timeout, trust_env=away)
         return self._client
 
     async def _probe(self) -> None:
@@ -175,7 +181,10 @@ class OpenAIModel:
             f"(it has: {listed_names})"
         )
 
-    async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _events(
+        self, body: dict[str, Any], ended: Callable[[], None]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The events of the answer; `ended` is called where the server says that it is whole."""
         import httpx2
 
         try:
@@ -188,9 +197,10 @@ class OpenAIModel:
                         f"{self.url} answered {response.status_code}: {_short(text)}",
                         transient=response.status_code in _OVERLOADED,
                     )
-                async for line in _lines(response.aiter_bytes()):
-                    event = _event(line)
-                    if event is not None:
+                async for line in _payloads(_lines(response.aiter_bytes())):
+                    if line == _END:
+                        ended()
+                    elif (event := _event(line)) is not None:
                         yield event
         except httpx2.ConnectError as error:
             raise self._unreachable(error) from error
@@ -206,6 +216,13 @@ class OpenAIModel:
         )
 
 
+def _on_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class _Answer:
     """Collects the pieces of one streamed answer."""
 
@@ -215,11 +232,16 @@ class _Answer:
         self._text = _Pieces(on_text)
         self._thought = _Pieces(on_thought)
         self._usage = Usage(requests=1)
+        self._calls: dict[object, list[str]] = {}
         self._finish: str | None = None
 
     @property
     def complete(self) -> bool:
         return self._finish is not None
+
+    def end(self) -> None:
+        """The server says that this is all: some say nothing else at the end."""
+        self._finish = self._finish or "stop"
 
     def take(self, event: dict[str, Any]) -> None:
         """Add one event.
@@ -237,14 +259,31 @@ class _Answer:
         choices = event.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return
-        delta = choices[0].get("delta") or choices[0].get("message") or {}
+        delta = choices[0].get("delta") or {}
+        if not delta and not self._text.text:  # a stream may end with the whole message once more
+            delta = choices[0].get("message") or {}
         if not isinstance(delta, dict):
             raise _broken(json.dumps(event))
-        self._text.add(delta.get("content"))
+        self._text.add(_text_of(delta.get("content")))
+        self._take_calls(delta.get("tool_calls"))
         self._thought.add(delta.get("reasoning_content") or delta.get("reasoning"))
         self._finish = choices[0].get("finish_reason") or self._finish
 
+    def _take_calls(self, pieces: object) -> None:
+        """Add pieces of tool calls: name and arguments, each in as many pieces as the server likes."""
+        for piece in pieces if isinstance(pieces, list) else ():
+            function = piece.get("function") if isinstance(piece, dict) else None
+            if isinstance(function, dict):
+                call = self._calls.setdefault(piece.get("index", piece.get("id")), ["", ""])
+                for number, key in enumerate(("name", "arguments")):
+                    value = function.get(key)
+                    call[number] += value if isinstance(value, str) else _json(value)
+
     def reply(self) -> ModelReply:
+        """The whole answer; the first tool call in it is text that the contract's parser knows."""
+        for name, arguments in list(self._calls.values())[:1]:
+            call = json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
+            self._text.add(f"\n\n<tool_call>{call}</tool_call>")
         finish = "length" if self._finish == "length" else "stop"
         return ModelReply(self._text.text, self._usage, self._thought.text, finish)
 
@@ -297,6 +336,33 @@ def _wire(message: Message) -> dict[str, Any]:
     return {"role": message.role, "content": parts}
 
 
+def _text_of(content: object) -> object:
+    """What a message says, for those servers too that send it as a list of parts."""
+    if not isinstance(content, list):
+        return content
+    parts = (part.get("text") for part in content if isinstance(part, dict))
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def _json(value: object) -> str:
+    return "" if value is None else json.dumps(value)
+
+
+async def _payloads(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    """What the lines of an event stream carry, or the one JSON object that a server sent in place of one."""
+    whole: list[str] = []
+    streams = False
+    async for line in lines:
+        if line.startswith("data:"):
+            streams = True
+            yield line.removeprefix("data:").strip()
+        elif not streams and (whole or line.lstrip().startswith("{")):
+            whole.append(line)
+    if whole and not streams:
+        yield "\n".join(whole)
+        yield _END
+
+
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
     """The lines of an event stream. Only a newline ends one: texts hold other ends of lines as they are."""
     rest = b""
@@ -308,12 +374,9 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
         yield rest.decode(errors="replace")
 
 
-def _event(line: str) -> dict[str, Any] | None:
-    """One line of the event stream; None for comments, blank lines, the end mark and noise."""
-    if not line.startswith("data:"):
-        return None
-    payload = line.removeprefix("data:").strip()
-    if not payload or payload == "[DONE]":
+def _event(payload: str) -> dict[str, Any] | None:
+    """One event of the stream; None for what carries nothing, or is no object."""
+    if not payload:
         return None
     try:
         event = json.loads(payload)

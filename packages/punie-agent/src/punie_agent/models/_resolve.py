@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from punie_agent.errors import ContractError, ModelUnavailableError
@@ -25,8 +24,9 @@ def resolve(name: str) -> ChatModel:
     """The model of this name. Cheap: nothing is started, contacted or imported before it is needed.
 
     Names: `test` (offline, no weights); the name of a model made here (`smollm2-phase23`); the folder
-    of an mlx-lm model; the URL of an OpenAI-compatible server, with `#model` when it serves several
-    (`http://localhost:1234/v1#qwen3`); any pydantic-ai name (`anthropic:claude-sonnet-4-5`).
+    of an mlx-lm model, with a slash in it (`./folder`); the URL of an OpenAI-compatible server, with
+    `#model` when it serves several (`http://localhost:1234/v1#qwen3`); any pydantic-ai name
+    (`anthropic:claude-sonnet-4-5`).
 
     Raises:
         ModelUnavailableError: there is no such model; the message lists what there is.
@@ -42,14 +42,10 @@ def resolve(name: str) -> ChatModel:
 
         url, _, model = name.partition("#")
         return OpenAIModel(url, model or None)
-    if (Path(name) / "config.json").is_file():
+    if (found := registry.named(name)) is not None:
         from punie_agent.models._served import ServedModel
 
-        return ServedModel(registry.artefact(Path(name)))
-    if name in registry.names():
-        from punie_agent.models._served import ServedModel
-
-        return ServedModel(registry.find(name))
+        return ServedModel(found)
     if ":" in name:
         from punie_agent.models._pydantic_ai import PydanticAIModel
 
@@ -57,7 +53,8 @@ def resolve(name: str) -> ChatModel:
     known = ", ".join(["test", *registry.names()])
     raise ModelUnavailableError(
         f"there is no model {name!r}. Known here: {known}. It may also be a folder with an mlx-lm model, "
-        "the URL of an OpenAI-compatible server, or a pydantic-ai name such as openai:gpt-5."
+        "written with a slash (./folder), the URL of an OpenAI-compatible server, or a pydantic-ai name "
+        "such as openai:gpt-5."
     )
 
 

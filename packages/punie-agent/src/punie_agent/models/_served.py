@@ -14,7 +14,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,8 @@ class ModelServer:
         self._token = secrets.token_hex(16)
         self._process: asyncio.subprocess.Process | None = None
         self._log: list[str] = []
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: asyncio.Future[tuple[None, None]] | None = None
+        self._announced: asyncio.Future[int | None]
 
     @property
     def running(self) -> bool:
@@ -88,7 +89,8 @@ class ModelServer:
             env={**os.environ, "PUNIE_SERVE_TOKEN": self._token},
             start_new_session=True,
         )
-        self._reading = asyncio.create_task(self._read_log())
+        self._announced = asyncio.get_running_loop().create_future()
+        self._reading = asyncio.gather(self._read_log(), self._read_output())
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await self._await_port()
@@ -132,24 +134,30 @@ class ModelServer:
         """Keep the last lines of its standard error, for the message when it fails."""
         assert self._process is not None
         assert self._process.stderr is not None
-        with contextlib.suppress(ValueError):  # a line longer than the reader's limit
-            async for line in self._process.stderr:
-                self._log = [*self._log[-_KEPT_LOG:], line.decode(errors="replace").rstrip()]
+        async for line in _lines(self._process.stderr):
+            self._log = [*self._log[-_KEPT_LOG:], line.decode(errors="replace").rstrip()]
 
-    async def _await_port(self) -> None:
+    async def _read_output(self) -> None:
+        """Wait for the port on its standard output, and take what else comes: unread, it would stop it."""
         assert self._process is not None
         assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        try:
-            port = json.loads(line)["port"]
-        except (ValueError, KeyError, TypeError):
-            raise await self._failed() from None
+        async for line in _lines(self._process.stdout):
+            port = _port(line)
+            if port is not None and not self._announced.done():
+                self._announced.set_result(port)
+        if not self._announced.done():
+            self._announced.set_result(None)
+
+    async def _await_port(self) -> None:
+        port = await asyncio.shield(self._announced)
+        if port is None:
+            raise await self._failed()
         self.url = f"http://{self._host}:{port}"
 
     async def _await_ready(self) -> None:
         import httpx2
 
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(trust_env=False) as client:  # it is on this machine
             while True:
                 if not self.running:
                     raise await self._failed()
@@ -270,6 +278,27 @@ class ServedModel:
         await self.server.stop()
 
 
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The lines of a process, to its end; one that is longer than the reader's limit is left out."""
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:
+            continue
+        if not line:
+            return
+        yield line
+
+
+def _port(line: bytes) -> int | None:
+    """The port that a line announces; None for what an engine or a library prints."""
+    try:
+        port = json.loads(line)["port"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return port if isinstance(port, int) else None
+
+
 async def _pages(client: Any, url: str) -> tuple[bool, dict[str, Any]]:
     """Whether the server says that it is healthy, and its identity page."""
     import httpx2
@@ -289,7 +318,8 @@ def _own_launcher() -> list[str]:
         raise ModelUnavailableError(
             "local models need mlx-lm, which is not installed: pip install mlx-lm, or choose another model"
         )
-    return [sys.executable, "-m", "punie_agent.models._launcher"]
+    # -P: the folder it starts in is the project, whose files must not stand in for modules.
+    return [sys.executable, "-P", "-m", "punie_agent.models._launcher"]
 
 
 def _context_limit(artefact: Artefact) -> int | None:

@@ -28,6 +28,7 @@ __all__ = [
     "artefact",
     "files_digest",
     "find",
+    "named",
     "names",
     "register",
     "registered",
@@ -172,6 +173,22 @@ def find(name: str) -> Artefact:
         )
     found = artefact(folder)
     return replace(found, registered_digest=str(data.get("digest", "")) or None)
+
+
+def named(name: str) -> Artefact | None:
+    """The registered model of this name, else the model in the folder that it names, else None.
+
+    The register comes first and a folder needs a slash, so that no folder which happens to lie in the
+    project, or which a cloned repository brought along, stands in for a model that was chosen by name.
+
+    Raises:
+        ModelUnavailableError: it is registered and gone, or damaged.
+    """
+    if name in names():
+        return find(name)
+    folder = Path(name).expanduser()
+    is_path = name.startswith(("/", "./", "../", "~")) or ("/" in name and ":" not in name)
+    return artefact(folder) if is_path and (folder / "config.json").is_file() else None
 
 
 def registered() -> list[Artefact]:
