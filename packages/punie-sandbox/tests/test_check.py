@@ -380,6 +380,11 @@ async def test_outside_its_block_a_sandbox_says_so() -> None:
         await sandbox.check("1")
 
 
+def nested(begin: str, end: str) -> str:
+    """What stands around itself many times, and around a long list."""
+    return f"{begin * 60}[{'1,' * 90_000}]{end * 60}"
+
+
 def deep_and_long() -> dict[str, str]:
     """Sources that are hard on whoever reads them, and the host reads every one."""
     return {
@@ -395,6 +400,11 @@ def deep_and_long() -> dict[str, str]:
         "generator that cannot be printed": "next((x for x in a" + ".b" * 500 + "))",
         "exception that cannot be printed": "raise ValueError(1, a" + ".b" * 500 + ")",
         "too long": "x = 1\n" * 50_000,
+        "calls that hold one another and much": nested("filter(read_file, ", ")"),
+        "generators that hold one another and much": nested("next(x for x in ", ")"),
+        "lambdas that hold one another and much": nested("lambda x: (x, ", ")"),
+        "keys that hold one another and much": nested("sorted([], key=lambda x: (", "))"),
+        "letters that are two bytes": "map(read_file, 'é')\n" * 5_000,
         "functions that call the next": "".join(f"def f{n}(): f{n + 1}()\n" for n in range(3_000)),
         "functions that call the next twice": "".join(
             f"def f{n}(x): return f{n + 1}(x) or f{n + 1}(x)\n" for n in range(40)
