@@ -55,8 +55,6 @@ def _read(code: str) -> Source:
         return _unreadable(1, 1, f"the code is longer than {_MAX_CODE} characters")
     try:
         tree = _parsed(code)
-        if _deepest_scope(tree) > _MAX_SCOPES:
-            raise RecursionError
     except SyntaxError as error:
         return _unreadable(error.lineno or 1, error.offset or 1, error.msg)
     except (ValueError, RecursionError, MemoryError) as error:
@@ -81,7 +79,10 @@ def _unreadable(line: int, column: int, message: str) -> Source:
 def _parsed(code: str) -> ast.Module:
     with warnings.catch_warnings():  # "\d" in a plain string is the code's business
         warnings.simplefilter("ignore")
-        return ast.parse(code)
+        tree = ast.parse(code)
+    if _deepest_scope(tree) > _MAX_SCOPES:
+        raise RecursionError("the code is nested too deeply")
+    return tree
 
 
 def _deepest_scope(tree: ast.Module) -> int:

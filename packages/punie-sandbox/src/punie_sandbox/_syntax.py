@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from punie_sandbox._missing import instead_of
+from punie_sandbox._missing import MISSING_MODULES, instead_of
 from punie_sandbox._source import text_of
 from punie_sandbox.records import Diagnostic
 
@@ -64,8 +64,13 @@ def find_syntax(node: ast.AST) -> Iterator[Diagnostic]:  # noqa: PLR0912, C901 -
                 node, code, message, f"name what is imported: `from {module} import ...`"
             )
         case ast.ImportFrom(module=str(module), names=names, level=0):
+            if module != "collections.abc":
+                yield from _missing_module(node, module)
             for alias in names:
                 yield from _missing(node, module, alias.name)
+        case ast.Import(names=names):
+            for alias in names:
+                yield from _missing_module(node, alias.name)
         case ast.Attribute(attr="glob" | "rglob" as name):  # they would find nothing, silently
             message = f"`.{name}` finds nothing here: there are no files"
             yield found_at(
@@ -84,6 +89,12 @@ def find_syntax(node: ast.AST) -> Iterator[Diagnostic]:  # noqa: PLR0912, C901 -
             yield found_at(node, code, "`type` aliases do not run here", "write `Name = ...`")
         case _:
             return
+
+
+def _missing_module(node: ast.AST, module: str) -> Iterator[Diagnostic]:
+    if module in MISSING_MODULES:
+        message, hint = f"`{module}` does not exist here", MISSING_MODULES[module]
+        yield found_at(node, "missing-name", message, hint)
 
 
 def _missing(node: ast.AST, module: str, name: str) -> Iterator[Diagnostic]:
