@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from punie_sandbox._function import ExternalFunction
 from punie_sandbox._functions import ExternalFunctions
-from punie_sandbox._run import Run, broken
+from punie_sandbox._run import Run
+from punie_sandbox._stops import broken
 from punie_sandbox.errors import ReplayError
 from punie_sandbox.limits import Limits
 from punie_sandbox.records import Call, CallRecord, Decision, RunResult, deny

@@ -31,13 +31,13 @@ from punie_sandbox._function import ExternalFunction, HostContractError
 from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox._host import LateError, as_builtin, as_text, invoke, named_only, raised
 from punie_sandbox._size import LONGEST_INT, written_size
+from punie_sandbox._stops import Stopped, broken, leaving
 from punie_sandbox._worker import begin_feed
 from punie_sandbox.errors import CannotPreviewError
 from punie_sandbox.limits import Limits
 from punie_sandbox.records import Call, CallRecord, Decision, Policy, Status
 
-__all__ = ["Paused", "Run", "Stopped"]
-
+__all__ = ["Paused", "Run"]
 
 _MAX_SUSPENSIONS = 10_000
 _MAX_DEPTH = 200
@@ -56,20 +56,6 @@ def _is_ours(error: MontyRuntimeError) -> bool:
 def _refuse_unwritable(bits: int) -> None:
     if bits > LONGEST_INT:
         raise ValueError("an integer of thousands of digits cannot be passed to a tool")
-
-
-class Stopped(Exception):  # noqa: N818 - control flow, not an error
-    """The run must end here, with this outcome."""
-
-    def __init__(self, status: Status, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-def broken(message: str) -> Stopped:
-    """The end of a run whose host function broke its own contract."""
-    return Stopped(Status.HOST_ERROR, message)
 
 
 class Paused(Exception):  # noqa: N818 - control flow, not an error
@@ -217,7 +203,7 @@ class Run:
             self.unwatch()
             if self.tasks:
                 await self._abandon()
-        value = snapshot.output
+        value = leaving(lambda: snapshot.output)
         self.cross(value)
         return value
 
@@ -316,7 +302,7 @@ class Run:
         if len(self.calls) >= self.limits.calls:
             raise Stopped(Status.CALL_LIMIT, f"made more than {self.limits.calls} host calls")
         number = len(self.calls) + 1
-        args, kwargs = snapshot.args, snapshot.kwargs
+        args, kwargs = leaving(lambda: (snapshot.args, snapshot.kwargs))
         longest = self.cross(*args, *kwargs.values())
         try:
             _refuse_unwritable(longest)
