@@ -172,6 +172,9 @@ class Sandbox:
             except MontyError as error:
                 await session.drop(kill=True)
                 raise SnapshotError(f"the paused run cannot be loaded: {error}") from error
+            except BaseException:  # cancelled: the session is in the middle of something
+                await session.drop(kill=True)
+                raise
             session.names = frozenset(header["names"])
             session.suspending = frozenset(header["suspending"])
             session.loaded = set(header["loaded"])
@@ -272,7 +275,11 @@ class Sandbox:
 
     async def _failed(self, run: Run, session: Session, error: Stopped | MontyError) -> RunResult:
         status, shown = outcome_of(run, error)
-        kept = status is Status.ERROR and await session.remember_assigned(run.code)
+        try:
+            kept = status is Status.ERROR and await session.remember_assigned(run.code)
+        except BaseException:  # cancelled: the session is in the middle of something
+            await session.drop(kill=True)
+            raise
         if not kept:  # the session is dead, or suspended in a call, or its heap cannot be trusted
             await session.drop(kill=not isinstance(error, MontyCrashedError))
         state: Literal["kept", "lost"] = "kept" if kept else "lost"
