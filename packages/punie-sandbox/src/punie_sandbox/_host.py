@@ -8,7 +8,7 @@ from typing import Any
 
 from punie_sandbox._function import ExternalFunction
 
-__all__ = ["LateError", "as_builtin", "as_text", "invoke", "named_only", "raised"]
+__all__ = ["BUILTIN_NAMES", "LateError", "as_builtin", "as_text", "invoke", "named_only", "raised"]
 
 
 class LateError(Exception):
@@ -63,6 +63,10 @@ _BUILTIN: tuple[type[BaseException], ...] = (
     RecursionError, RuntimeError, ModuleNotFoundError, ImportError, AttributeError, AssertionError,
     UnicodeError, ValueError, TypeError, NameError, OSError,
 )  # fmt: skip
+
+
+BUILTIN_NAMES = frozenset(kind.__name__ for kind in _BUILTIN)
+"""What `as_builtin` makes of exceptions, by name."""
 
 
 def as_builtin(error: Exception) -> Exception:

@@ -16,9 +16,9 @@ from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox._outcome import outcome_of
 from punie_sandbox._pending import Pending, open_dump, seal_dump
 from punie_sandbox._replay import ReplayRun, settled_answers
-from punie_sandbox._run import Paused, Run
+from punie_sandbox._run import Run
 from punie_sandbox._session import Session
-from punie_sandbox._stops import Stopped
+from punie_sandbox._stops import Paused, Stopped
 from punie_sandbox._workers import Workers
 from punie_sandbox.errors import PendingRunError, PlanError, SandboxClosedError, SnapshotError
 from punie_sandbox.limits import Limits

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from punie_sandbox.records import Status
+from pydantic_monty import AsyncFunctionSnapshot
 
-__all__ = ["Stopped", "broken", "leaving"]
+from punie_sandbox.records import Call, Status
+
+__all__ = ["Paused", "Stopped", "broken", "leaving"]
 
 _T = TypeVar("_T")
 
@@ -19,6 +21,15 @@ class Stopped(Exception):  # noqa: N818 - control flow, not an error
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+class Paused(Exception):  # noqa: N818 - control flow, not an error
+    """The policy wants a person to decide about this call."""
+
+    def __init__(self, call: Call, snapshot: AsyncFunctionSnapshot) -> None:
+        super().__init__(call.name)
+        self.call = call
+        self.snapshot = snapshot
 
 
 def broken(message: str) -> Stopped:
