@@ -16,6 +16,8 @@ _PLAIN_METHOD = "write a plain method and call it by its name"
 _DUNDERS = {
     **dict.fromkeys(["__lt__", "__le__", "__gt__", "__ge__"], _ORDER),
     **dict.fromkeys(["__len__", "__getattr__", "__format__", "__reversed__"], _PLAIN_METHOD),
+    **dict.fromkeys(["__bool__", "__new__", "__setattr__", "__getattribute__"], _PLAIN_METHOD),
+    "__ne__": "write `__eq__`; `!=` is its opposite",
     **dict.fromkeys(["__iadd__", "__isub__", "__imul__", "__ior__"], _PLAIN_METHOD),
 }
 _NO_CALLBACK_METHODS = {"property", "staticmethod", "classmethod", "cached_property"}
