@@ -301,6 +301,7 @@ class Run:
             raise Stopped(Status.CALL_LIMIT, f"made more than {self.limits.calls} host calls")
         number = len(self.calls) + 1
         args, kwargs = leaving(lambda: (snapshot.args, snapshot.kwargs))
+        crossed = self.crossed
         longest = self.cross(*args, *kwargs.values())
         try:
             _refuse_unwritable(longest)
@@ -319,6 +320,7 @@ class Run:
         if decision.action == "ask":
             if self.planning:
                 raise self._no_preview(call, f"{function.name}() must be asked about first")
+            self.asked, self.crossed = self.asked - 1, crossed  # counted when it is resumed
             raise Paused(call, snapshot)
         if decision.action == "deny":
             refusal = PermissionError(decision.reason or f"{function.name}() was not allowed")
