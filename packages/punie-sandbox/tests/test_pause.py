@@ -11,6 +11,7 @@ from punie_sandbox import (
     Call,
     Decision,
     ExternalFunctions,
+    Limits,
     PendingRunError,
     RunResult,
     Sandbox,
@@ -249,3 +250,12 @@ async def test_a_paused_run_is_answered_once() -> None:
         with pytest.raises(SnapshotError, match="answered before"):
             await sandbox.resume(blob, allow)
     assert saved == [1]
+
+
+async def test_what_a_question_is_about_counts_once(project: MemoryProject) -> None:
+    """behaviour: pause.counted-once."""
+    limits = Limits(data=100)
+    async with Sandbox(project.functions(), policy=lambda _: ask, limits=limits) as sandbox:
+        paused = await sandbox.run(f"write_file('a', {'x' * 60!r})")
+        result = await sandbox.resume(paused.pending.dump(), allow)
+        assert (result.status, project.files["a"]) == (Status.OK, "x" * 60)

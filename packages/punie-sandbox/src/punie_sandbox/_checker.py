@@ -28,7 +28,7 @@ from punie_sandbox._builtins import BUILTINS
 from punie_sandbox._functions import AMBIENT, ExternalFunctions
 from punie_sandbox._hints import with_hint
 from punie_sandbox._idioms import find_idioms
-from punie_sandbox._modules import PROVIDED, stubs_of
+from punie_sandbox._modules import PROVIDED, importing_code, provided_in, stubs_of
 from punie_sandbox._source import REMEMBERED, Source, column_of, read_source
 from punie_sandbox._worker import Worker, begin_feed
 from punie_sandbox.records import Diagnostic
@@ -127,7 +127,10 @@ class Checker:
         return tuple(sorted(found, key=lambda d: (d.line, d.column)))
 
     async def _check_types(self, code: str, names: list[str]) -> list[Diagnostic]:
-        prefix = "".join([f"{_GATE}()\n", AMBIENT, *(f"{name} = {_GATE}()\n" for name in names)])
+        # a module is looked for where the top level imports it, and not for the sake of a function's import
+        modules = importing_code(provided_in(read_source(code)))
+        live = "".join(f"{name} = {_GATE}()\n" for name in names)
+        prefix = f"{_GATE}()\n{AMBIENT}{modules}{live}"
         offset = prefix.count("\n")
         try:
             await self._feed_once_more(prefix + code)

@@ -124,6 +124,7 @@ class ExternalFunction:
                 rest = []
                 continue
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                self._refuse_disguised(extra)
                 taken = {key: parameter.raise_value(value) for key, value in extra.items()}
                 named |= taken
                 shown |= {key: _shown(parameter.type, value) for key, value in taken.items()}
@@ -139,6 +140,19 @@ class ExternalFunction:
                 f"{self.name}() got an unexpected keyword argument {next(iter(extra))!r}"
             )
         return positional, named, shown
+
+    def _refuse_disguised(self, extra: Mapping[str, Any]) -> None:
+        """Refuse what Python allows: a free keyword with the name of a parameter.
+
+        Arguments are shown by name, to the policy and in records. There the keyword would take the place of
+        the argument that the host function gets.
+        """
+        for parameter in self.parameters:
+            if parameter.name in extra:
+                raise TypeError(
+                    f"{self.name}() cannot take the keyword argument {parameter.name!r}: "
+                    "another parameter has this name"
+                )
 
     def _bind_one(
         self, parameter: Parameter, rest: list[Any], extra: dict[str, Any],

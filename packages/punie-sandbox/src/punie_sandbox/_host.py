@@ -8,7 +8,7 @@ from typing import Any
 
 from punie_sandbox._function import ExternalFunction
 
-__all__ = ["LateError", "as_builtin", "as_text", "invoke", "named_only", "raised"]
+__all__ = ["BUILTIN_NAMES", "LateError", "as_builtin", "as_text", "invoke", "named_only", "raised"]
 
 
 class LateError(Exception):
@@ -22,6 +22,7 @@ async def invoke(
 
     Raises:
         LateError: it took longer than the limit, in seconds.
+        RuntimeError: it was cancelled from inside, which would pass for a cancelled run.
     """
     if function.is_async:
         work = function.call(*positional, **named)
@@ -35,6 +36,11 @@ async def invoke(
         if clock.expired():
             raise LateError from None
         raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("the function was cancelled") from error
 
 
 def _called(call: Callable[..., Any], positional: list[Any], named: dict[str, Any]) -> Any:
@@ -44,6 +50,11 @@ def _called(call: Callable[..., Any], positional: list[Any], named: dict[str, An
         StopIteration
     ) as error:  # no future can hold one: whoever waits for it would wait for ever
         raise RuntimeError("the function raised StopIteration") from error
+    except Exception:
+        raise
+    except BaseException as error:  # a command line's `sys.exit`, say, would end the event loop
+        message = f"the function raised {type(error).__name__}: {error}"
+        raise RuntimeError(message) from error
 
 
 _BUILTIN: tuple[type[BaseException], ...] = (
@@ -52,6 +63,10 @@ _BUILTIN: tuple[type[BaseException], ...] = (
     RecursionError, RuntimeError, ModuleNotFoundError, ImportError, AttributeError, AssertionError,
     UnicodeError, ValueError, TypeError, NameError, OSError,
 )  # fmt: skip
+
+
+BUILTIN_NAMES = frozenset(kind.__name__ for kind in _BUILTIN)
+"""What `as_builtin` makes of exceptions, by name."""
 
 
 def as_builtin(error: Exception) -> Exception:

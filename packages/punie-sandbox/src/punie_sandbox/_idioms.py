@@ -180,9 +180,10 @@ def _shadowing(tree: ast.Module, functions: ExternalFunctions) -> Iterator[Diagn
             inside = [node.body]
         elif isinstance(node, ast.comprehension):  # its target is its own; a walrus in it is not
             inside = [node.target]
-        own = _globals_of(node) if inside else frozenset()
+        own = _globals_of(node) if inside and isinstance(node, ast.stmt) else frozenset()
         todo.extend((child, own) for child in inside)
-        todo.extend((c, reaching) for c in ast.iter_child_nodes(node) if c not in inside)
+        places = set(map(id, inside))
+        todo.extend((c, reaching) for c in ast.iter_child_nodes(node) if id(c) not in places)
 
 
 def _globals_of(scope: ast.AST) -> Set[str]:
@@ -244,7 +245,7 @@ def _calls(node: ast.AST, context: _Context) -> Iterator[Diagnostic]:  # noqa: P
                 node, "dynamic-code", message, "write the code itself; `json.loads` reads data"
             )
         case ast.Call(func=ast.Name(id="next"), args=[ast.GeneratorExp() as items, *rest]):
-            listed = f"[{text_of(items)[1:-1]}]"
+            listed = f"[{text_of(items).removeprefix('(').removesuffix(')')}]"
             default = f", {text_of(rest[0])}" if rest else ""
             hint = f"write `next(iter({listed}){default})`"
             yield found_at(

@@ -26,6 +26,10 @@ __all__ = ["decode_any", "encode_any", "encode_number"]
 _DEPTH = 60
 
 
+class _Description(dict[str, Any]):
+    """What stands for a value that stayed in the sandbox: encoded again, it is what it was."""
+
+
 def encode_any(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one return per kind of value
     """Encode any value that can leave the sandbox."""
     if value is None or isinstance(value, str):
@@ -42,9 +46,7 @@ def encode_any(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one return
     if isinstance(value, list):
         return [encode_any(item, nested) for item in value]
     if isinstance(value, dict):
-        if all(isinstance(key, str) and not key.startswith("$") for key in value):
-            return {key: encode_any(item, nested) for key, item in value.items()}
-        return {"$dict": [[encode_any(k, nested), encode_any(v, nested)] for k, v in value.items()]}
+        return _encode_dict(value, nested)
     if isinstance(value, tuple):
         return {"$tuple": [encode_any(item, nested) for item in value]}
     if isinstance(value, (set, frozenset)):
@@ -52,6 +54,13 @@ def encode_any(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one return
             f"${type(value).__name__}": sorted((encode_any(v, nested) for v in value), key=repr)
         }
     return _encode_scalar(value, nested)
+
+
+def _encode_dict(value: dict[Any, Any], depth: int) -> Any:
+    plain = all(isinstance(key, str) and not key.startswith("$") for key in value)
+    if plain or isinstance(value, _Description):
+        return {key: encode_any(item, depth) for key, item in value.items()}
+    return {"$dict": [[encode_any(k, depth), encode_any(v, depth)] for k, v in value.items()]}
 
 
 def encode_number(value: float) -> Any:
@@ -114,4 +123,5 @@ def decode_any(data: Any) -> Any:
     for tag, decode in _DECODERS.items():
         if tag in data:
             return decode(data[tag])
-    return {key: decode_any(value) for key, value in data.items()}
+    made = {key: decode_any(value) for key, value in data.items()}
+    return _Description(made) if any(key.startswith("$") for key in made) else made

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["MISSING", "instead_of"]
+__all__ = ["MISSING", "MISSING_MODULES", "instead_of"]
 
 _FIELDS = "name the fields: `{'line': x.line, ...}`"
 _LEAVE_OUT = "leave it out"
@@ -80,6 +80,19 @@ MISSING: Mapping[str, Mapping[str, str]] = {
         "TypedDict": "use a plain dict, or `@dataclass` above a plain class",
     },
 }  # fmt: skip
+
+
+MISSING_MODULES: Mapping[str, str] = {
+    "_typeshed": _PLAIN,
+    "abc": "write a plain class",
+    "builtins": "use the names without importing them",
+    "collections.abc": "write `from collections.abc import ...`",
+    "genericpath": "use `os.path`",
+    "json.decoder": "use `json.JSONDecodeError`",
+    "types": "use plain classes",
+    "typing_extensions": "import from `typing`",
+}
+"""Modules that cannot be imported, by what to write instead; `collections.abc` only as a whole."""
 
 
 def instead_of(module: str, name: str) -> str | None:

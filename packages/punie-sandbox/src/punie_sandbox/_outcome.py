@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic_monty import MontyCrashedError, MontyError, MontyRuntimeError, MontySyntaxError
 
 from punie_sandbox._hints import hint_for_error
-from punie_sandbox._run import Run, Stopped
+from punie_sandbox._run import Run
+from punie_sandbox._stops import Stopped
 from punie_sandbox.records import RunError, Status
 
 __all__ = ["outcome_of"]
 
-_LIMIT_MESSAGES = {
-    "feed time limit exceeded": Status.TIME_LIMIT,
-    "memory limit exceeded": Status.MEMORY_LIMIT,
-    "the worker exceeded its memory limit": Status.MEMORY_LIMIT,
-    "suspension limit": Status.CALL_LIMIT,
-}
+_TIME = "feed time limit exceeded"
+_WORKER_MEMORY = "the worker exceeded its memory limit"
+_MEMORY = re.compile(r"memory limit exceeded: \d+ bytes > \d+ bytes")
+
+
+def _limit(inner: BaseException, message: str, *, somewhere: bool) -> Status | None:
+    """The limit that ended the run, if one did; what a host function or the code says of limits is none.
+
+    Args:
+        inner: the exception.
+        message: its text.
+        somewhere: whether some line of the code raised it.
+    """
+    if isinstance(inner, MemoryError) and _MEMORY.fullmatch(message):
+        return Status.MEMORY_LIMIT
+    if somewhere:
+        return None
+    if message.startswith(_WORKER_MEMORY):
+        return Status.MEMORY_LIMIT
+    return Status.TIME_LIMIT if message.startswith(_TIME) else None
 
 
 def outcome_of(run: Run, error: Stopped | MontyError) -> tuple[Status, RunError]:
@@ -33,10 +50,10 @@ def outcome_of(run: Run, error: Stopped | MontyError) -> tuple[Status, RunError]
         return Status.ERROR, RunError(type(error).__name__, str(error))
     inner = error.exception()
     message = str(inner.args[0]) if isinstance(inner, KeyError) and inner.args else str(inner)
-    for words, status in _LIMIT_MESSAGES.items():
-        if message.startswith(words):
-            return status, RunError(status.value, f"{message}; {_done(run)}")
     frames = error.traceback()
+    status = _limit(inner, message, somewhere=bool(frames))
+    if status is not None:
+        return status, RunError(status.value, f"{message}; {_done(run)}")
     line = frames[0].line if frames else None
     hint = hint_for_error(message)
     return Status.ERROR, RunError(

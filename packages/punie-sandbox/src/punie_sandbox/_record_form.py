@@ -8,9 +8,9 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from punie_sandbox._form import Convert, Lowered, Record, strict_adapter
+from punie_sandbox._form import Convert, Field, Lowered, Record, strict_adapter
 
 __all__ = ["fields_of", "is_record", "record_form", "summary_of"]
 
@@ -87,11 +87,13 @@ def _down_record(record: Record) -> Convert:
         return lambda _: build()
     if len(names) == 1:
         (field,) = record.fields
-        read, convert = operator.attrgetter(names[0]), field.type.down
+        read, convert = operator.attrgetter(names[0]), _down_field(record, field)
         return lambda value: build(convert(read(value)) if convert else read(value))
     read_all, make = operator.attrgetter(*names), build._make  # ty: ignore[missing-attribute]
     converts = [
-        (index, field.type.down) for index, field in enumerate(record.fields) if field.type.down
+        (index, convert)
+        for index, field in enumerate(record.fields)
+        if (convert := _down_field(record, field))
     ]
     if not converts:
         return lambda value: make(read_all(value))
@@ -101,6 +103,30 @@ def _down_record(record: Record) -> Convert:
         for index, convert in converts:
             values[index] = convert(values[index])
         return make(values)
+
+    return down
+
+
+def _down_field(record: Record, field: Field) -> Convert | None:
+    """How a field's value is lowered; validated first, where making the object did not validate it."""
+    cls: Any = record.origin
+    lower = field.type.down
+    if issubclass(cls, BaseModel):
+        validated = field.name not in cls.model_computed_fields
+    else:
+        validated = not dataclasses.is_dataclass(cls)
+    if validated:
+        return lower
+    adapter = strict_adapter(field.annotation)
+
+    def down(value: Any) -> Any:
+        try:
+            checked = adapter.validate_python(value)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"]
+            message = f"{record.name}.{field.name} must be {field.type.stub}: {problem}"
+            raise TypeError(message) from None
+        return lower(checked) if lower else checked
 
     return down
 

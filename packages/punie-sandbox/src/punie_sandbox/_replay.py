@@ -8,10 +8,12 @@ from typing import Any, Self
 
 from punie_sandbox._function import ExternalFunction
 from punie_sandbox._functions import ExternalFunctions
-from punie_sandbox._run import Run, broken
+from punie_sandbox._host import BUILTIN_NAMES
+from punie_sandbox._run import Run
+from punie_sandbox._stops import broken
 from punie_sandbox.errors import ReplayError
 from punie_sandbox.limits import Limits
-from punie_sandbox.records import Call, CallRecord, Decision, RunResult, deny
+from punie_sandbox.records import Call, CallRecord, Decision, RunResult, Status, deny
 
 __all__ = ["ReplayRun", "settled_answers"]
 
@@ -24,6 +26,10 @@ def answer_of(record: CallRecord, functions: ExternalFunctions) -> dict[str, Any
     """
     if record.error is not None:
         kind, _, message = record.error.partition(": ")
+        if kind not in BUILTIN_NAMES:
+            raise ReplayError(
+                f"call {record.id}, {record.name}(), ends in no exception of a host function: {record.error}"
+            )
         return {"exc_type": kind, "message": message}
     try:
         return {"return_value": functions[record.name].decode_result(record.result)}
@@ -101,6 +107,8 @@ class ReplayRun(Run):
 
     async def _decide(self, call: Call) -> Decision:
         record = self._recorded(call)
+        if record.decision == "plan":
+            raise self._no_preview(call, record.error or "")
         if record.decision == "deny":
             return deny((record.error or "").partition(": ")[2])
         return Decision("allow")
@@ -120,7 +128,19 @@ class ReplayRun(Run):
             raise broken(record.error.partition(": ")[2])
         return answer_of(record, self.functions)
 
+    def _unanswered(self, record: CallRecord) -> None:
+        """How far a call came that nobody waited for, the trace says."""
+        self.calls[record.id - 1] = self.trace[record.id - 1]
+
     def stamped(self, result: RunResult) -> RunResult:
-        """The result with the trace's duration, so that an equal run is an equal trace."""
+        """The result with the trace's duration, so that an equal run is an equal trace.
+
+        Raises:
+            ReplayError: the code came to its end without all calls of the trace.
+        """
         assert self.of_run is not None
+        if result.status in {Status.OK, Status.ERROR} and len(result.calls) < len(self.trace):
+            raise ReplayError(
+                f"the code makes {len(result.calls)} calls, in the trace are {len(self.trace)}"
+            )
         return replace(result, duration=self.of_run.duration)

@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic_monty import (
@@ -31,17 +31,18 @@ from punie_sandbox._function import ExternalFunction, HostContractError
 from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox._host import LateError, as_builtin, as_text, invoke, named_only, raised
 from punie_sandbox._size import LONGEST_INT, written_size
+from punie_sandbox._stops import Paused, Stopped, broken, leaving
 from punie_sandbox._worker import begin_feed
 from punie_sandbox.errors import CannotPreviewError
 from punie_sandbox.limits import Limits
 from punie_sandbox.records import Call, CallRecord, Decision, Policy, Status
 
-__all__ = ["Paused", "Run", "Stopped"]
-
+__all__ = ["Run"]
 
 _MAX_SUSPENSIONS = 10_000
 _MAX_DEPTH = 200
 _GRACE_SECONDS = 1.0
+_UNANSWERED = "CancelledError: the run ended before the call did"
 _PATIENCE_SECONDS = 0.02
 
 
@@ -56,29 +57,6 @@ def _is_ours(error: MontyRuntimeError) -> bool:
 def _refuse_unwritable(bits: int) -> None:
     if bits > LONGEST_INT:
         raise ValueError("an integer of thousands of digits cannot be passed to a tool")
-
-
-class Stopped(Exception):  # noqa: N818 - control flow, not an error
-    """The run must end here, with this outcome."""
-
-    def __init__(self, status: Status, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-def broken(message: str) -> Stopped:
-    """The end of a run whose host function broke its own contract."""
-    return Stopped(Status.HOST_ERROR, message)
-
-
-class Paused(Exception):  # noqa: N818 - control flow, not an error
-    """The policy wants a person to decide about this call."""
-
-    def __init__(self, call: Call, snapshot: AsyncFunctionSnapshot) -> None:
-        super().__init__(call.name)
-        self.call = call
-        self.snapshot = snapshot
 
 
 @dataclass
@@ -217,7 +195,7 @@ class Run:
             self.unwatch()
             if self.tasks:
                 await self._abandon()
-        value = snapshot.output
+        value = leaving(lambda: snapshot.output)
         self.cross(value)
         return value
 
@@ -298,14 +276,20 @@ class Run:
 
     async def _abandon(self) -> None:
         """End the awaited calls that nobody waits for any more, before the run is over."""
-        left = list(self.tasks.values())
+        left = dict(self.tasks)
         self.tasks.clear()
-        for task in left:
+        for task in left.values():
             task.cancel()
-        done, _ = await asyncio.wait(left, timeout=_GRACE_SECONDS)
-        for task in done:
-            if not task.cancelled():
+        done, _ = await asyncio.wait(left.values(), timeout=_GRACE_SECONDS)
+        for number, task in left.items():
+            if task not in done or task.cancelled():
+                self._unanswered(self.calls[self.record_of[number] - 1])
+            else:
                 task.exception()  # seen; the run has an outcome of its own
+
+    def _unanswered(self, record: CallRecord) -> None:
+        """A call that was ended did not return None, which is how its record would read."""
+        self.calls[record.id - 1] = replace(record, error=_UNANSWERED)
 
     # -- one call ----------------------------------------------------------------------------------------
 
@@ -316,7 +300,8 @@ class Run:
         if len(self.calls) >= self.limits.calls:
             raise Stopped(Status.CALL_LIMIT, f"made more than {self.limits.calls} host calls")
         number = len(self.calls) + 1
-        args, kwargs = snapshot.args, snapshot.kwargs
+        args, kwargs = leaving(lambda: (snapshot.args, snapshot.kwargs))
+        crossed = self.crossed
         longest = self.cross(*args, *kwargs.values())
         try:
             _refuse_unwritable(longest)
@@ -335,6 +320,7 @@ class Run:
         if decision.action == "ask":
             if self.planning:
                 raise self._no_preview(call, f"{function.name}() must be asked about first")
+            self.asked, self.crossed = self.asked - 1, crossed  # counted when it is resumed
             raise Paused(call, snapshot)
         if decision.action == "deny":
             refusal = PermissionError(decision.reason or f"{function.name}() was not allowed")
@@ -394,6 +380,7 @@ class Run:
             raise self._no_preview(call, str(error)) from None
         except LateError:
             if self.remaining <= 0:
+                self._record(call, "allow", error=_UNANSWERED, duration=time.perf_counter() - began)
                 raise Stopped(
                     Status.WALL_LIMIT, f"{self._wall().message}, in {function.name}()"
                 ) from None

@@ -16,8 +16,9 @@ from punie_sandbox._functions import ExternalFunctions
 from punie_sandbox._outcome import outcome_of
 from punie_sandbox._pending import Pending, open_dump, seal_dump
 from punie_sandbox._replay import ReplayRun, settled_answers
-from punie_sandbox._run import Paused, Run, Stopped
+from punie_sandbox._run import Run
 from punie_sandbox._session import Session
+from punie_sandbox._stops import Paused, Stopped
 from punie_sandbox._workers import Workers
 from punie_sandbox.errors import PendingRunError, PlanError, SandboxClosedError, SnapshotError
 from punie_sandbox.limits import Limits
@@ -171,6 +172,9 @@ class Sandbox:
             except MontyError as error:
                 await session.drop(kill=True)
                 raise SnapshotError(f"the paused run cannot be loaded: {error}") from error
+            except BaseException:  # cancelled: the session is in the middle of something
+                await session.drop(kill=True)
+                raise
             session.names = frozenset(header["names"])
             session.suspending = frozenset(header["suspending"])
             session.loaded = set(header["loaded"])
@@ -271,7 +275,11 @@ class Sandbox:
 
     async def _failed(self, run: Run, session: Session, error: Stopped | MontyError) -> RunResult:
         status, shown = outcome_of(run, error)
-        kept = status is Status.ERROR and await session.remember_assigned(run.code)
+        try:
+            kept = status is Status.ERROR and await session.remember_assigned(run.code)
+        except BaseException:  # cancelled: the session is in the middle of something
+            await session.drop(kill=True)
+            raise
         if not kept:  # the session is dead, or suspended in a call, or its heap cannot be trusted
             await session.drop(kill=not isinstance(error, MontyCrashedError))
         state: Literal["kept", "lost"] = "kept" if kept else "lost"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ from punie_sandbox._workers import Workers
 from punie_sandbox.limits import Limits
 
 __all__ = ["Session"]
+
+_DUMP_SECONDS = 5.0
 
 
 class Session:
@@ -86,7 +89,7 @@ class Session:
         other = Session(self._workers, self._functions, self._limits, planning=True)
         if self._worker is None:
             return other
-        state = await self._worker.session.dump()
+        state = await self._dumped(self._worker)
         try:
             await (await other._checkout()).load_session(state)
         except BaseException:
@@ -95,6 +98,17 @@ class Session:
         other.names, other.suspending = self.names, self.suspending
         other.loaded = set(self.loaded)
         return other
+
+    async def _dumped(self, worker: Worker) -> bytes:
+        """The state of the session; a cancelled dump is waited for, so that the session lives on."""
+        dump = asyncio.ensure_future(worker.session.dump())
+        try:
+            return await asyncio.shield(dump)
+        except asyncio.CancelledError:
+            done, _ = await asyncio.wait([dump], timeout=_DUMP_SECONDS)
+            if not done:
+                await self.drop(kill=True)
+            raise
 
     @property
     def worker(self) -> int | None:

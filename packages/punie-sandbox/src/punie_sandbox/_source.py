@@ -10,6 +10,11 @@ from dataclasses import dataclass
 __all__ = ["REMEMBERED", "Source", "binds", "bound_names", "column_of", "read_source", "text_of"]
 
 _MAX_CODE = 256 * 1024
+_MAX_SCOPES = 30
+"""Functions in functions; each is read with all it holds, so that depth multiplies what reading costs."""
+_MAX_SHOWN = 500
+"""Parts of an expression in a message; longer ones help nobody, and are dear when they hold one another."""
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 REMEMBERED = 16 * 1024
 """Longer code, in characters, is read anew each time: its tree is a hundred times as large."""
 
@@ -74,15 +79,49 @@ def _unreadable(line: int, column: int, message: str) -> Source:
 def _parsed(code: str) -> ast.Module:
     with warnings.catch_warnings():  # "\d" in a plain string is the code's business
         warnings.simplefilter("ignore")
-        return ast.parse(code)
+        tree = ast.parse(code)
+    if _deepest_scope(tree) > _MAX_SCOPES:
+        raise RecursionError("the code is nested too deeply")
+    return tree
+
+
+def _deepest_scope(tree: ast.Module) -> int:
+    """How many functions and classes are inside one another at most."""
+    deepest = 0
+    todo: list[tuple[ast.AST, int]] = [(tree, 0)]
+    while todo:
+        node, depth = todo.pop()
+        depth += isinstance(node, _SCOPES)
+        deepest = max(deepest, depth)
+        todo.extend((child, depth) for child in ast.iter_child_nodes(node))
+    return deepest
 
 
 def text_of(node: ast.AST) -> str:
     """A part of a snippet as text, for messages."""
     try:
-        return ast.unparse(node)
+        return ast.unparse(node) if _is_short(node) else "..."
     except RecursionError:  # it was parsed by a parser that counts levels otherwise
         return "..."
+
+
+def _is_short(node: ast.AST) -> bool:
+    """Whether an expression has few parts; a long list is not even looked into."""
+    todo = [node]
+    parts = 0
+    while todo:
+        for _, value in ast.iter_fields(todo.pop()):
+            inside = value if isinstance(value, list) else [value]
+            parts += len(inside)
+            if parts > _MAX_SHOWN:
+                return False
+            todo.extend(each for each in inside if isinstance(each, ast.AST))
+    return True
+
+
+@functools.lru_cache(maxsize=2)
+def _encoded_lines(code: str) -> list[bytes]:
+    return code.encode().splitlines()
 
 
 def column_of(code: str, line: int, offset: int) -> int:
@@ -93,7 +132,7 @@ def column_of(code: str, line: int, offset: int) -> int:
         line: 1-based.
         offset: bytes of UTF-8 before the place.
     """
-    lines = [] if code.isascii() else code.encode().splitlines()
+    lines = [] if code.isascii() else _encoded_lines(code)
     if not 1 <= line <= len(lines):
         return offset + 1
     return len(lines[line - 1][:offset].decode("utf-8", "ignore")) + 1

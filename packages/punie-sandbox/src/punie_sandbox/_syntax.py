@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from punie_sandbox._missing import instead_of
+from punie_sandbox._missing import MISSING_MODULES, instead_of
 from punie_sandbox._source import text_of
 from punie_sandbox.records import Diagnostic
 
@@ -16,6 +16,8 @@ _PLAIN_METHOD = "write a plain method and call it by its name"
 _DUNDERS = {
     **dict.fromkeys(["__lt__", "__le__", "__gt__", "__ge__"], _ORDER),
     **dict.fromkeys(["__len__", "__getattr__", "__format__", "__reversed__"], _PLAIN_METHOD),
+    **dict.fromkeys(["__bool__", "__new__", "__setattr__", "__getattribute__"], _PLAIN_METHOD),
+    "__ne__": "write `__eq__`; `!=` is its opposite",
     **dict.fromkeys(["__iadd__", "__isub__", "__imul__", "__ior__"], _PLAIN_METHOD),
 }
 _NO_CALLBACK_METHODS = {"property", "staticmethod", "classmethod", "cached_property"}
@@ -64,8 +66,13 @@ def find_syntax(node: ast.AST) -> Iterator[Diagnostic]:  # noqa: PLR0912, C901 -
                 node, code, message, f"name what is imported: `from {module} import ...`"
             )
         case ast.ImportFrom(module=str(module), names=names, level=0):
+            if module != "collections.abc":
+                yield from _missing_module(node, module)
             for alias in names:
                 yield from _missing(node, module, alias.name)
+        case ast.Import(names=names):
+            for alias in names:
+                yield from _missing_module(node, alias.name)
         case ast.Attribute(attr="glob" | "rglob" as name):  # they would find nothing, silently
             message = f"`.{name}` finds nothing here: there are no files"
             yield found_at(
@@ -84,6 +91,12 @@ def find_syntax(node: ast.AST) -> Iterator[Diagnostic]:  # noqa: PLR0912, C901 -
             yield found_at(node, code, "`type` aliases do not run here", "write `Name = ...`")
         case _:
             return
+
+
+def _missing_module(node: ast.AST, module: str) -> Iterator[Diagnostic]:
+    if module in MISSING_MODULES:
+        message, hint = f"`{module}` does not exist here", MISSING_MODULES[module]
+        yield found_at(node, "missing-name", message, hint)
 
 
 def _missing(node: ast.AST, module: str, name: str) -> Iterator[Diagnostic]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import io
+import json
 import posixpath
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
@@ -54,12 +55,25 @@ class FileChange:
     def diff(self) -> str:
         """The change as a unified diff."""
         old, new = _lines(self.before or ""), _lines(self.after)
-        source = f"a/{self.path}" if self.before is not None else "/dev/null"
-        lines = difflib.unified_diff(old, new, source, f"b/{self.path}")
+        source = _shown(f"a/{self.path}") if self.before is not None else "/dev/null"
+        target = _shown(f"b/{self.path}")
+        if (
+            not old and not new
+        ):  # a new file without text has no lines, and is a change all the same
+            return f"--- {source}\n+++ {target}\n"
+        lines = difflib.unified_diff(old, new, source, target)
         return "".join(
             line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
             for line in lines
         )
+
+
+def _shown(path: str) -> str:
+    """A path as a diff names it: quoted where it holds what could pass for other lines, or hide some."""
+    if path.isprintable():
+        return path
+    quoted = json.dumps(path, ensure_ascii=False)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in quoted)
 
 
 def _lines(text: str) -> list[str]:

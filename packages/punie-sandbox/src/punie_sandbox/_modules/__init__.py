@@ -7,6 +7,7 @@ of the standard library's modules of the same names, with the same results.
 
 from punie_sandbox._modules.loader import (
     PROVIDED,
+    importing_code,
     loading_code,
     provided_in,
     rewrites_imports,
@@ -16,6 +17,7 @@ from punie_sandbox._modules.loader import (
 
 __all__ = [
     "PROVIDED",
+    "importing_code",
     "loading_code",
     "provided_in",
     "rewrites_imports",

@@ -11,6 +11,7 @@ from punie_sandbox._source import Source
 
 __all__ = [
     "PROVIDED",
+    "importing_code",
     "loading_code",
     "provided_in",
     "rewrites_imports",
@@ -75,6 +76,11 @@ def loading_code(name: str) -> str:
         "    return module\n"
         f"{_PREFIX}{name} = {_PREFIX}load_{name}()\n"
     )
+
+
+def importing_code(names: Iterable[str]) -> str:
+    """Imports of provided modules under the names that `loading_code` gives them, for the checker."""
+    return "".join(f"import {name} as {_PREFIX}{name}\n" for name in sorted(names))
 
 
 def _without_doc(node: ast.stmt) -> ast.stmt:
