@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,25 @@ async def agree(daemon: Toolbox, host: LocalHost) -> TypeCheckResult:
     return answer
 
 
+class Listening(LocalHost):
+    """A host that hears what the server is told."""
+
+    heard: Callable[[bytes], None]
+
+    async def spawn(self, *args, **kwargs):
+        """Start, and listen."""
+        process = await super().spawn(*args, **kwargs)
+        assert process.stdin is not None
+        send = process.stdin.write
+
+        def write(data: bytes) -> None:
+            send(data)
+            self.heard(data)
+
+        process.stdin.write = write  # ty: ignore[invalid-assignment]
+        return process
+
+
 async def test_the_server_answers_as_the_command_line_does_before_and_after_edits(
     daemon: Toolbox, host: LocalHost, root: Path
 ) -> None:
@@ -99,25 +118,13 @@ async def test_what_could_make_them_differ_is_asked_of_the_command_line(
 async def test_an_edit_is_asked_about_before_anybody_asks(root: Path) -> None:
     told = asyncio.Event()
 
-    class Listening(LocalHost):
-        """A host that hears when the server is told of an edit."""
-
-        async def spawn(self, *args, **kwargs):
-            """Start, and listen."""
-            process = await super().spawn(*args, **kwargs)
-            assert process.stdin is not None
-            send = process.stdin.write
-
-            def write(data: bytes) -> None:
-                send(data)
-                if b"didChangeWatchedFiles" in data:
-                    told.set()
-
-            process.stdin.write = write  # ty: ignore[invalid-assignment]
-            return process
+    def heard(data: bytes) -> None:
+        if b"didChangeWatchedFiles" in data:
+            told.set()
 
     (root / "a.py").write_text("x: int = ''\n")
     host = Listening(root)
+    host.heard = heard
     async with Toolbox(host, daemon=True) as daemon:
         await daemon.typecheck(".")
         told.clear()
@@ -125,6 +132,29 @@ async def test_an_edit_is_asked_about_before_anybody_asks(root: Path) -> None:
         await asyncio.wait_for(told.wait(), 60)
         result = await daemon.typecheck(".")
         assert (by(result), result.error_count) == ("server", 2)
+
+
+async def test_a_question_cancelled_while_its_text_goes_out_leaves_nothing_stale(
+    root: Path,
+) -> None:
+    questions: list[asyncio.Task[HoverResult]] = []
+
+    def heard(data: bytes) -> None:
+        if b"didOpen" in data:
+            questions[0].cancel()
+
+    long = f"\n# {'more than a pipe holds ' * 100_000}\n"
+    (root / "a.py").write_text(f"x: int = 1{long}")
+    host = Listening(root)
+    host.heard = heard
+    async with Toolbox(host, daemon=True) as daemon:
+        await daemon.typecheck(".")
+        questions.append(asyncio.create_task(daemon.hover("a.py", 1, 1, "x")))
+        with pytest.raises(asyncio.CancelledError):
+            await questions[0]
+        (root / "a.py").write_text(f"x: int = ''{long}")
+        result = await daemon.typecheck(".")
+        assert (by(result), result.error_count) == ("server", 1)
 
 
 async def test_an_edit_that_moves_lines_and_no_offset_is_noticed(

@@ -27,7 +27,7 @@ from punie_tools.paths import display
 from punie_tools.results.typecheck import Severity, TypeCheckError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
 __all__ = ["TyServer", "path_of"]
 
@@ -223,13 +223,9 @@ class TyServer:
             content = await asyncio.to_thread(read_regular, path)
         except OSError:  # gone meanwhile, which is told when it is seen
             return
-        document = {"uri": Path(path).as_uri()}
         # As it is: a question that another task has asked may be answered while it is open.
-        text = content.decode("utf-8", errors="replace")
-        opened = {**document, "languageId": "python", "version": 1, "text": text}
-        async with self._asking:  # a document can be open once
-            await self._client.notify("textDocument/didOpen", {"textDocument": opened})
-            await self._client.notify("textDocument/didClose", {"textDocument": document})
+        async with self._opened(Path(path), content.decode("utf-8", errors="replace")):
+            pass
 
     async def diagnose(self, now: Snapshot | None = None) -> list[TypeCheckError]:
         """Return the diagnostics of the whole workspace, sorted as the command line's are.
@@ -289,12 +285,19 @@ class TyServer:
             ServerError: It cannot answer.
         """
         await self.catch_up()
+        async with self._opened(path, text) as document:
+            return await self._client.request(method, {"textDocument": document, **params})
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, path: Path, text: str) -> AsyncGenerator[dict[str, str]]:
+        """Have a document open in the server, and never longer: an open one is not read from disk."""
         document = {"uri": path.as_uri()}
         opened = {**document, "languageId": "python", "version": 1, "text": text}
         async with self._asking:  # a document can be open once
-            await self._client.notify("textDocument/didOpen", {"textDocument": opened})
             try:
-                return await self._client.request(method, {"textDocument": document, **params})
+                # A long text goes out bit by bit: cancelled meanwhile, it is opened all the same.
+                await self._client.notify("textDocument/didOpen", {"textDocument": opened})
+                yield document
             finally:
                 if self.alive:
                     await self._client.notify("textDocument/didClose", {"textDocument": document})
