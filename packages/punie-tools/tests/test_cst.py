@@ -217,6 +217,22 @@ NO_EXPORTS = [
             "def old(): pass\n__all__ = ['old']\n__all__ += ['old']\n",
             "def new(): pass\n__all__ = ['new']\n__all__ += ['new']\n",
         ),
+        (
+            "def f():\n    while True:\n        print(old.a)\n        old = 1\n",
+            "def f():\n    while True:\n        print(new.a)\n        new = 1\n",
+        ),
+        (
+            "while True:\n    print(old)\n    old = 1\n",
+            "while True:\n    print(new)\n    new = 1\n",
+        ),
+        (
+            "old = 1\ndef f(xs):\n    for old in xs: print(old)\n    for old in xs: print(old)\n",
+            "new = 1\ndef f(xs):\n    for old in xs: print(old)\n    for old in xs: print(old)\n",
+        ),
+        (
+            "old = 1\nclass C:\n    print(old)\n    old = old\n",
+            "new = 1\nclass C:\n    print(new)\n    old = new\n",
+        ),
         *((f"old = 1\n{line}", f"new = 1\n{line.replace('old', 'new')}") for line in EXPORTS),
         *((f"old = 1\n{line}", f"new = 1\n{line}") for line in NO_EXPORTS),
     ],
