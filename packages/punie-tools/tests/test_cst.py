@@ -259,6 +259,45 @@ async def test_a_file_nested_too_deeply_is_told(toolbox: Toolbox, root: Path) ->
     assert (root / "deep.py").read_text() == text
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = " + "(" * 20_000 + "1" + ")" * 20_000,
+        "x = " + "f'{" * 20_000 + "1" + "}'" * 20_000,
+        "x: '" + "a[" * 20_000 + "1" + "]" * 20_000 + "' = 1",
+        "match x:\n    case " + "{1: [" * 20 + "y" + "]}" * 20 + ": pass",
+        "match x:\r    case \\\r " + "[\r" * 20 + "y" + "]" * 20 + ": pass",
+    ],
+    ids=["brackets", "f-strings", "annotation", "case", "case on several lines"],
+)
+async def test_a_file_that_the_parser_cannot_survive_is_not_parsed(
+    toolbox: Toolbox, root: Path, code: str
+) -> None:
+    (root / "deep.py").write_text(code, newline="")
+    results: list[ToolResult] = [
+        await toolbox.cst_find_pattern("deep.py", "y"),
+        await toolbox.cst_rename("deep.py", "x", "z"),
+        await toolbox.cst_add_import("deep.py", "import os"),
+    ]
+    told = "an expression of deep.py is nested too deeply to follow."
+    assert [(each.status, each.parse_error) for each in results] == [("tool_error", told)] * 3
+
+
+async def test_a_pattern_that_the_parser_cannot_survive_is_not_parsed(
+    toolbox: Toolbox, file: Path
+) -> None:
+    result = await toolbox.cst_find_pattern(file.name, "(" * 20_000)
+    assert result.parse_error == "the pattern is nested too deeply to follow."
+
+
+async def test_a_pattern_with_many_gaps_is_answered(toolbox: Toolbox, root: Path) -> None:
+    (root / "m.py").write_text(f"f({'1, ' * 200}2)\nf(1, 2, 3)\n")
+    pattern = f"f({'..., 1, ' * 20}..., 2, ...)"
+    assert [each.line for each in (await toolbox.cst_find_pattern("m.py", pattern)).matches] == [1]
+    short = (await toolbox.cst_find_pattern("m.py", "f(..., 2, ...)")).matches
+    assert [each.line for each in short] == [1, 2]
+
+
 async def test_a_name_of_several_functions_is_refused(toolbox: Toolbox, root: Path) -> None:
     (root / "m.py").write_text("def f():\n    x = 1\ndef g():\n    x = 2\n")
     result = await toolbox.cst_rename("m.py", "x", "y")
