@@ -331,6 +331,27 @@ async def test_a_column_that_is_off_still_means_the_named_symbol(
     assert [each.line for each in dotted.locations] == [4]
 
 
+async def test_a_file_is_read_once_however_many_places_in_it_are_shown(root: Path) -> None:
+    read: list[str] = []
+
+    class Reading(LocalHost):
+        """A host that notes what it reads."""
+
+        async def read_text(self, path: str | Path) -> str:
+            """Read."""
+            read.append(Path(path).name)
+            return await super().read_text(path)
+
+    (root / "a.py").write_text("x = 1\nprint(x)\n" * 3)
+    (root / "b.py").write_text("from a import x\n")
+    result = await Toolbox(Reading(root)).find_references("b.py", 1, 15, "x")
+    assert [(each.file, each.preview) for each in result.references] == [
+        *[("a.py", "x = 1"), ("a.py", "print(x)")] * 3,
+        ("b.py", "from a import x"),
+    ]
+    assert sorted(read) == ["a.py", "b.py", "b.py"]  # for its place, and for what is shown
+
+
 async def test_a_question_without_an_answer_says_why(toolbox: Toolbox, root: Path) -> None:
     (root / "a.py").write_text(MODULE)
     cases = {

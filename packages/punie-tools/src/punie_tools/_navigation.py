@@ -172,7 +172,16 @@ class Navigator:
         if not found:
             raise _NoAnswerError(f"nothing is known about {symbol} there.")
         unique = sorted({(path_of(each.uri), each.line, each.character) for each in found})
-        return [await self._location(*each) for each in unique]
+        texts = {path: await self._text(path) for path in {path for path, _, _ in unique}}
+        return [
+            Location(
+                file=self._shown(path),
+                line=line + 1,
+                column=character + 1,
+                preview=texts[path][line].strip() if line < len(texts[path]) else "",
+            )
+            for path, line, character in unique
+        ]
 
     async def _ask_at(
         self, method: str, file_path: str, place: tuple[int, int], symbol: str
@@ -185,17 +194,14 @@ class Navigator:
         }
         return await self.server.ask_about(self.runner.contain(file_path), text, method, params)
 
-    async def _location(self, path: str, line: int, character: int) -> Location:
-        preview = ""
-        if Path(path).is_relative_to(self.runner.root):
-            try:
-                lines = _lines(await self.runner.host.read_text(path))
-            except ToolsError:
-                lines = []
-            preview = lines[line].strip() if line < len(lines) else ""
-        return Location(
-            file=self._shown(path), line=line + 1, column=character + 1, preview=preview
-        )
+    async def _text(self, path: str) -> list[str]:
+        """Return the lines of a file of the workspace; none of another, nor of what is no text."""
+        if not Path(path).is_relative_to(self.runner.root):
+            return []
+        try:
+            return _lines(await self.runner.host.read_text(path))
+        except ToolsError:
+            return []
 
     def _shown(self, path: str) -> str:
         """Return how results name a file; ty unpacks its own stubs into a cache of the user's."""
