@@ -134,6 +134,19 @@ async def test_an_edit_is_asked_about_before_anybody_asks(root: Path) -> None:
         assert (by(result), result.error_count) == ("server", 2)
 
 
+async def test_a_byte_order_mark_is_no_column(daemon: Toolbox, host: LocalHost, root: Path) -> None:
+    (root / "a.py").write_text("x = 1\n")
+    await agree(daemon, host)
+    (root / "b.py").write_bytes(b"\xef\xbb\xbfx: int = ''; y = x.foo\r\nz: int = ''\r\n")
+    marked = await agree(daemon, host)
+    places = [(each.line, each.column) for each in marked.errors]
+    assert (by(marked), places) == ("server", [(1, 10), (1, 18), (2, 10)])
+    assert (await daemon.find_references("b.py", 1, 1, "x")).references == [
+        Location(file="b.py", line=1, column=1, preview="x: int = ''; y = x.foo"),
+        Location(file="b.py", line=1, column=18, preview="x: int = ''; y = x.foo"),
+    ]
+
+
 async def test_a_question_cancelled_while_its_text_goes_out_leaves_nothing_stale(
     root: Path,
 ) -> None:

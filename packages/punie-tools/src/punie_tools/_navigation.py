@@ -44,6 +44,7 @@ _KINDS = (
     "type_parameter",
 )
 _FAR = 2**31
+_MARK = "\ufeff"
 _TYPESHED = re.compile(r"^.*/typeshed/(?:[0-9a-f]{40}/)?(?=stdlib/|stubs/)")
 _FENCE = re.compile(r"\A```(\w*)\n(.*?)\n```\s*", re.DOTALL)
 
@@ -174,13 +175,7 @@ class Navigator:
         unique = sorted({(path_of(each.uri), each.line, each.character) for each in found})
         texts = {path: await self._text(path) for path in {path for path, _, _ in unique}}
         return [
-            Location(
-                file=self._shown(path),
-                line=line + 1,
-                column=character + 1,
-                preview=texts[path][line].strip() if line < len(texts[path]) else "",
-            )
-            for path, line, character in unique
+            self._location(path, line, character, texts[path]) for path, line, character in unique
         ]
 
     async def _ask_at(
@@ -193,6 +188,14 @@ class Navigator:
             "context": {"includeDeclaration": True},
         }
         return await self.server.ask_about(self.runner.contain(file_path), text, method, params)
+
+    def _location(self, path: str, line: int, character: int, text: list[str]) -> Location:
+        shown = text[line] if line < len(text) else ""
+        if line == 0 and shown.startswith(_MARK):  # no column of any tool's, but the server's
+            shown, character = shown.removeprefix(_MARK), max(character - 1, 0)
+        return Location(
+            file=self._shown(path), line=line + 1, column=character + 1, preview=shown.strip()
+        )
 
     async def _text(self, path: str) -> list[str]:
         """Return the lines of a file of the workspace; none of another, nor of what is no text."""

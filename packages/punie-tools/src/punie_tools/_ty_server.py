@@ -7,6 +7,7 @@ symbols. Not covered: unsaved buffers; every document is what is on disk.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import os
 import re
@@ -263,7 +264,7 @@ class TyServer:
                 told[path] = (
                     known[path]
                     if each.kind == "unchanged"
-                    else _Told(each.uri, each.result, _errors(each, display(path, self.root)))
+                    else _Told(each.uri, each.result, _errors(each, path, self.root))
                 )
         except (ValidationError, KeyError) as error:
             raise ServerError(f"the language server's report is malformed ({error})") from error
@@ -303,13 +304,16 @@ class TyServer:
                     await self._client.notify("textDocument/didClose", {"textDocument": document})
 
 
-def _errors(report: _FileReport, file: str) -> list[TypeCheckError]:
+def _errors(report: _FileReport, path: str, root: Path) -> list[TypeCheckError]:
     """Return the diagnostics of one file, sorted, without what the command line does not report."""
+    # The server counts a byte order mark as a column of the first line, the command line does not.
+    first = [each for each in report.items if each.line == 0 and each.character]
+    mark = int(bool(first) and _is_marked(path))
     errors = [
         TypeCheckError(
-            file=file,
+            file=display(path, root),
             line=each.line + 1,
-            column=each.character + 1,
+            column=each.character + 1 - (mark if each.line == 0 and each.character else 0),
             severity=_SEVERITIES[each.severity],
             code=str(each.code or ""),
             message=_ASIDES.split(each.message, maxsplit=1)[0],
@@ -318,6 +322,14 @@ def _errors(report: _FileReport, file: str) -> list[TypeCheckError]:
         if each.severity != _HINT
     ]
     return sorted(errors, key=lambda each: (each.line, each.column, each.code, each.message))
+
+
+def _is_marked(path: str) -> bool:
+    """Return whether a file begins with a byte order mark."""
+    try:
+        return read_regular(path).startswith(codecs.BOM_UTF8)
+    except OSError:  # gone meanwhile, which is told when it is seen
+        return False
 
 
 _CAPABILITIES = {
