@@ -140,6 +140,16 @@ def test_pretty_does_not_let_output_steer_the_terminal(feed, recorded, capsys) -
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_pretty_does_not_let_a_file_name_pass_for_a_result(feed, capsys) -> None:
+    name = b"x\nclean  clean: True, file_count: 0"
+    feed(b"# branch.oid (initial)\0? " + name + b"\0")
+    main(["parse", "git-status", "--exit-code", "0", "--pretty"])
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if not line.startswith(" ")] == [
+        "clean  clean: False, file_count: 1"
+    ]
+
+
 def test_the_installed_program_runs() -> None:
     program = Path(sys.executable).with_name("punie-tools")
     done = subprocess.run([program, "list"], capture_output=True, check=True)

@@ -217,6 +217,22 @@ NO_EXPORTS = [
             "def old(): pass\n__all__ = ['old']\n__all__ += ['old']\n",
             "def new(): pass\n__all__ = ['new']\n__all__ += ['new']\n",
         ),
+        (
+            "def f():\n    while True:\n        print(old.a)\n        old = 1\n",
+            "def f():\n    while True:\n        print(new.a)\n        new = 1\n",
+        ),
+        (
+            "while True:\n    print(old)\n    old = 1\n",
+            "while True:\n    print(new)\n    new = 1\n",
+        ),
+        (
+            "old = 1\ndef f(xs):\n    for old in xs: print(old)\n    for old in xs: print(old)\n",
+            "new = 1\ndef f(xs):\n    for old in xs: print(old)\n    for old in xs: print(old)\n",
+        ),
+        (
+            "old = 1\nclass C:\n    print(old)\n    old = old\n",
+            "new = 1\nclass C:\n    print(new)\n    old = new\n",
+        ),
         *((f"old = 1\n{line}", f"new = 1\n{line.replace('old', 'new')}") for line in EXPORTS),
         *((f"old = 1\n{line}", f"new = 1\n{line}") for line in NO_EXPORTS),
     ],
@@ -241,6 +257,45 @@ async def test_a_file_nested_too_deeply_is_told(toolbox: Toolbox, root: Path) ->
         assert (result.status, result.success) == ("tool_error", False)
         assert "deep.py is nested too deeply" in (result.parse_error or "")
     assert (root / "deep.py").read_text() == text
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = " + "(" * 20_000 + "1" + ")" * 20_000,
+        "x = " + "f'{" * 20_000 + "1" + "}'" * 20_000,
+        "x: '" + "a[" * 20_000 + "1" + "]" * 20_000 + "' = 1",
+        "match x:\n    case " + "{1: [" * 20 + "y" + "]}" * 20 + ": pass",
+        "match x:\r    case \\\r " + "[\r" * 20 + "y" + "]" * 20 + ": pass",
+    ],
+    ids=["brackets", "f-strings", "annotation", "case", "case on several lines"],
+)
+async def test_a_file_that_the_parser_cannot_survive_is_not_parsed(
+    toolbox: Toolbox, root: Path, code: str
+) -> None:
+    (root / "deep.py").write_text(code, newline="")
+    results: list[ToolResult] = [
+        await toolbox.cst_find_pattern("deep.py", "y"),
+        await toolbox.cst_rename("deep.py", "x", "z"),
+        await toolbox.cst_add_import("deep.py", "import os"),
+    ]
+    told = "an expression of deep.py is nested too deeply to follow."
+    assert [(each.status, each.parse_error) for each in results] == [("tool_error", told)] * 3
+
+
+async def test_a_pattern_that_the_parser_cannot_survive_is_not_parsed(
+    toolbox: Toolbox, file: Path
+) -> None:
+    result = await toolbox.cst_find_pattern(file.name, "(" * 20_000)
+    assert result.parse_error == "the pattern is nested too deeply to follow."
+
+
+async def test_a_pattern_with_many_gaps_is_answered(toolbox: Toolbox, root: Path) -> None:
+    (root / "m.py").write_text(f"f({'1, ' * 200}2)\nf(1, 2, 3)\n")
+    pattern = f"f({'..., 1, ' * 20}..., 2, ...)"
+    assert [each.line for each in (await toolbox.cst_find_pattern("m.py", pattern)).matches] == [1]
+    short = (await toolbox.cst_find_pattern("m.py", "f(..., 2, ...)")).matches
+    assert [each.line for each in short] == [1, 2]
 
 
 async def test_a_name_of_several_functions_is_refused(toolbox: Toolbox, root: Path) -> None:

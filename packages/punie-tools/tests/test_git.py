@@ -207,6 +207,29 @@ def nested(root: Path, git) -> Path:
     return nested
 
 
+async def test_a_link_is_a_file_of_its_own_and_where_it_leads(
+    toolbox: Toolbox, root: Path, git
+) -> None:
+    (root / "folder").mkdir()
+    (root / "folder" / "a.py").write_text("a\n")
+    (root / "link").symlink_to("folder")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    (root / "folder" / "a.py").write_text("b\n")
+    inside = GitFileStatus(file="folder/a.py", status="modified", staged=False)
+    assert (await toolbox.git_status("link")).files == [inside]
+    (root / "link").unlink()
+    (root / "link").symlink_to("nowhere")
+    changed = GitFileStatus(file="link", status="modified", staged=False)
+    assert (await toolbox.git_status("link")).files == [changed]
+    assert (await toolbox.git_diff("./link")).files == [
+        DiffFile(file="link", status="modified", additions=1, deletions=1)
+    ]
+    git("commit", "-qam", "second")
+    assert [each.message for each in (await toolbox.git_log("link")).commits] == ["second", "first"]
+    assert (await toolbox.git_status("link")).clean
+
+
 @pytest.mark.parametrize("name", ["git_status", "git_diff"])
 @pytest.mark.parametrize("path", ["lib/nested/src", "lib/nested/src/b"])
 async def test_a_path_in_another_repository_is_not_clean(

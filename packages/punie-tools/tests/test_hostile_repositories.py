@@ -52,6 +52,18 @@ async def test_an_environment_that_is_a_link_of_the_repository_is_not_used(root:
     assert not (root / "ran").exists()
 
 
+async def test_an_environment_whose_name_differs_by_case_alone_is_not_used(root: Path, git) -> None:
+    program(root / ".Venv" / "bin" / "ruff", f"touch '{root}/ran'; echo '[]'")
+    git("add", "-f", ".Venv")
+    git("commit", "-qm", "poisoned")
+    # Where the file system does not tell them apart, this is one directory.
+    if not (root / ".venv").exists():
+        (root / ".venv").symlink_to(".Venv")
+    (root / "a.py").write_text("x = 1\n")
+    assert (await Toolbox(LocalHost(root)).ruff_check("a.py")).status == "clean"
+    assert not (root / "ran").exists()
+
+
 async def test_a_worktree_is_looked_at_like_its_repository(root: Path, git) -> None:
     program(root / ".venv" / "bin" / "ty", f"touch '{root}/ran'")
     git("add", "-f", ".venv")

@@ -95,6 +95,15 @@ def test_a_plug_in_that_cannot_be_imported_is_named(installed) -> None:
         load_plugins()
 
 
+def test_a_plug_in_that_exits_when_it_is_imported_ends_nothing(
+    installed, root: Path, capsys
+) -> None:
+    installed("raise SystemExit(0)\n", "broken = line_counter_example:count_lines")
+    (root / "a.py").write_text("x: int = ''\n")
+    assert main(["run", "--root", str(root), "typecheck", "a.py"]) == 1
+    assert "'broken' of line-counter cannot load: 0" in capsys.readouterr().err
+
+
 def test_a_tool_that_says_nothing_counts_as_execute() -> None:
     async def unmarked(host: object, path: str) -> ToolResult:
         raise NotImplementedError

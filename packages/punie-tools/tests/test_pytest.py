@@ -370,3 +370,12 @@ def test_what_the_plugin_writes_is_counted_exactly(outcomes: list[str]) -> None:
     result = parse_pytest(stream(*outcomes), b"", 1)
     assert counts(result) == {word: outcomes.count(word) for word in set(outcomes)}
     assert TestResult.model_validate_json(result.model_dump_json()) == result
+
+
+def test_what_a_plugin_warns_of_does_not_hide_why_pytest_could_not_start() -> None:
+    warning = b"plugin.py:306: DeprecationWarning: The option is unset.\n" * 20
+    error = b"ERROR: usage: pytest [options]\npytest: error: unrecognized arguments: --nonsense\n\n"
+    assert parse_pytest(b"", warning + error, 4).parse_error == (
+        "pytest could not start: ERROR: usage: pytest [options]; "
+        "pytest: error: unrecognized arguments: --nonsense."
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,25 @@ async def agree(daemon: Toolbox, host: LocalHost) -> TypeCheckResult:
     return answer
 
 
+class Listening(LocalHost):
+    """A host that hears what the server is told."""
+
+    heard: Callable[[bytes], None]
+
+    async def spawn(self, *args, **kwargs):
+        """Start, and listen."""
+        process = await super().spawn(*args, **kwargs)
+        assert process.stdin is not None
+        send = process.stdin.write
+
+        def write(data: bytes) -> None:
+            send(data)
+            self.heard(data)
+
+        process.stdin.write = write  # ty: ignore[invalid-assignment]
+        return process
+
+
 async def test_the_server_answers_as_the_command_line_does_before_and_after_edits(
     daemon: Toolbox, host: LocalHost, root: Path
 ) -> None:
@@ -99,25 +118,13 @@ async def test_what_could_make_them_differ_is_asked_of_the_command_line(
 async def test_an_edit_is_asked_about_before_anybody_asks(root: Path) -> None:
     told = asyncio.Event()
 
-    class Listening(LocalHost):
-        """A host that hears when the server is told of an edit."""
-
-        async def spawn(self, *args, **kwargs):
-            """Start, and listen."""
-            process = await super().spawn(*args, **kwargs)
-            assert process.stdin is not None
-            send = process.stdin.write
-
-            def write(data: bytes) -> None:
-                send(data)
-                if b"didChangeWatchedFiles" in data:
-                    told.set()
-
-            process.stdin.write = write  # ty: ignore[invalid-assignment]
-            return process
+    def heard(data: bytes) -> None:
+        if b"didChangeWatchedFiles" in data:
+            told.set()
 
     (root / "a.py").write_text("x: int = ''\n")
     host = Listening(root)
+    host.heard = heard
     async with Toolbox(host, daemon=True) as daemon:
         await daemon.typecheck(".")
         told.clear()
@@ -125,6 +132,42 @@ async def test_an_edit_is_asked_about_before_anybody_asks(root: Path) -> None:
         await asyncio.wait_for(told.wait(), 60)
         result = await daemon.typecheck(".")
         assert (by(result), result.error_count) == ("server", 2)
+
+
+async def test_a_byte_order_mark_is_no_column(daemon: Toolbox, host: LocalHost, root: Path) -> None:
+    (root / "a.py").write_text("x = 1\n")
+    await agree(daemon, host)
+    (root / "b.py").write_bytes(b"\xef\xbb\xbfx: int = ''; y = x.foo\r\nz: int = ''\r\n")
+    marked = await agree(daemon, host)
+    places = [(each.line, each.column) for each in marked.errors]
+    assert (by(marked), places) == ("server", [(1, 10), (1, 18), (2, 10)])
+    assert (await daemon.find_references("b.py", 1, 1, "x")).references == [
+        Location(file="b.py", line=1, column=1, preview="x: int = ''; y = x.foo"),
+        Location(file="b.py", line=1, column=18, preview="x: int = ''; y = x.foo"),
+    ]
+
+
+async def test_a_question_cancelled_while_its_text_goes_out_leaves_nothing_stale(
+    root: Path,
+) -> None:
+    questions: list[asyncio.Task[HoverResult]] = []
+
+    def heard(data: bytes) -> None:
+        if b"didOpen" in data:
+            questions[0].cancel()
+
+    long = f"\n# {'more than a pipe holds ' * 100_000}\n"
+    (root / "a.py").write_text(f"x: int = 1{long}")
+    host = Listening(root)
+    host.heard = heard
+    async with Toolbox(host, daemon=True) as daemon:
+        await daemon.typecheck(".")
+        questions.append(asyncio.create_task(daemon.hover("a.py", 1, 1, "x")))
+        with pytest.raises(asyncio.CancelledError):
+            await questions[0]
+        (root / "a.py").write_text(f"x: int = ''{long}")
+        result = await daemon.typecheck(".")
+        assert (by(result), result.error_count) == ("server", 1)
 
 
 async def test_an_edit_that_moves_lines_and_no_offset_is_noticed(
@@ -299,6 +342,27 @@ async def test_a_column_that_is_off_still_means_the_named_symbol(
         assert [each.line for each in result.locations] == [8]
     dotted = await toolbox.goto_definition("a.py", 11, 1, "Animal.speak")
     assert [each.line for each in dotted.locations] == [4]
+
+
+async def test_a_file_is_read_once_however_many_places_in_it_are_shown(root: Path) -> None:
+    read: list[str] = []
+
+    class Reading(LocalHost):
+        """A host that notes what it reads."""
+
+        async def read_text(self, path: str | Path) -> str:
+            """Read."""
+            read.append(Path(path).name)
+            return await super().read_text(path)
+
+    (root / "a.py").write_text("x = 1\nprint(x)\n" * 3)
+    (root / "b.py").write_text("from a import x\n")
+    result = await Toolbox(Reading(root)).find_references("b.py", 1, 15, "x")
+    assert [(each.file, each.preview) for each in result.references] == [
+        *[("a.py", "x = 1"), ("a.py", "print(x)")] * 3,
+        ("b.py", "from a import x"),
+    ]
+    assert sorted(read) == ["a.py", "b.py", "b.py"]  # for its place, and for what is shown
 
 
 async def test_a_question_without_an_answer_says_why(toolbox: Toolbox, root: Path) -> None:

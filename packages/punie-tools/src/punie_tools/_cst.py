@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from punie_tools._cst_depth import check_depth
 from punie_tools.paths import display
 from punie_tools.results import ToolRun
 from punie_tools.results.cst import CstAddImportResult, CstFindResult, CstRenameResult
@@ -160,12 +161,14 @@ async def _parse(runner: Runner, file_path: str) -> _File:
     Raises:
         MissingFileError, NotTextError, OutsideRootsError, UnreadableFileError: As reading does.
         ImportError: LibCST is not installed.
+        RecursionError: It is nested too deeply to be parsed.
     """
     import libcst as cst
 
     whole = await runner.host.read_text(file_path)
     text = whole.removeprefix(_MARK)
     file = _shown(runner, file_path)
+    check_depth(text)
     try:
         return _File(file, whole[: len(whole) - len(text)], text, cst.parse_module(text))
     except cst.ParserSyntaxError as error:

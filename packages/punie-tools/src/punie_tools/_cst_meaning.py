@@ -25,6 +25,7 @@ from libcst.metadata import (
 )
 
 from punie_tools._cst_names import leftmost
+from punie_tools._cst_uses import accesses_of, referents, spelled, uses_of
 
 __all__ = ["Rename"]
 
@@ -35,6 +36,7 @@ class Rename:
     Attributes:
         owner: The scope that defines it.
         assignments: Its definitions.
+        uses: Where it is read.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Rename:
         """Note what is to be renamed; `names` are the old and the new name."""
         self._wrapper, self._scopes = wrapper, scopes
         self.owner, self.assignments = owner, assignments
+        self.uses = uses_of(assignments, scopes)
         self._old, self._new = names
 
     def check(self) -> None:
@@ -57,7 +60,7 @@ class Rename:
             raise ValueError(f"{new} is already defined there.")
         self._wrapper.module.visit(_Unfollowed(self))
         self._check_mangling()
-        for access in {access for each in self.assignments for access in each.references}:
+        for access in self.uses:
             if isinstance(access.node, cst.ConcatenatedString):
                 self.refuse(access.node, f"an annotation in several strings names {old}")
             for scope in _passed(access.scope, self.owner) or []:
@@ -67,9 +70,8 @@ class Rename:
             passed = _passed(scope, self.owner)
             if passed is None:
                 continue
-            for access in {*scope.accesses, *scope.accesses[new]}:
-                named = access in scope.accesses[new] or _spelled(access.node) == new
-                if named and not _stays(access.referents, passed):
+            for access in accesses_of(scope, new):
+                if not _stays(referents(access, new), passed):
                     self.refuse(access.node, f"{new} is read, and would be what {old} is")
 
     def _check_mangling(self) -> None:
@@ -78,7 +80,7 @@ class Rename:
         if private is None:
             return
         places = [(each.scope, getattr(each, "node", None)) for each in self.assignments]
-        places += [(a.scope, a.node) for each in self.assignments for a in each.references]
+        places += [(each.scope, each.node) for each in self.uses]
         for scope, node in places:
             if node is not None and _in_class(scope):
                 self.refuse(node, f"{private} means another name in a class")
@@ -176,11 +178,6 @@ def _stays(referents: Collection[BaseAssignment], passed: Sequence[Scope]) -> bo
     )
 
 
-def _spelled(node: cst.CSTNode) -> str | None:
-    name = leftmost(node)
-    return name.value if isinstance(name, cst.Name) else None
-
-
 class _Unfollowed(cst.CSTVisitor):
     """Refuses syntax in which LibCST does not see whose a name is."""
 
@@ -273,7 +270,9 @@ class _Callee:
         mine = [each for each in every if isinstance(each, Assignment) and each.node is function]
         self._function = function
         self._referents = {
-            access.node: access.referents for scope in scopes for access in scope.accesses
+            access.node: referents(access, spelled(access.node) or "")
+            for scope in scopes
+            for access in scope.accesses
         }
         self._mine = set(mine)
         self._method = any(isinstance(each.scope, ClassScope) for each in mine)
@@ -286,7 +285,7 @@ class _Callee:
             and not self._method
             and sum(each.name == self._name for each in alone) == 1
         )
-        self._uses = {access.node for each in mine for access in each.references}
+        self._uses = {each.node for each in uses_of(mine, scopes)}
         self._uses |= {each for each in calls.attributes if self._is_method(each)}
         # Under another name (a variable, a registry) it may be called from anywhere.
         self._escapes = not named or bool(self._uses - calls.called)

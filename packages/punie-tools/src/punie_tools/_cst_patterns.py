@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
+from punie_tools._cst_depth import check_depth
 from punie_tools.results.cst import CstMatch
 
 __all__ = ["find"]
@@ -67,7 +68,10 @@ def _matcher(pattern: str) -> _Kind | _Like:
     if isinstance(kind, type) and issubclass(kind, cst.CSTNode):
         return _Kind(kind)
     try:
+        check_depth(pattern)
         return _Like(cst.parse_expression(pattern.strip()))
+    except RecursionError as error:
+        raise ValueError("the pattern is nested too deeply to follow.") from error
     except (cst.ParserSyntaxError, cst.CSTValidationError) as error:
         raise ValueError(
             f"{pattern!r} is neither a LibCST node name nor a Python expression."
@@ -116,11 +120,21 @@ def _same_list(models: list[object], nodes: list[object]) -> bool:
     """Return whether two lists are the same, a bare `...` element meaning any number of them."""
     models = [each for each in models if not isinstance(each, _LAYOUT)]
     nodes = [each for each in nodes if not isinstance(each, _LAYOUT)]
-    if not models:
-        return not nodes
-    if _is_gap(models[0]):
-        return any(_same_list(models[1:], nodes[skip:]) for skip in range(len(nodes) + 1))
-    return bool(nodes) and _same(models[0], nodes[0]) and _same_list(models[1:], nodes[1:])
+    at = place = 0
+    gap, resume = None, 0
+    while place < len(nodes):
+        if at < len(models) and _is_gap(models[at]):
+            gap, resume = at, place
+            at += 1
+        elif at < len(models) and _same(models[at], nodes[place]):
+            at, place = at + 1, place + 1
+        elif gap is not None:
+            # Only the last gap need take more: what the ones before it could take, it can too.
+            resume += 1
+            at, place = gap + 1, resume
+        else:
+            return False
+    return all(_is_gap(each) for each in models[at:])
 
 
 def _is_gap(node: object) -> bool:

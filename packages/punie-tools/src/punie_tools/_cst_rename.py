@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Set
 
 import libcst as cst
 from libcst.metadata import (
+    Access,
     Assignment,
     BaseAssignment,
     ClassScope,
@@ -50,6 +51,7 @@ def rename_in(module: cst.Module, old: str, new: str) -> tuple[str, int]:
     meant.check()
     changes = _Changes(old, new, strings_that_are_values(wrapper.module))
     changes.add_names(meant.keywords())
+    changes.add_uses(meant.uses)
     for assignment in assignments:
         changes.add(assignment)
     if isinstance(scope, GlobalScope):
@@ -83,14 +85,15 @@ class _Changes(cst.CSTTransformer):
         self.count = 0
 
     def add(self, assignment: BaseAssignment) -> None:
-        """Note the definition and every use of it."""
+        """Note a definition."""
         if isinstance(assignment, ImportAssignment):
             self._imports.add(assignment.node)
         elif isinstance(assignment, Assignment):
             self._names.add(definition_name(assignment.node))
-        for access in assignment.references:
-            if access.node not in self._values:
-                self._names.add(leftmost(access.node))
+
+    def add_uses(self, uses: Iterable[Access]) -> None:
+        """Note the uses."""
+        self._names |= {leftmost(each.node) for each in uses if each.node not in self._values}
 
     def add_names(self, names: Iterable[cst.CSTNode]) -> None:
         """Note names that mean the symbol without being a use: keywords of calls."""

@@ -6,6 +6,7 @@ whether a file is changed, and without them the answer would be wrong; a clone n
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from punie_tools._runner import R, Runner, missing
 from punie_tools.errors import ToolMissingError
 from punie_tools.parsers._evidence import failed
 from punie_tools.parsers.git import parse_git_diff, parse_git_log, parse_git_status
-from punie_tools.paths import display
+from punie_tools.paths import as_argument, display
 from punie_tools.results import GitDiffResult, GitLogResult, GitStatusResult
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ _ENV: Mapping[str, str | None] = {
 
 async def git_status(runner: Runner, path: str) -> GitStatusResult:
     """Run `git status` on a path."""
-    argv = [*_STATUS, "--", runner.argument(path)]
+    argv = [*_STATUS, "--", *_arguments(runner, path)]
     top = await _toplevel(runner, GitStatusResult, argv)
     if not isinstance(top, Path):
         return top
@@ -69,7 +70,7 @@ async def git_status(runner: Runner, path: str) -> GitStatusResult:
 
 async def git_diff(runner: Runner, path: str, *, staged: bool) -> GitDiffResult:
     """Run `git diff` on a path."""
-    argv = [*_DIFF, *(["--cached"] if staged else []), "--", runner.argument(path)]
+    argv = [*_DIFF, *(["--cached"] if staged else []), "--", *_arguments(runner, path)]
     top = await _toplevel(runner, GitDiffResult, argv)
     if not isinstance(top, Path):
         return top
@@ -81,17 +82,30 @@ async def git_diff(runner: Runner, path: str, *, staged: bool) -> GitDiffResult:
 
 async def git_log(runner: Runner, path: str, count: int) -> GitLogResult:
     """Run `git log` on a path."""
-    argument = runner.argument(path)
+    named = _arguments(runner, path)
     if count < 1:
         reason = f"count is {max(count, -_MOST)}, and git_log returns commits: ask for 1 or more."
         return GitLogResult(status="tool_error", parse_error=reason)
-    argv = [*_LOG, f"--max-count={min(count, _MOST)}", "--", argument]
+    argv = [*_LOG, f"--max-count={min(count, _MOST)}", "--", *named]
     top = await _toplevel(runner, GitLogResult, argv)
     if not isinstance(top, Path):
         return top
     done = await runner.run(argv, _ENV)
     evidence = await runner.evidence("git", done)
     return parse_git_log(done.stdout, done.stderr, done.exit_code, evidence)
+
+
+def _arguments(runner: Runner, path: str) -> list[str]:
+    """Return a path as git gets it: where it leads, and the link itself, which git keeps as a file."""
+    target = runner.argument(path)
+    link = runner.contain(str(Path(path).parent)) / Path(path).name
+    if not os.path.islink(link):  # noqa: PTH114 - it never raises, however long the name
+        return [target]
+    return [as_argument(link, runner.root), target]
+
+
+def _is_there(runner: Runner, path: str) -> bool:
+    return os.path.lexists(runner.contain(path)) or os.path.islink(runner.root / path)  # noqa: PTH114 - as above
 
 
 async def _toplevel(runner: Runner, model: type[R], argv: list[str]) -> Path | R:
@@ -116,7 +130,7 @@ async def _unknown(runner: Runner, path: str, result: R, top: Path) -> R:
     if result.status != "clean":
         return result
     reason = None
-    if not runner.contain(path).exists():
+    if not _is_there(runner, path):
         reason = f"there is no {path}, and git knows of no change to it."
     elif nested := await _nested(runner, path, top):
         reason = (

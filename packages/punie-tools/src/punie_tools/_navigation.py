@@ -44,6 +44,7 @@ _KINDS = (
     "type_parameter",
 )
 _FAR = 2**31
+_MARK = "\ufeff"
 _TYPESHED = re.compile(r"^.*/typeshed/(?:[0-9a-f]{40}/)?(?=stdlib/|stubs/)")
 _FENCE = re.compile(r"\A```(\w*)\n(.*?)\n```\s*", re.DOTALL)
 
@@ -172,7 +173,10 @@ class Navigator:
         if not found:
             raise _NoAnswerError(f"nothing is known about {symbol} there.")
         unique = sorted({(path_of(each.uri), each.line, each.character) for each in found})
-        return [await self._location(*each) for each in unique]
+        texts = {path: await self._text(path) for path in {path for path, _, _ in unique}}
+        return [
+            self._location(path, line, character, texts[path]) for path, line, character in unique
+        ]
 
     async def _ask_at(
         self, method: str, file_path: str, place: tuple[int, int], symbol: str
@@ -185,17 +189,22 @@ class Navigator:
         }
         return await self.server.ask_about(self.runner.contain(file_path), text, method, params)
 
-    async def _location(self, path: str, line: int, character: int) -> Location:
-        preview = ""
-        if Path(path).is_relative_to(self.runner.root):
-            try:
-                lines = _lines(await self.runner.host.read_text(path))
-            except ToolsError:
-                lines = []
-            preview = lines[line].strip() if line < len(lines) else ""
+    def _location(self, path: str, line: int, character: int, text: list[str]) -> Location:
+        shown = text[line] if line < len(text) else ""
+        if line == 0 and shown.startswith(_MARK):  # no column of any tool's, but the server's
+            shown, character = shown.removeprefix(_MARK), max(character - 1, 0)
         return Location(
-            file=self._shown(path), line=line + 1, column=character + 1, preview=preview
+            file=self._shown(path), line=line + 1, column=character + 1, preview=shown.strip()
         )
+
+    async def _text(self, path: str) -> list[str]:
+        """Return the lines of a file of the workspace; none of another, nor of what is no text."""
+        if not Path(path).is_relative_to(self.runner.root):
+            return []
+        try:
+            return _lines(await self.runner.host.read_text(path))
+        except ToolsError:
+            return []
 
     def _shown(self, path: str) -> str:
         """Return how results name a file; ty unpacks its own stubs into a cache of the user's."""

@@ -74,5 +74,7 @@ def _painted(text: str, paint: str, colour: bool) -> str:
 
 
 def _safe(text: str) -> str:
-    """Return text that cannot move the cursor or colour the terminal by itself."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    """Return text that can neither move the cursor, nor colour the terminal, nor pass for a headline."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    # At the margin stand headlines, which only a result writes.
+    return shown.replace("\n", "\n      ")

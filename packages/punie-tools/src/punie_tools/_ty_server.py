@@ -7,6 +7,7 @@ symbols. Not covered: unsaved buffers; every document is what is on disk.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import os
 import re
@@ -27,7 +28,7 @@ from punie_tools.paths import display
 from punie_tools.results.typecheck import Severity, TypeCheckError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
 __all__ = ["TyServer", "path_of"]
 
@@ -223,13 +224,9 @@ class TyServer:
             content = await asyncio.to_thread(read_regular, path)
         except OSError:  # gone meanwhile, which is told when it is seen
             return
-        document = {"uri": Path(path).as_uri()}
         # As it is: a question that another task has asked may be answered while it is open.
-        text = content.decode("utf-8", errors="replace")
-        opened = {**document, "languageId": "python", "version": 1, "text": text}
-        async with self._asking:  # a document can be open once
-            await self._client.notify("textDocument/didOpen", {"textDocument": opened})
-            await self._client.notify("textDocument/didClose", {"textDocument": document})
+        async with self._opened(Path(path), content.decode("utf-8", errors="replace")):
+            pass
 
     async def diagnose(self, now: Snapshot | None = None) -> list[TypeCheckError]:
         """Return the diagnostics of the whole workspace, sorted as the command line's are.
@@ -267,7 +264,7 @@ class TyServer:
                 told[path] = (
                     known[path]
                     if each.kind == "unchanged"
-                    else _Told(each.uri, each.result, _errors(each, display(path, self.root)))
+                    else _Told(each.uri, each.result, _errors(each, path, self.root))
                 )
         except (ValidationError, KeyError) as error:
             raise ServerError(f"the language server's report is malformed ({error})") from error
@@ -289,24 +286,34 @@ class TyServer:
             ServerError: It cannot answer.
         """
         await self.catch_up()
+        async with self._opened(path, text) as document:
+            return await self._client.request(method, {"textDocument": document, **params})
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, path: Path, text: str) -> AsyncGenerator[dict[str, str]]:
+        """Have a document open in the server, and never longer: an open one is not read from disk."""
         document = {"uri": path.as_uri()}
         opened = {**document, "languageId": "python", "version": 1, "text": text}
         async with self._asking:  # a document can be open once
-            await self._client.notify("textDocument/didOpen", {"textDocument": opened})
             try:
-                return await self._client.request(method, {"textDocument": document, **params})
+                # A long text goes out bit by bit: cancelled meanwhile, it is opened all the same.
+                await self._client.notify("textDocument/didOpen", {"textDocument": opened})
+                yield document
             finally:
                 if self.alive:
                     await self._client.notify("textDocument/didClose", {"textDocument": document})
 
 
-def _errors(report: _FileReport, file: str) -> list[TypeCheckError]:
+def _errors(report: _FileReport, path: str, root: Path) -> list[TypeCheckError]:
     """Return the diagnostics of one file, sorted, without what the command line does not report."""
+    # The server counts a byte order mark as a column of the first line, the command line does not.
+    first = [each for each in report.items if each.line == 0 and each.character]
+    mark = int(bool(first) and _is_marked(path))
     errors = [
         TypeCheckError(
-            file=file,
+            file=display(path, root),
             line=each.line + 1,
-            column=each.character + 1,
+            column=each.character + 1 - (mark if each.line == 0 and each.character else 0),
             severity=_SEVERITIES[each.severity],
             code=str(each.code or ""),
             message=_ASIDES.split(each.message, maxsplit=1)[0],
@@ -315,6 +322,14 @@ def _errors(report: _FileReport, file: str) -> list[TypeCheckError]:
         if each.severity != _HINT
     ]
     return sorted(errors, key=lambda each: (each.line, each.column, each.code, each.message))
+
+
+def _is_marked(path: str) -> bool:
+    """Return whether a file begins with a byte order mark."""
+    try:
+        return read_regular(path).startswith(codecs.BOM_UTF8)
+    except OSError:  # gone meanwhile, which is told when it is seen
+        return False
 
 
 _CAPABILITIES = {

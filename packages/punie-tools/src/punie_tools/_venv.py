@@ -81,7 +81,8 @@ class OwnPrograms:
             "safe.bareRepository=explicit",
         )
         options = [part for guard in guards for part in ("-c", guard)]
-        command = [git, *options, "ls-files", "-z", "--", ".venv"]
+        # In any case of letters: where the file system does not tell them apart, `.Venv` is `.venv`.
+        command = [git, *options, "--icase-pathspecs", "ls-files", "-z", "--", ".venv"]
         try:
             done = subprocess.run(
                 command,

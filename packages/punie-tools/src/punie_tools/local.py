@@ -44,6 +44,7 @@ _SCRUBBED = frozenset(
         "GIT_ICASE_PATHSPECS",
         "GIT_IMPLICIT_WORK_TREE",
         "GIT_INDEX_FILE",
+        "GIT_LITERAL_PATHSPECS",  # the tools say it themselves where they mean it
         "GIT_NAMESPACE",
         "GIT_NOGLOB_PATHSPECS",
         "GIT_NO_REPLACE_OBJECTS",

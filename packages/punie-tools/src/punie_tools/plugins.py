@@ -130,5 +130,5 @@ def _loaded(entry: EntryPoint) -> object:
     package = entry.dist.name if entry.dist else "an unknown package"
     try:
         return entry.load()
-    except Exception as error:  # whatever somebody else's module does when it is imported
+    except (Exception, SystemExit) as error:  # whatever somebody else's module does when imported
         raise PluginError(f"plug-in {entry.name!r} of {package} cannot load: {error}") from error

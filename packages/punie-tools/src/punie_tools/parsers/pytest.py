@@ -184,7 +184,7 @@ def _judge(stream: _Stream, stderr: bytes, exit_code: int, evidence: Evidence) -
     if verdict is not None:
         return verdict
     if exit_code == _USAGE_ERROR:
-        return Verdict("tool_error", f"pytest could not start: {last_words(stderr)}.")
+        return Verdict("tool_error", f"pytest could not start: {_why(stderr)}.")
     if stream.broken or stream.finish is None:
         return _incomplete(stream, stderr, exit_code)
     if exit_code == _NOTHING_COLLECTED:
@@ -196,9 +196,16 @@ def _judge(stream: _Stream, stderr: bytes, exit_code: int, evidence: Evidence) -
     return _unfailed(stream, stream.finish, stderr, exit_code)
 
 
+def _why(stderr: bytes) -> str:
+    """Return why pytest cannot go on: what it calls an error, whatever plugins warn of before it."""
+    lines = stderr.splitlines(keepends=True)
+    start = next((n for n, line in enumerate(lines) if line.startswith(b"ERROR: ")), 0)
+    return last_words(b"".join(lines[start:]))
+
+
 def _incomplete(stream: _Stream, stderr: bytes, exit_code: int) -> Verdict:
     if stream.version is None and not stream.cases and not stream.broken:
-        why = last_words(stderr)
+        why = _why(stderr)
         return Verdict("tool_error", f"pytest told nothing (exit code {exit_code}): {why}.")
     if stream.finish is None:
         return Verdict(
@@ -212,7 +219,7 @@ def _incomplete(stream: _Stream, stderr: bytes, exit_code: int) -> Verdict:
 def _unfailed(stream: _Stream, finish: _Finish, stderr: bytes, exit_code: int) -> Verdict:
     if exit_code != 0:
         known = " though no test did" if exit_code in _ANSWERS else ""
-        reason = f"pytest failed (exit code {exit_code}){known}: {last_words(stderr)}."
+        reason = f"pytest failed (exit code {exit_code}){known}: {_why(stderr)}."
         return Verdict("tool_error", reason)
     # Whoever stops pytest, or a plugin at its end, may choose exit code 0.
     how_far = f"{finish.ended} of {finish.collected} tests ended"
