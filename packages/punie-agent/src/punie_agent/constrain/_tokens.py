@@ -25,7 +25,7 @@ NEARLY, FAR, BROKEN = 20.0, 1000.0, math.inf
 """A token so many times as likely as another is still exchanged for it, where only that one copies: words
 that nobody said, departures from what was shown, and those in the middle of a text that was quoted so far,
 which replaces nothing then."""
-AGAIN = 20.0
+AGAIN = 10.0
 """Another program after an output must be so many times as likely as an answer in words: it acts, and a
 model that is not sure has most often been asked for what the output says."""
 MOST_OTHERS, HIGHEST_LOSS = 4, 12.0
