@@ -166,6 +166,28 @@ async def test_a_model_that_runs_the_same_again_is_told_so_and_stopped(contract:
     assert (result.final_text, len(result.runs)) == ("Once more.", 3)
 
 
+async def test_a_model_that_goes_round_in_a_circle_of_two_programs_is_stopped(
+    contract: Contract,
+) -> None:
+    one, two = "```python\nprint(1)\n```", "```python\nprint(2)\n```"
+    async with opened(contract) as turns:
+        result = await turns.run(one, two, one, two, f"Once more.\n{one}", failures=1)
+    told = [message.content for message in result.messages if message.role == "user"][1:]
+    assert told[:3] == ["```output\n1\n```", "```output\n2\n```", "```output\n1\n```"]
+    assert told[3].endswith("Answer in plain text now, without code.")
+    assert (result.final_text, len(result.runs)) == ("Once more.", 4)
+
+
+async def test_what_is_new_between_two_checks_is_no_circle(contract: Contract) -> None:
+    check = '```python\nprint(typecheck("app.py").error_count)\n```'
+    others = [f"```python\nprint({number})\n```" for number in range(3)]
+    async with opened(contract) as turns:
+        result = await turns.run(
+            check, others[0], check, others[1], check, others[2], check, "So it is.", failures=1
+        )
+    assert (result.final_text, len(result.runs)) == ("So it is.", 7)
+
+
 async def test_an_empty_message_is_asked_for_again(contract: Contract) -> None:
     async with opened(contract) as turns:
         result = await turns.run("", "Here.")

@@ -236,10 +236,12 @@ class Turn:
     def _told(self, result: RunResult, note: str = "") -> str:
         """What the model hears of a run."""
         repeated = bool(self.runs) and _same(self.runs[-1], result)
+        # Check, edit, check, edit, as before each time: a circle has any number of steps.
+        known = any(_same(each, result) for each in self.runs)
         self.runs.append(result)
         told = f"{self._contract.format_result(result)}\n{note}".rstrip()
         self.cut_off = False
-        self._failures = self._failures + 1 if repeated or not went_through(result) else 0
+        self._failures = self._failures + 1 if known or not went_through(result) else 0
         if repeated and result.ok:
             told = f"{told}\n{_REPEATED}"
         if self._failures > self._limits.failures:
@@ -331,7 +333,7 @@ class Turn:
 
 
 def _same(earlier: RunResult, later: RunResult) -> bool:
-    """True when the same code did the same again: a small model going round in a circle."""
+    """True when the same code did the same: a small model going round in a circle."""
     return (earlier.code, earlier.stdout, earlier.status) == (
         later.code,
         later.stdout,
