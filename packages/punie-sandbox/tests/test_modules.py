@@ -11,7 +11,7 @@ import string
 import textwrap
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from punie_sandbox import Sandbox
@@ -115,19 +115,42 @@ def test_heapq_orders_alike(items: list[int], item: int, n: int) -> None:
     assert heapq_.merge(sorted(items), [item]) == list(heapq.merge(sorted(items), [item]))
 
 
-@given(st.lists(st.integers(-99, 99) | st.floats(-99, 99), min_size=2, max_size=20))
-def test_statistics_agree(data: list[float]) -> None:
+_NUMBERS = st.integers(-(10**20), 10**20) | st.floats(-1e150, 1e150)
+
+
+@given(st.lists(_NUMBERS | st.integers(-9, 9), min_size=2, max_size=20))
+@example([0.1, 0.2, 0.3])
+@example([0.1, 0.1, 0.1])
+@example([5e-324, 1e-300])
+def test_statistics_agree_to_the_last_digit(data: list[float]) -> None:
     """behaviour: modules.statistics."""
-    for name in ("mean", "fmean", "median", "median_low", "median_high", "mode", "multimode"):
+    names = ("mean", "fmean", "median", "median_low", "median_high", "mode", "multimode")
+    for name in (*names, "pvariance", "variance", "pstdev", "stdev"):
         ours, theirs = getattr(statistics_, name)(data), getattr(statistics, name)(data)
-        assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
+        assert (name, ours, type(ours)) == (name, theirs, type(theirs))
     for name in ("pvariance", "variance", "pstdev", "stdev"):
-        ours, theirs = getattr(statistics_, name)(data), getattr(statistics, name)(data)
-        assert math.isclose(ours, theirs, rel_tol=1e-6, abs_tol=1e-6)
-    assert statistics_.quantiles(data) == pytest.approx(statistics.quantiles(data))
-    assert statistics_.quantiles(data, n=5, method="inclusive") == pytest.approx(
-        statistics.quantiles(data, n=5, method="inclusive")
+        around = data[0]
+        assert getattr(statistics_, name)(data, around) == getattr(statistics, name)(data, around)
+    assert statistics_.quantiles(data) == statistics.quantiles(data)
+    assert statistics_.quantiles(data, n=5, method="inclusive") == statistics.quantiles(
+        data, n=5, method="inclusive"
     )
+
+
+@given(st.lists(st.integers(0, 99) | st.floats(0, 1e6), min_size=1, max_size=9))
+def test_harmonic_and_geometric_means_agree(data: list[float]) -> None:
+    """behaviour: modules.statistics."""
+    assert statistics_.harmonic_mean(data) == statistics.harmonic_mean(data)
+    if all(data):
+        assert statistics_.geometric_mean(data) == statistics.geometric_mean(data)
+
+
+@pytest.mark.parametrize("data", [[math.inf, 1.0], [-math.inf, 2], [math.nan, 1.0]])
+def test_statistics_of_what_is_not_finite_agree(data: list[float]) -> None:
+    """behaviour: modules.statistics."""
+    assert repr(statistics_.mean(data)) == repr(statistics.mean(data))
+    assert math.isnan(statistics_.pvariance(data))
+    assert math.isnan(statistics_.stdev(data))
 
 
 @given(

@@ -1,4 +1,4 @@
-"""What models use of `statistics`, for int and float data."""
+"""What models use of `statistics`, for int and float data, exact as there: sums are of fractions."""
 
 # ruff: noqa: C419, FURB136, UP035
 # Names and forms are the standard library's, in the subset that the interpreter runs.
@@ -12,10 +12,10 @@ from typing import Any, Iterable
 def mean(data: Iterable[Any]) -> Any:
     """The average."""
     values = _some(data, "mean requires at least one data point")
-    total = _total(values)
-    average = total / len(values)
-    whole = all([isinstance(value, int) for value in values])
-    return int(average) if whole and total % len(values) == 0 else average
+    if not _finite(values):
+        return sum(values) / len(values)
+    total, shift = _sum(values)
+    return _quotient(total, len(values) << shift, values)
 
 
 def fmean(data: Iterable[Any]) -> float:
@@ -33,9 +33,17 @@ def geometric_mean(data: Iterable[Any]) -> float:
 def harmonic_mean(data: Iterable[Any]) -> float:
     """The reciprocal of the average of reciprocals."""
     values = _some(data, "harmonic_mean requires at least one data point")
+    if any([value < 0 for value in values]):
+        raise ValueError("harmonic mean does not support negative values")
+    if len(values) == 1:
+        return values[0]
     if any([value == 0 for value in values]):
         return 0
-    return len(values) / math.fsum([1 / value for value in values])
+    parts = [1 / value for value in values]
+    if not _finite(parts):
+        return len(values) / sum(parts)
+    total, shift = _sum(parts)
+    return (len(values) << shift) / total if total else math.inf
 
 
 def median(data: Iterable[Any]) -> Any:
@@ -73,7 +81,10 @@ def multimode(data: Iterable[Any]) -> list[Any]:
 def pvariance(data: Iterable[Any], mu: Any = None) -> Any:
     """The variance of a whole population."""
     values = _some(data, "pvariance requires at least one data point")
-    return _plain(_squares(values, mu), len(values), values)
+    if not _finite(values):
+        return math.nan
+    top, bottom = _squares(values, mu)
+    return _quotient(top, bottom * len(values), values)
 
 
 def variance(data: Iterable[Any], xbar: Any = None) -> Any:
@@ -81,17 +92,30 @@ def variance(data: Iterable[Any], xbar: Any = None) -> Any:
     values = list(data)
     if len(values) < 2:
         raise ValueError("variance requires at least two data points")
-    return _plain(_squares(values, xbar), len(values) - 1, values)
+    if not _finite(values):
+        return math.nan
+    top, bottom = _squares(values, xbar)
+    return _quotient(top, bottom * (len(values) - 1), values)
 
 
 def pstdev(data: Iterable[Any], mu: Any = None) -> float:
     """The standard deviation of a whole population."""
-    return math.sqrt(pvariance(data, mu))
+    values = _some(data, "pstdev requires at least one data point")
+    if not _finite(values):
+        return math.nan
+    top, bottom = _squares(values, mu)
+    return _root(top, bottom * len(values))
 
 
 def stdev(data: Iterable[Any], xbar: Any = None) -> float:
     """The standard deviation of a sample."""
-    return math.sqrt(variance(data, xbar))
+    values = list(data)
+    if len(values) < 2:
+        raise ValueError("stdev requires at least two data points")
+    if not _finite(values):
+        return math.nan
+    top, bottom = _squares(values, xbar)
+    return _root(top, bottom * (len(values) - 1))
 
 
 def quantiles(data: Iterable[Any], *, n: int = 4, method: str = "exclusive") -> list[float]:
@@ -122,19 +146,60 @@ def _some(data: Iterable[Any], message: str) -> list[Any]:
     return values
 
 
-def _total(values: list[Any]) -> Any:
-    return sum(values) if all([isinstance(value, int) for value in values]) else math.fsum(values)
+def _finite(values: list[Any]) -> bool:
+    return all([math.isfinite(value) for value in values])
 
 
-def _squares(values: list[Any], center: Any) -> Any:
-    middle = _total(values) / len(values) if center is None else center
-    return math.fsum([(value - middle) ** 2 for value in values])
+def _numerators(values: list[Any]) -> tuple[list[int], int]:
+    """Whole numbers, and how often 2 divides them all to give the values."""
+    parts = []
+    for value in values:
+        if isinstance(value, int):
+            parts.append((int(value), 0))
+        else:
+            share, power = math.frexp(value)
+            parts.append((int(share * 9007199254740992), power - 53))
+    shift = max([0, *[-power for whole, power in parts]])
+    return [whole << (power + shift) for whole, power in parts], shift
 
 
-def _plain(total: float, count: int, values: list[Any]) -> Any:
-    result = total / count
+def _sum(values: list[Any]) -> tuple[int, int]:
+    wholes, shift = _numerators(values)
+    return sum(wholes), shift
+
+
+def _squares(values: list[Any], center: Any) -> tuple[int, int]:
+    """The sum of squares around the average, or another center, as a fraction."""
+    if center is not None:
+        total, shift = _sum([(value - center) * (value - center) for value in values])
+        return total, 1 << shift
+    wholes, shift = _numerators(values)
+    total = sum(wholes)
+    top = len(wholes) * sum([whole * whole for whole in wholes]) - total * total
+    return top, len(wholes) << (2 * shift)
+
+
+def _quotient(top: int, bottom: int, values: list[Any]) -> Any:
     whole = all([isinstance(value, int) for value in values])
-    return int(result) if whole and result == int(result) else result
+    return top // bottom if whole and top % bottom == 0 else top / bottom
+
+
+def _root(top: int, bottom: int) -> float:
+    """The square root of a fraction, rounded once (as in CPython's `_float_sqrt_of_frac`)."""
+    power = (_bits(top) - _bits(bottom) - 109) // 2
+    if power >= 0:
+        return float(_odd_root(top, bottom << (2 * power)) << power)
+    return _odd_root(top << (-2 * power), bottom) / (1 << -power)
+
+
+def _odd_root(top: int, bottom: int) -> int:
+    """The whole root, made odd where it is not exact, so that it is rounded to the right side later."""
+    root = math.isqrt(top // bottom)
+    return root if root * root * bottom == top or root % 2 else root + 1
+
+
+def _bits(number: int) -> int:
+    return len(bin(number)) - 2 if number else 0
 
 
 def _most(values: list[Any]) -> list[Any]:
