@@ -169,6 +169,15 @@ async def test_ask_shows_it_beside_the_answer_and_fails(project: Path) -> None:
     assert (answer["text"], answer["notice"]) == ("There are no errors.", FOUR_TIMES)
 
 
+async def test_ask_fails_where_a_tool_gave_no_answer(project: Path) -> None:
+    code = 'for error in typecheck("gone.py").errors:\n    print(error.message)'
+    async with chat_server() as server:
+        server.events = [delta(f"No errors.\n```python\n{code}\n```"), delta(None, "stop")]
+        done = await punie("ask", "Check it", "--cwd", str(project), url=server.url)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("punie: typecheck gave no answer: ")
+
+
 async def test_chat_shows_it_after_each_turn(project: Path) -> None:
     async with chat_server() as server:
         server.events = [delta(CLAIMING), delta(None, "stop")]

@@ -92,7 +92,7 @@ def mode_of(options: argparse.Namespace) -> Mode:
 def _exit_code(result: TurnResult) -> int:
     if result.stop_reason == "cancelled":
         return 130
-    done = result.stop_reason == "end_turn" and bool(result.final_text) and not result.cut_off
+    done = result.stop_reason == "end_turn" and bool(result.final_text) and not result.notice
     return 0 if done and all(run.ok for run in result.runs[-1:]) else 1
 
 
