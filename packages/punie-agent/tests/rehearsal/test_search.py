@@ -310,31 +310,69 @@ async def test_a_text_that_is_replaced_by_itself_is_no_attempt(
     assert thoughts == ["Tried 2 versions of this edit on a copy: the last one passes its check.\n"]
 
 
-MISSPELT = "print(drvier.speed)"
-FOUND = [
-    *CHECKED[:2],
-    Message("user", f"app.py:2: Name `drvier` used when not defined\n{MISSPELT}\ndriver = car"),
-]
+MISSPELT = "print(drvier.path)"
+DRIVER = "import sys as driver"
+
+
+def found(*said: str) -> list[Message]:
+    """Return a conversation whose last message is what a check found in app.py."""
+    return [*CHECKED[:2], Message("user", "\n".join(["app.py:2: Name `drvier` …", *said]))]
 
 
 @pytest.mark.parametrize(
-    ("first", "asked"),
+    "first",
     [
-        (edit(MISSPELT, "print(drvier.pace)"), ["print(driver"]),
-        (edit(MISSPELT, "# now\n  é = drvier"), []),
-        (edit(MISSPELT, "print(river)"), []),
-        (edit("three", "drvier"), []),
+        edit(MISSPELT, "print(drvier.name)"),
+        edit(MISSPELT, "print(diver.path)"),
+        edit(DRIVER, "import os as driver"),
     ],
-    ids=["as it was", "written with an escape", "another name", "in another text"],
+    ids=["is copied", "is another one", "is in another line"],
 )
 async def test_a_name_that_the_check_does_not_know_is_taken_for_one_that_is_nearly_the_same(
-    contract: Contract, host: LocalHost, project: Path, first: str, asked: list[str]
+    contract: Contract, host: LocalHost, project: Path, first: str
 ) -> None:
-    (project / "app.py").write_text(f"import sys as driver\n{MISSPELT}\n")
-    model = Varying([(first, []), (edit(MISSPELT, "print(driver.path)"), [])])
-    await rehearsed(model, contract, host).reply(FOUND)
-    before = first[: first.index("print(drvier.pace")] if asked else ""
-    assert model.asked == ["", *(before + each for each in asked)]
+    """Whatever the model's first edit does; its other alternatives come later."""
+    (project / "app.py").write_text(f"{DRIVER}\n{MISSPELT}\n")
+    mended = edit(MISSPELT, "print(driver.path)")
+    model = Varying([(first, [Alternative("likely", 0.0)]), (mended, [])])
+    answer = await rehearsed(model, contract, host).reply(found(MISSPELT))
+    begun, _, _ = mended.partition("river.path")
+    assert (answer.text, model.asked) == (mended, ["", f"{begun}river"])
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "other"),
+    [('shout = "x".uper()', "uper", "upper"), ("pritn(1)", "pritn", "print")],
+    ids=["a method", "a function"],
+)
+async def test_names_of_python_itself_are_known(
+    contract: Contract, host: LocalHost, project: Path, line: str, name: str, other: str
+) -> None:
+    (project / "app.py").write_text(f"{line}\n")
+    said = [*CHECKED[:2], Message("user", f"app.py:1: nothing is called `{name}`\n{line}")]
+    model = Varying([(edit("x", "y"), []), (edit(line, line.replace(name, other)), [])])
+    await rehearsed(model, contract, host).reply(said)
+    begun = edit(line, line.replace(name, other)).partition(other)[0]
+    assert model.asked == ["", begun + other]
+
+
+@pytest.mark.parametrize(
+    ("line", "first"),
+    [
+        ("x: str = 1", edit("x: str = 1", "x: str = 2")),
+        ("Cat = Car()", edit("Cat = Car()", "Cat = 1")),
+        ("drvier", edit("drvier", "driver\n")),
+    ],
+    ids=["a built-in name", "a class that is there", "a text with an escape"],
+)
+async def test_no_other_name_is_tried(
+    contract: Contract, host: LocalHost, project: Path, line: str, first: str
+) -> None:
+    text = "Names: `str`, `Car`, `drvier`; driver, strip\nclass Car: ...\n"
+    (project / "app.py").write_text(f"count: int = 'x'\n{line}\n")
+    model = Varying([(first, [])])
+    await rehearsed(model, contract, host).reply([*CHECKED[:2], Message("user", text + line)])
+    assert model.asked == [""]
 
 
 async def test_a_model_that_fails_while_it_is_asked_again_has_answered_already(

@@ -1,11 +1,19 @@
-"""The edit in a program, and where its new text stands in the reply."""
+"""The edit in a program, and where its texts stand."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ["Edit", "edit_in"]
+__all__ = ["Edit", "Span", "edit_in", "texts_in"]
+
+
+class Span(NamedTuple):
+    """Where a text stands in a program, in characters."""
+
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -15,32 +23,51 @@ class Edit:
     Attributes:
         old: the text that is replaced.
         new: the text that replaces it.
-        at: where that begins in the program, in characters; None where it is not written as it is.
+        places: where the two stand in the program; None where one is not written there as it is.
     """
 
     old: str
     new: str
-    at: int | None = None
+    places: tuple[Span, Span] | None = None
+
+
+def texts_in(code: str) -> list[str]:
+    """The first arguments of a program's calls that are texts: paths, for the most part."""
+    found = []
+    for node in ast.walk(_tree(code)):
+        match node:
+            case ast.Call(args=[ast.Constant(value=str(text)), *_]):
+                found.append(text)
+    return list(dict.fromkeys(found))
 
 
 def edit_in(code: str | None) -> Edit | None:
     """The first replacement of one text by another in a program; None where there is none."""
-    try:
-        tree = ast.parse(code or "")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(code or "")):
         match node:
             case ast.Call(
                 func=ast.Attribute(attr="replace"),
-                args=[ast.Constant(value=str(old)), ast.Constant(value=str(new)) as written, *_],
+                args=[
+                    ast.Constant(value=str(old)) as first,
+                    ast.Constant(value=str(new)) as second,
+                    *_,
+                ],
             ):
-                return Edit(old, new, _place_of(written, new, code or ""))
+                before, after = (_span(each, code or "") for each in (first, second))
+                places = None if before is None or after is None else (before, after)
+                return Edit(old, new, places)
     return None
 
 
-def _place_of(literal: ast.Constant, text: str, code: str) -> int | None:
-    """Where a literal's text begins in the code; None for one with prefixes, escapes, or several parts."""
+def _tree(code: str) -> ast.Module:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def _span(literal: ast.Constant, code: str) -> Span | None:
+    """Where a literal's text stands; None for one with a prefix, an escape, or several parts."""
     if "\r" in code:  # ends a line for the parser
         return None
     lines = code.split("\n")
@@ -49,5 +76,6 @@ def _place_of(literal: ast.Constant, text: str, code: str) -> int | None:
     quote = code[start]
     quotes = quote * 3 if code.startswith(quote * 3, start) else quote
     begins = start + len(quotes)
+    text = str(literal.value)
     whole = quote in "\"'" and code.startswith(f"{text}{quotes}", begins)
-    return begins if whole else None
+    return Span(begins, begins + len(text)) if whole else None

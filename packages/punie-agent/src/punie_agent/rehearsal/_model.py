@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from punie_agent.constrain import constrained_if_trained
 from punie_agent.errors import ModelError
 from punie_agent.models import Message, ModelReply, Usage
+from punie_agent.rehearsal._edit import texts_in
 from punie_agent.rehearsal._search import Search
 from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of, repairs
-from punie_tools import LocalHost
+from punie_tools import LocalHost, ToolsError
 
 if TYPE_CHECKING:
     from punie_agent.contract import Contract
@@ -26,6 +27,7 @@ ATTEMPTS = 12
 """How many replies are tried for one, the first included."""
 _LONGER_BY = 48
 """Tokens by which another version of an edit may be longer: of one that never ends nothing is to be had."""
+_MOST_FILES = 4
 _GIVEN_UP = (
     "I could not repair this. I tried {count} edits on a copy of the workspace, and with none of them the "
     "check finds less, so nothing more was changed."
@@ -165,6 +167,7 @@ class _Rehearsed:
             judge=lambda reply: self._outcome(reply, messages),
             code_of=lambda text: self._contract.parse(text).code,
             said=[each.content for each in messages],
+            files=await self._files_in(self._contract.parse(first.text).code),
             attempts=self._attempts,
         )
         with contextlib.suppress(ModelError):
@@ -180,6 +183,14 @@ class _Rehearsed:
         if not can_be_tried(code, self._contract.functions.names, earlier):
             return None
         return await outcome_of(code, self._contract, self._host, self._host_at)
+
+    async def _files_in(self, code: str | None) -> list[str]:
+        """The texts of the files that a program names."""
+        found = []
+        for path in texts_in(code or "")[:_MOST_FILES]:
+            with contextlib.suppress(ToolsError, OSError, ValueError):
+                found.append(await self._host.read_text(path))
+        return found
 
     def _repairs(self, reply: ModelReply, messages: Sequence[Message]) -> bool:
         """True where the reply's program answers to what the one just before it found."""

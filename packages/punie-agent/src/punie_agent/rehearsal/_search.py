@@ -8,6 +8,8 @@ that is kept diverse by what is edited, as in Vijayakumar et al., 2018).
 
 Where a model replaces whole lines of what it was shown, its other edits are held to that, too: a piece of a
 line is often likely, because it was copied so far, and hardly ever what is wrong.
+
+Before all of them come names that are nearly what the check does not know (see `_spelling`).
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from punie_agent.constrain import Alternative
 from punie_agent.rehearsal._edit import Edit, edit_in
 from punie_agent.rehearsal._spelling import respelt
 
 if TYPE_CHECKING:
-    from punie_agent.constrain import Alternative
     from punie_agent.models import ModelReply
     from punie_agent.rehearsal._trial import Outcome
 
@@ -42,7 +44,8 @@ class Search:
         ask: asks for a reply that begins so.
         judge: what a reply would lead to; None where that cannot be told.
         code_of: the program in a reply's text.
-        said: the messages of the conversation.
+        said: the messages of the conversation; the last one is what the check found.
+        files: the texts of the files that are edited.
         attempts: the most replies that are judged, the first included.
 
     Attributes:
@@ -61,6 +64,7 @@ class Search:
         judge: Callable[[ModelReply], Awaitable[Outcome | None]],
         code_of: Callable[[str], str | None],
         said: Sequence[str],
+        files: Sequence[str],
         attempts: int,
     ) -> None:
         self.best, self.outcome = first, outcome
@@ -70,10 +74,11 @@ class Search:
         self._ways: dict[str, Alternative] = {}
         self._taken = set[str]()
         self._tried = Counter[str]()
-        self._said = said
+        self._said, self._files = said, files
         edit = self._edit(first)
         lines = {line.strip() for each in said for line in each.splitlines()} - {""}
         self._lines: Collection[str] = lines if edit is not None and edit.old in lines else ()
+        self._ways |= {way.start: way for way in self._respelt(first, edit)}
         self._learn(first, 0.0)
 
     async def run(self) -> None:
@@ -108,7 +113,7 @@ class Search:
             self._tried[edit.old] += 1
         if self._strays(edit):
             return  # its ways lead further astray
-        for each in [*reply.alternatives, *self._respelt(reply, edit)]:
+        for each in reply.alternatives:
             same = reply.text.startswith(each.start)  # in other tokens
             if not same and each.start not in self._taken and self._fits(each):
                 self._ways.setdefault(each.start, replace(each, loss=lost + each.loss))
@@ -125,10 +130,17 @@ class Search:
         return edit_in(self._code_of(reply.text))
 
     def _respelt(self, reply: ModelReply, edit: Edit | None) -> list[Alternative]:
+        """The ways that take another name; they lose nothing, however sure the model was."""
         code = self._code_of(reply.text)
-        if edit is None or code is None:
+        if edit is None or code is None or not self._said:
             return []
-        return respelt(reply.text, code, edit, self._said)
+        found = self._said[-1]
+        shown = {line.strip(): None for line in found.splitlines()}
+        lines = [line for line in shown if any(line in text for text in self._files)]
+        ways = respelt(
+            reply.text, code, edit, found=found, lines=lines, texts=[*self._said, *self._files]
+        )
+        return [Alternative(start, 0.0, old) for start, old in ways]
 
     async def _try(self, reply: ModelReply) -> None:
         """Judge a reply, unless it strays, or replaces a text by itself: neither is an attempt."""

@@ -1,51 +1,70 @@
 """Names that a check does not know, and those that they were meant to be.
 
 A small model copies a misspelt name as surely as a right one, so that the right one is not among its
-alternatives. Where a check names a name, and one that is nearly the same was said, that one is worth an
-attempt: most misspellings are one letter away (Damerau, 1964).
+alternatives; and it is as sure of another line. Where a check names a name, and one that is nearly the same
+is known, that one is tried in its place: most misspellings are one letter away (Damerau, 1964).
 """
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
-
-from punie_agent.constrain import Alternative
 
 if TYPE_CHECKING:
     from punie_agent.rehearsal._edit import Edit
 
 __all__ = ["respelt"]
 
-_LOSS = 1.0
-"""Of a name that is written otherwise; that of a second choice which was not far behind."""
 _MOST, _ALIKE = 2, 0.75
-"""How many names are taken for one, and how much alike they are, from 0 to 1 (`difflib`)."""
+"""How many names are tried for one, and how much alike they are, from 0 to 1 (`difflib`)."""
 _NAMED = re.compile(r"`([^\W\d]\w*)`")
 _NAME = re.compile(r"[^\W\d]\w*")
+_DEFINED = re.compile(r"^\s*(?:async\s+)?(?:def|class)\s+(\w+)", re.MULTILINE)
+_EVERYWHERE = frozenset(
+    name
+    for kind in (builtins, str, bytes, int, float, list, dict, set, tuple)
+    for name in dir(kind)
+    if not name.startswith("_")
+)
 
 
-def respelt(text: str, code: str, edit: Edit, said: Sequence[str]) -> list[Alternative]:
-    """The ways to go on with a reply by another name than one that a check named.
+def respelt(
+    text: str, code: str, edit: Edit, *, found: str, lines: Collection[str], texts: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """The ways to begin a reply that takes another name than one that a check named.
 
     Args:
-        text: the reply.
+        text: a reply.
         code: its program.
         edit: what that replaces.
-        said: the conversation's messages; the last one is what the check found.
+        found: what the check found, with names between backticks.
+        lines: the lines that may be replaced as well, where whole lines are.
+        texts: where known names stand.
+
+    Yields:
+        How the reply begins, and the text that it is to replace.
     """
     begins = text.find(code)
-    if edit.at is None or begins < 0 or not said:
-        return []
-    named = set(_NAMED.findall(said[-1]))
-    known = {name for each in said for name in _NAME.findall(each)}
-    found = []
-    for match in _NAME.finditer(edit.new):
-        name = match.group()
-        if name in named and name in _NAME.findall(edit.old):
-            start = text[: begins + edit.at + match.start()]
-            others = difflib.get_close_matches(name, sorted(known - {name}), _MOST, _ALIKE)
-            found += [Alternative(start + each, _LOSS, edit.old, settled=True) for each in others]
-    return found
+    if edit.places is None or begins < 0:
+        return
+    texts = list(texts)
+    known = _EVERYWHERE.union(name for each in texts for name in _NAME.findall(each))
+    defined = _EVERYWHERE.union(name for each in texts for name in _DEFINED.findall(each))
+    wrong = set(_NAMED.findall(found)) - defined
+    before, after = edit.places
+    head, between = text[: begins + before.start], code[before.end : after.start]
+    for old in dict.fromkeys([edit.old, *(line for line in lines if _can_stand(line, between))]):
+        for match in _NAME.finditer(old):
+            if (name := match.group()) in wrong:
+                for other in difflib.get_close_matches(name, sorted(known - wrong), _MOST, _ALIKE):
+                    yield f"{head}{old}{between}{old[: match.start()]}{other}", old
+
+
+def _can_stand(line: str, between: str) -> bool:
+    """Tell whether a line can be written between the quotes that stand around another one."""
+    quote = between[:1]
+    quotes = quote * 3 if between.startswith(quote * 3) else quote
+    return "\\" not in line and quotes not in line and not line.endswith(quote)
