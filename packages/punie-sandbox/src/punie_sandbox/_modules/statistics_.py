@@ -81,41 +81,27 @@ def multimode(data: Iterable[Any]) -> list[Any]:
 def pvariance(data: Iterable[Any], mu: Any = None) -> Any:
     """The variance of a whole population."""
     values = _some(data, "pvariance requires at least one data point")
-    if not _finite(values):
-        return math.nan
-    top, bottom = _squares(values, mu)
-    return _quotient(top, bottom * len(values), values)
+    top, bottom = _spread(values, mu, len(values))
+    return _quotient(top, bottom, values) if bottom else math.nan
 
 
 def variance(data: Iterable[Any], xbar: Any = None) -> Any:
     """The variance of a sample."""
-    values = list(data)
-    if len(values) < 2:
-        raise ValueError("variance requires at least two data points")
-    if not _finite(values):
-        return math.nan
-    top, bottom = _squares(values, xbar)
-    return _quotient(top, bottom * (len(values) - 1), values)
+    values = _two(data, "variance requires at least two data points")
+    top, bottom = _spread(values, xbar, len(values) - 1)
+    return _quotient(top, bottom, values) if bottom else math.nan
 
 
 def pstdev(data: Iterable[Any], mu: Any = None) -> float:
     """The standard deviation of a whole population."""
     values = _some(data, "pstdev requires at least one data point")
-    if not _finite(values):
-        return math.nan
-    top, bottom = _squares(values, mu)
-    return _root(top, bottom * len(values))
+    return _root(*_spread(values, mu, len(values)))
 
 
 def stdev(data: Iterable[Any], xbar: Any = None) -> float:
     """The standard deviation of a sample."""
-    values = list(data)
-    if len(values) < 2:
-        raise ValueError("stdev requires at least two data points")
-    if not _finite(values):
-        return math.nan
-    top, bottom = _squares(values, xbar)
-    return _root(top, bottom * (len(values) - 1))
+    values = _two(data, "stdev requires at least two data points")
+    return _root(*_spread(values, xbar, len(values) - 1))
 
 
 def quantiles(data: Iterable[Any], *, n: int = 4, method: str = "exclusive") -> list[float]:
@@ -146,6 +132,13 @@ def _some(data: Iterable[Any], message: str) -> list[Any]:
     return values
 
 
+def _two(data: Iterable[Any], message: str) -> list[Any]:
+    values = list(data)
+    if len(values) < 2:
+        raise ValueError(message)
+    return values
+
+
 def _finite(values: list[Any]) -> bool:
     return all([math.isfinite(value) for value in values])
 
@@ -168,15 +161,20 @@ def _sum(values: list[Any]) -> tuple[int, int]:
     return sum(wholes), shift
 
 
-def _squares(values: list[Any], center: Any) -> tuple[int, int]:
-    """The sum of squares around the average, or another center, as a fraction."""
+def _spread(values: list[Any], center: Any, count: int) -> tuple[int, int]:
+    """The sum of squares around the average, or another center, through a count: a fraction.
+
+    It is 0 / 0 for values that are not finite.
+    """
+    if not _finite(values):
+        return 0, 0
     if center is not None:
         total, shift = _sum([(value - center) * (value - center) for value in values])
-        return total, 1 << shift
+        return total, count << shift
     wholes, shift = _numerators(values)
     total = sum(wholes)
     top = len(wholes) * sum([whole * whole for whole in wholes]) - total * total
-    return top, len(wholes) << (2 * shift)
+    return top, len(wholes) * count << (2 * shift)
 
 
 def _quotient(top: int, bottom: int, values: list[Any]) -> Any:
@@ -186,6 +184,8 @@ def _quotient(top: int, bottom: int, values: list[Any]) -> Any:
 
 def _root(top: int, bottom: int) -> float:
     """The square root of a fraction, rounded once (as in CPython's `_float_sqrt_of_frac`)."""
+    if not bottom:
+        return math.nan
     power = (_bits(top) - _bits(bottom) - 109) // 2
     if power >= 0:
         return float(_odd_root(top, bottom << (2 * power)) << power)
