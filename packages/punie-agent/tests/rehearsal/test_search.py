@@ -362,13 +362,21 @@ async def test_names_of_python_itself_are_known(
         ("x: str = 1", edit("x: str = 1", "x: str = 2")),
         ("Cat = Car()", edit("Cat = Car()", "Cat = 1")),
         ("drvier", edit("drvier", "driver\n")),
+        ("total = total + 'x'", edit("count", "total")),
+        ("# Asks `again` and again", edit("# Asks `again` and again", "# Asks")),
     ],
-    ids=["a built-in name", "a class that is there", "a text with an escape"],
+    ids=[
+        "a built-in name",
+        "a name that nothing is nearly like",
+        "a text with an escape",
+        "a name in more places than the other",
+        "a name that the file has in backticks",
+    ],
 )
 async def test_no_other_name_is_tried(
     contract: Contract, host: LocalHost, project: Path, line: str, first: str
 ) -> None:
-    text = "Names: `str`, `Car`, `drvier`; driver, strip\nclass Car: ...\n"
+    text = "Names: `str`, `Car`, `drvier`, `total`; driver, strip, totals, agains\n"
     (project / "app.py").write_text(f"count: int = 'x'\n{line}\n")
     model = Varying([(first, [])])
     await rehearsed(model, contract, host).reply([*CHECKED[:2], Message("user", text + line)])

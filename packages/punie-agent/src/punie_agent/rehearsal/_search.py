@@ -134,11 +134,8 @@ class Search:
         code = self._code_of(reply.text)
         if edit is None or code is None or not self._said:
             return []
-        found = self._said[-1]
-        shown = {line.strip(): None for line in found.splitlines()}
-        lines = [line for line in shown if any(line in text for text in self._files)]
         ways = respelt(
-            reply.text, code, edit, found=found, lines=lines, texts=[*self._said, *self._files]
+            reply.text, code, edit, found=self._said[-1], said=self._said, files=self._files
         )
         return [Alternative(start, 0.0, old) for start, old in ways]
 

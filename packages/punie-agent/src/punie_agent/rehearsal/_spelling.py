@@ -10,7 +10,8 @@ from __future__ import annotations
 import builtins
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ _MOST, _ALIKE = 2, 0.75
 """How many names are tried for one, and how much alike they are, from 0 to 1 (`difflib`)."""
 _NAMED = re.compile(r"`([^\W\d]\w*)`")
 _NAME = re.compile(r"[^\W\d]\w*")
-_DEFINED = re.compile(r"^\s*(?:async\s+)?(?:def|class)\s+(\w+)", re.MULTILINE)
 _EVERYWHERE = frozenset(
     name
     for kind in (builtins, str, bytes, int, float, list, dict, set, tuple)
@@ -32,7 +32,7 @@ _EVERYWHERE = frozenset(
 
 
 def respelt(
-    text: str, code: str, edit: Edit, *, found: str, lines: Collection[str], texts: Iterable[str]
+    text: str, code: str, edit: Edit, *, found: str, said: Sequence[str], files: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """The ways to begin a reply that takes another name than one that a check named.
 
@@ -40,9 +40,9 @@ def respelt(
         text: a reply.
         code: its program.
         edit: what that replaces.
-        found: what the check found, with names between backticks.
-        lines: the lines that may be replaced as well, where whole lines are.
-        texts: where known names stand.
+        found: what the check found, with names between backticks, and lines of the files.
+        said: the conversation's messages.
+        files: the texts of the files that are edited.
 
     Yields:
         How the reply begins, and the text that it is to replace.
@@ -50,17 +50,29 @@ def respelt(
     begins = text.find(code)
     if edit.places is None or begins < 0:
         return
-    texts = list(texts)
-    known = _EVERYWHERE.union(name for each in texts for name in _NAME.findall(each))
-    defined = _EVERYWHERE.union(name for each in texts for name in _DEFINED.findall(each))
-    wrong = set(_NAMED.findall(found)) - defined
     before, after = edit.places
     head, between = text[: begins + before.start], code[before.end : after.start]
-    for old in dict.fromkeys([edit.old, *(line for line in lines if _can_stand(line, between))]):
+    shown = dict.fromkeys(line.strip() for line in found.splitlines())
+    quoted = [line for line in shown if any(line in file for file in files)]
+    told = "\n".join(line for line in shown if line not in quoted)
+    others = _names_for(set(_NAMED.findall(told)) - _EVERYWHERE, said, files)
+    for old in dict.fromkeys([edit.old, *(line for line in quoted if _can_stand(line, between))]):
         for match in _NAME.finditer(old):
-            if (name := match.group()) in wrong:
-                for other in difflib.get_close_matches(name, sorted(known - wrong), _MOST, _ALIKE):
-                    yield f"{head}{old}{between}{old[: match.start()]}{other}", old
+            for other in others.get(match.group(), ()):
+                yield f"{head}{old}{between}{old[: match.start()]}{other}", old
+
+
+def _names_for(
+    wrong: Collection[str], said: Sequence[str], files: Sequence[str]
+) -> dict[str, list[str]]:
+    """What each of some names may have been meant to be: names that are alike and not as rare."""
+    times = Counter(name for file in files for name in _NAME.findall(file))
+    known = _EVERYWHERE.union(times, *map(_NAME.findall, said)) - set(wrong)
+    alike = {name: difflib.get_close_matches(name, sorted(known), _MOST, _ALIKE) for name in wrong}
+    return {
+        name: [each for each in close if each in _EVERYWHERE or times[each] >= times[name]]
+        for name, close in alike.items()
+    }
 
 
 def _can_stand(line: str, between: str) -> bool:
