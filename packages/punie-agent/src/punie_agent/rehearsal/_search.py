@@ -134,9 +134,7 @@ class Search:
         code = self._code_of(reply.text)
         if edit is None or code is None or not self._said:
             return []
-        ways = respelt(
-            reply.text, code, edit, found=self._said[-1], said=self._said, files=self._files
-        )
+        ways = respelt(reply.text, code, edit, found=self._said[-1], files=self._files)
         return [Alternative(start, 0.0, old) for start, old in ways]
 
     async def _try(self, reply: ModelReply) -> None:

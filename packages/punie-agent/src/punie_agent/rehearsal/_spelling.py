@@ -32,7 +32,7 @@ _EVERYWHERE = frozenset(
 
 
 def respelt(
-    text: str, code: str, edit: Edit, *, found: str, said: Sequence[str], files: Sequence[str]
+    text: str, code: str, edit: Edit, *, found: str, files: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """The ways to begin a reply that takes another name than one that a check named.
 
@@ -41,7 +41,6 @@ def respelt(
         code: its program.
         edit: what that replaces.
         found: what the check found, with names between backticks, and lines of the files.
-        said: the conversation's messages.
         files: the texts of the files that are edited.
 
     Yields:
@@ -55,19 +54,17 @@ def respelt(
     shown = dict.fromkeys(line.strip() for line in found.splitlines())
     quoted = [line for line in shown if any(line in file for file in files)]
     told = "\n".join(line for line in shown if line not in quoted)
-    others = _names_for(set(_NAMED.findall(told)) - _EVERYWHERE, said, files)
+    others = _names_for(set(_NAMED.findall(told)) - _EVERYWHERE, files)
     for old in dict.fromkeys([edit.old, *(line for line in quoted if _can_stand(line, between))]):
         for match in _NAME.finditer(old):
             for other in others.get(match.group(), ()):
                 yield f"{head}{old}{between}{old[: match.start()]}{other}", old
 
 
-def _names_for(
-    wrong: Collection[str], said: Sequence[str], files: Sequence[str]
-) -> dict[str, list[str]]:
+def _names_for(wrong: Collection[str], files: Sequence[str]) -> dict[str, list[str]]:
     """What each of some names may have been meant to be: names that are alike and not as rare."""
     times = Counter(name for file in files for name in _NAME.findall(file))
-    known = _EVERYWHERE.union(times, *map(_NAME.findall, said)) - set(wrong)
+    known = _EVERYWHERE.union(times) - set(wrong)
     alike = {name: difflib.get_close_matches(name, sorted(known), _MOST, _ALIKE) for name in wrong}
     return {
         name: [each for each in close if each in _EVERYWHERE or times[each] >= times[name]]
