@@ -216,12 +216,10 @@ async def test_a_link_is_a_file_of_its_own_and_where_it_leads(
     git("add", "-A")
     git("commit", "-qm", "first")
     (root / "folder" / "a.py").write_text("b\n")
-    inside = GitFileStatus(file="folder/a.py", status="modified", staged=False)
-    assert (await toolbox.git_status("link")).files == [inside]
+    assert (await toolbox.git_status("link")).files == [change("folder/a.py", "modified")]
     (root / "link").unlink()
     (root / "link").symlink_to("nowhere")
-    changed = GitFileStatus(file="link", status="modified", staged=False)
-    assert (await toolbox.git_status("link")).files == [changed]
+    assert (await toolbox.git_status("link")).files == [change("link", "modified")]
     assert (await toolbox.git_diff("./link")).files == [
         DiffFile(file="link", status="modified", additions=1, deletions=1)
     ]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class TrainError(Exception):
     """Base of every error punie-train raises on purpose; the command line prints it without a traceback."""
@@ -25,3 +30,11 @@ class TrainingError(TrainError):
 
 class EvaluationError(TrainError):
     """A suite, a workspace or a report cannot be used for scoring."""
+
+
+def faults(error: ValidationError) -> str:
+    """Return what is wrong with a file or a part of one, each fault with its place in it."""
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'file'}: {each['msg']}"
+        for each in error.errors(include_url=False)
+    )

@@ -158,14 +158,6 @@ def _follow(runs: Sequence[Run], sleep: Callable[[float], None], lines: _Lines) 
             shown, looks = line, 0
         if status["state"] == "failed":
             return 1
-        if not is_alive(status["pid"]):
-            again = f"`make {run.variant}` goes on from there"
-            if status["state"] == "running":
-                lines.show(f"{status['stage']} was killed; {again}")
-                return 1
-            if looks >= BETWEEN_STAGES and status["stage"] != "report":
-                lines.show(f"nothing follows {status['stage']}; {again}")
-                return 0
         if (
             run.output_digest("report")
             and status["stage"] == "report"
@@ -173,6 +165,14 @@ def _follow(runs: Sequence[Run], sleep: Callable[[float], None], lines: _Lines) 
         ):
             lines.show(f"done: {run.path('quantize')}")
             return 0
+        if not is_alive(status["pid"]):
+            again = f"`make {run.variant}` goes on from there"
+            if status["state"] == "running":
+                lines.show(f"{status['stage']} was killed; {again}")
+                return 1
+            if looks >= BETWEEN_STAGES:
+                lines.show(f"nothing follows {status['stage']}; {again}")
+                return 0
         sleep(WATCH_SECONDS)
 
 

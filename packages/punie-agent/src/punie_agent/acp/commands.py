@@ -66,7 +66,7 @@ print(result.parse_error or counts)""",
 
 def split(text: str) -> tuple[Command | None, str]:
     """Return the command a message starts with, and the rest; None when it is not a command."""
-    head, *rest = text.split(maxsplit=1)[:2] or [""]  # a command may have a line of its own
+    head, *rest = text.split(maxsplit=1) or [""]  # a command may have a line of its own
     for command in COMMANDS:
         if head == f"/{command.name}":
             return command, "".join(rest).strip()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from punie_agent.constrain._copying import Told, classes_in
 from punie_agent.constrain._mentions import folder_forms, listing, mentioned, plain_words
@@ -110,7 +110,7 @@ class Constraint:
         """
         known = listing(root) if root is not None else None
         said = _said(contract, messages)
-        asked = mentioned(said[0], known or ())
+        asked = mentioned(said.request, known or ())
         here = frozenset(known or ())
         files = [root / path for path in asked if path in here] if root is not None else []
         rules = replace(
@@ -118,14 +118,24 @@ class Constraint:
             **_path_rules(said, asked, known, prefer),
             told=_told(said, files, here),
         )
-        seen = frozenset(as_bytes(name) for code in said[2] for name in _NAME.findall(code))
-        return cls(rules, seen, answers=_acted(contract, messages))
+        seen = frozenset(as_bytes(name) for code in said.programs for name in _NAME.findall(code))
+        return cls(rules, seen, answers=said.printed)
 
 
-def _acted(contract: Contract, messages: Sequence[Message]) -> bool:
-    """Tell whether the last message is what a program printed."""
-    before = messages[-2] if len(messages) > 1 else None
-    return before is not None and before.role == "assistant" and contract.parse(before.content).acts
+class _Said(NamedTuple):
+    """What a conversation holds.
+
+    Attributes:
+        request: the user's last one.
+        outputs: what programs printed.
+        programs: the model's.
+        printed: whether the last message is what a program printed.
+    """
+
+    request: str
+    outputs: list[str]
+    programs: list[str]
+    printed: bool
 
 
 @lru_cache(maxsize=8)
@@ -134,9 +144,9 @@ def _contract_rules(contract: Contract) -> Rules:
     return Rules(tools, models)
 
 
-def _told(said: tuple[str, list[str], list[str]], files: list[Path], known: Iterable[str]) -> Told:
+def _told(said: _Said, files: list[Path], known: Iterable[str]) -> Told:
     """What literals are likely to copy: words from anywhere, texts that a tool or a file shows."""
-    request, outputs, programs = said
+    request, outputs, programs, _ = said
     texts = [*outputs, *(_text(file) for file in files[:MOST_FILES])]
     words = Words(
         word
@@ -158,12 +168,12 @@ def _text(path: Path) -> str:
 
 
 def _path_rules(
-    said: tuple[str, list[str], list[str]],
+    said: _Said,
     asked: list[str],
     known: list[str] | None,
     prefer: Preference,
 ) -> dict[str, Any]:
-    request, outputs, programs = said
+    request, outputs, programs, _ = said
     printed = [path for text in outputs for path in mentioned(text)]
     here = frozenset(known or ())
     printed += [path for code in programs for path in mentioned(code) if path in here]
@@ -190,20 +200,20 @@ def _below(asked: Sequence[str], known: list[str] | None) -> list[str]:
     ]
 
 
-def _said(contract: Contract, messages: Sequence[Message]) -> tuple[str, list[str], list[str]]:
-    """The user's last request, what tools printed in the whole conversation, and the programs."""
+def _said(contract: Contract, messages: Sequence[Message]) -> _Said:
     request, outputs, programs = "", [], []
-    acted = False
+    acted = printed = False
     for message in messages:
         if message.role == "assistant":
             code = contract.parse(message.content).code
             acted = code is not None
             programs += [code] if code is not None else []
         elif message.role == "user":
+            printed = acted
             if acted:
                 outputs.append(message.content)
             else:
                 outputs += [request] if request else []
                 request = message.content
             acted = False
-    return request, outputs, programs
+    return _Said(request, outputs, programs, printed)

@@ -74,11 +74,10 @@ class Search:
         self._ways: dict[str, Alternative] = {}
         self._taken = set[str]()
         self._tried = Counter[str]()
-        self._said, self._files = said, files
         edit = self._edit(first)
         lines = {line.strip() for each in said for line in each.splitlines()} - {""}
         self._lines: Collection[str] = lines if edit is not None and edit.old in lines else ()
-        self._ways |= {way.start: way for way in self._respelt(first, edit)}
+        self._ways |= {way.start: way for way in self._respelt(first, edit, said, files)}
         self._learn(first, 0.0)
 
     async def run(self) -> None:
@@ -129,12 +128,14 @@ class Search:
     def _edit(self, reply: ModelReply) -> Edit | None:
         return edit_in(self._code_of(reply.text))
 
-    def _respelt(self, reply: ModelReply, edit: Edit | None) -> list[Alternative]:
+    def _respelt(
+        self, reply: ModelReply, edit: Edit | None, said: Sequence[str], files: Sequence[str]
+    ) -> list[Alternative]:
         """The ways that take another name; they lose nothing, however sure the model was."""
         code = self._code_of(reply.text)
-        if edit is None or code is None or not self._said:
+        if edit is None or code is None or not said:
             return []
-        ways = respelt(reply.text, code, edit, found=self._said[-1], files=self._files)
+        ways = respelt(reply.text, code, edit, found=said[-1], files=files)
         return [Alternative(start, 0.0, old) for start, old in ways]
 
     async def _try(self, reply: ModelReply) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from punie_train.data.splits import plain
-from punie_train.errors import DataError
+from punie_train.errors import DataError, faults
 
 __all__ = [
     "Function",
@@ -351,10 +351,7 @@ def _model(kind: type[M], table: Any, where: str) -> M:
     try:
         return kind.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        )
-        raise DataError(f"{where}: {problems}.") from None
+        raise DataError(f"{where}: {faults(error)}.") from None
 
 
 def literal(value: object) -> str:

@@ -30,7 +30,7 @@ from pydantic import (
     ValidationError,
 )
 
-from punie_train.errors import EvaluationError
+from punie_train.errors import EvaluationError, faults
 from punie_train.evaluation.ties import NUMBER, Page, Span, words
 
 Plain = StrictInt | StrictFloat | StrictStr
@@ -69,8 +69,7 @@ def read_truth(text: str, where: str) -> Truth:
     try:
         return Truth.model_validate(json.loads(text))
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        why = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+        why = faults(error)
     except ValueError as error:
         why = str(error)
     raise EvaluationError(

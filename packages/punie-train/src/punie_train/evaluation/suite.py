@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from punie_train.errors import EvaluationError
+from punie_train.errors import EvaluationError, faults
 
 _PLACEHOLDER = re.compile(r"@([a-z_]+)@")
 STANDARD_TOOLS = ("typecheck", "read_file", "write_file", "run_command")
@@ -330,11 +330,7 @@ def _expanded(query: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
 
 def explain(path: Path, error: ValidationError) -> str:
     """Return one message that lists every fault of a file with its place."""
-    faults = "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg']}"
-        for fault in error.errors()
-    )
-    return f"{path}: does not follow the format: {faults}."
+    return f"{path}: does not follow the format: {faults(error)}."
 
 
 def suite_schema() -> dict[str, Any]:
