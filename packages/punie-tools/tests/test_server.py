@@ -153,7 +153,7 @@ async def test_a_question_cancelled_while_its_text_goes_out_leaves_nothing_stale
     questions: list[asyncio.Task[HoverResult]] = []
 
     def heard(data: bytes) -> None:
-        if b"didOpen" in data:
+        if questions and b"didOpen" in data:
             questions[0].cancel()
 
     long = f"\n# {'more than a pipe holds ' * 100_000}\n"
