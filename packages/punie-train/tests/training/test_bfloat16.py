@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,19 @@ from hypothesis.extra.numpy import arrays
 from punie_train.mlx import mx
 from punie_train.training.cpu.compiled import BFLOAT16
 from punie_train.training.cpu.elementwise import convert
-from punie_train.training.cpu.products import available, fastest, has_bfloat16, multiply
+from punie_train.training.cpu.products import (
+    available,
+    fastest,
+    has_bfloat16,
+    has_tiles,
+    multiply,
+)
 
 multiplies = pytest.mark.skipif(
     not (available() and has_bfloat16()), reason="needs MKL and a CPU with AVX512-BF16"
 )
+KERNELS = {"registers": has_bfloat16, "tiles": has_tiles}
+"""What multiplies: of `punie_train.training.cpu`, `bfloat16` and `tiles`; each wants other instructions."""
 
 COMPILED = settings(deadline=None)  # the first call compiles
 SIZES = st.one_of(st.integers(1, 80), st.sampled_from([12, 32, 64, 96]))
@@ -43,19 +52,36 @@ def test_a_conversion_rounds_as_mlx_does(array: np.ndarray) -> None:
     np.testing.assert_array_equal(exact(rounded(array)), np.array(expected))
 
 
-@multiplies
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """A function that multiplies two matrices, where this CPU can run it."""
+    if not (available() and KERNELS[request.param]()):
+        pytest.skip("this CPU, or what is installed, lacks what it needs")
+    from punie_train.training.cpu import bfloat16, tiles
+
+    return {"registers": bfloat16.multiply, "tiles": tiles.multiply}[request.param]
+
+
 @COMPILED
 @given(
-    m=SIZES,
-    n=SIZES,
-    k=st.one_of(st.integers(0, 80), st.sampled_from([4095, 4096, 4097, 8195])),
+    m=st.one_of(SIZES, st.just(1100)),
+    n=st.one_of(SIZES, st.just(250)),
+    k=st.one_of(st.integers(0, 80), st.sampled_from([1700, 4095, 4096, 4097, 8195])),
     transpose_a=st.booleans(),
     transpose_b=st.booleans(),
     add=st.booleans(),
     single=st.booleans(),
 )
 def test_a_product_is_that_of_the_rounded_numbers(
-    m: int, n: int, k: int, *, transpose_a: bool, transpose_b: bool, add: bool, single: bool
+    kernel: Callable[..., None],
+    m: int,
+    n: int,
+    k: int,
+    *,
+    transpose_a: bool,
+    transpose_b: bool,
+    add: bool,
+    single: bool,
 ) -> None:
     draw = np.random.default_rng(m * n + k)
     a, b = rounded(draw.normal(size=(m, k))), rounded(draw.normal(size=(k, n)))
@@ -63,7 +89,7 @@ def test_a_product_is_that_of_the_rounded_numbers(
     out = before.copy() if single else rounded(before)
     product, start = exact(a) @ exact(b), exact(out)
 
-    multiply(
+    kernel(
         np.ascontiguousarray(a.T) if transpose_a else a,
         np.ascontiguousarray(b.T) if transpose_b else b,
         out[1:-1],
@@ -126,8 +152,18 @@ def test_the_fastest_format_follows_from_the_instructions(
     cpu.write_text(f"processor : 0\nflags\t: {flags}\n", encoding="utf-8")
     assert fastest(cpu) == expected
     assert has_bfloat16(cpu) is (expected != "float32")
+    assert not has_tiles(cpu)
+
+
+@pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)")
+def test_tiles_are_faster_than_float16_where_the_system_lets_them_be_used(tmp_path: Path) -> None:
+    cpu = tmp_path / "cpuinfo"
+    flags = "avx512_bf16 avx512_fp16 amx_bf16 amx_tile amx_int8"
+    cpu.write_text(f"processor : 0\nflags\t: {flags}\n", encoding="utf-8")
+    assert (has_tiles(cpu), fastest(cpu)) in {(True, "bfloat16"), (False, "float16")}
 
 
 def test_an_unknown_cpu_multiplies_in_float32(tmp_path: Path) -> None:
     assert fastest(tmp_path / "nowhere") == "float32"
     assert not has_bfloat16(tmp_path / "nowhere")
+    assert not has_tiles(tmp_path / "nowhere")

@@ -90,7 +90,7 @@ class TrainConfig(_Strict):
     """What computes: `cpu` for Llama-like models on x86, `mlx` for everything else; `auto` chooses."""
     precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """What the `cpu` engine multiplies in; sums over tokens and steps are float32. `auto` takes what the CPU
-    multiplies fastest: float16 (AVX512-FP16), bfloat16 (AVX512-BF16) or float32."""
+    multiplies fastest: bfloat16 (AMX), float16 (AVX512-FP16), bfloat16 (AVX512-BF16) or float32."""
     track: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Also send the metrics to these (extras of the package)."""
 

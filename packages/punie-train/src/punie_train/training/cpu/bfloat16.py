@@ -57,7 +57,7 @@ def multiply(
     if depth > DEPTH and out.dtype != np.float32:  # parts of the sum are not to be rounded
         whole = np.empty(out.shape, np.float32)
         multiply(a, b, whole, transpose_a=transpose_a, transpose_b=transpose_b, add=False)
-        _put(whole.reshape(-1), add, out.reshape(-1))
+        put(whole.reshape(-1), add, out.reshape(-1))
         return
     room = _room.take(len(out), (min(depth, DEPTH) + 1) // 2)
     _product(a, b, out, (transpose_a, transpose_b), add, room)
@@ -67,20 +67,21 @@ class _Room(local):
     """Memory of the calling thread, aligned to cache lines."""
 
     def __init__(self) -> None:
-        self._left, self._right = _aligned(0, np.uint32), _aligned(0, np.uint32)
-        self._tile = _aligned(ROWS * COLUMNS, np.float32)
+        self._left, self._right = aligned(0, np.uint32), aligned(0, np.uint32)
+        self._tile = aligned(ROWS * COLUMNS, np.float32)
 
     def take(self, rows: int, pairs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return room for all panels of the left operand, one panel of the right one, and a tile."""
         left, right = -(-rows // ROWS) * ROWS * pairs, COLUMNS * pairs
         if left > len(self._left):
-            self._left = _aligned(left, np.uint32)
+            self._left = aligned(left, np.uint32)
         if right > len(self._right):
-            self._right = _aligned(right, np.uint32)
+            self._right = aligned(right, np.uint32)
         return self._left, self._right, self._tile
 
 
-def _aligned(size: int, dtype: Any) -> np.ndarray:
+def aligned(size: int, dtype: Any) -> np.ndarray:
+    """Return a new array that begins at a cache line, with arbitrary contents."""
     needed = size * np.dtype(dtype).itemsize
     raw = np.empty(needed + 64, np.uint8)
     first = -raw.ctypes.data % 64
@@ -91,7 +92,7 @@ _room = _Room()
 
 
 @compiled
-def _put(sums, add, out):
+def put(sums, add, out):
     """Write sums, or add them."""
     if add:
         for j in range(out.size):
@@ -269,7 +270,7 @@ def _product(a, b, out, turned, add, room):
                 _tile(at, right.ctypes.data, pairs, to, stride, False, tile[0])
                 for r in range(rows):
                     sums = tile[r * COLUMNS : r * COLUMNS + width]
-                    _put(sums, not whole, out[row + r, column : column + width])
+                    put(sums, not whole, out[row + r, column : column + width])
 
 
 @compiled

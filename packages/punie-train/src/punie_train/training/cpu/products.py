@@ -4,10 +4,10 @@ MKL is the library that `punie_train.blas` preloads. Calls release Python's lock
 exist.
 
 Covered: arrays in float32, float16 and bfloat16 whose last axis is contiguous. Intel's CPUs from Sapphire
-Rapids on (AVX512-FP16) multiply float16 more than twice as fast as float32, AMD's from Zen 4 on (AVX512-BF16)
-bfloat16. MKL's products of float16 also add up in float16: they are off by 0.3 percent (root mean square).
-Those of bfloat16, the usual format of training, are off by 0.4: its numbers are coarser. Not covered: other
-BLAS libraries.
+Rapids on multiply float16 more than twice as fast as float32 (AVX512-FP16), and bfloat16 twice as fast as
+that where they may use their tiles (AMX); AMD's from Zen 4 on bfloat16 (AVX512-BF16). MKL's products of
+float16 also add up in float16: they are off by 0.3 percent (root mean square). Those of bfloat16, the usual
+format of training, are off by 0.4: its numbers are coarser. Not covered: other BLAS libraries.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def fastest(cpu: Path = Path("/proc/cpuinfo")) -> Precision:
     """Return what products are fastest in on this CPU, conversions included."""
     if not available() or find_spec("numba") is None:
         return "float32"
-    if "avx512_fp16" in _flags(cpu):
+    if "avx512_fp16" in _flags(cpu) and not has_tiles(cpu):
         return "float16"
     return "bfloat16" if has_bfloat16(cpu) else "float32"
 
@@ -64,6 +64,19 @@ def fastest(cpu: Path = Path("/proc/cpuinfo")) -> Precision:
 def has_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool:
     """Return whether this CPU can multiply bfloat16 (AVX512-BF16)."""
     return "avx512_bf16" in _flags(cpu)
+
+
+@cache
+def has_tiles(cpu: Path = Path("/proc/cpuinfo")) -> bool:
+    """Return whether this CPU has tiles to multiply bfloat16 with (AMX), and this process may use them."""
+    if (
+        not {"amx_tile", "amx_bf16", "avx512_bf16"} <= set(_flags(cpu))
+        or find_spec("numba") is None
+    ):
+        return False
+    from punie_train.training.cpu.tiles import may_use_tiles
+
+    return may_use_tiles()
 
 
 def _flags(cpu: Path) -> list[str]:
@@ -122,10 +135,11 @@ def multiply(
 
 
 def _multiply_bfloat16(a: np.ndarray, b: np.ndarray, out: np.ndarray, **how: bool) -> None:
-    from punie_train.training.cpu import bfloat16  # needs Numba, which other products do not
+    from punie_train.training.cpu import bfloat16, tiles  # need Numba, which other products do not
 
+    product = tiles.multiply if has_tiles() else bfloat16.multiply
     for one, other, result in zip(a, b, out, strict=True) if out.ndim == 3 else ((a, b, out),):
-        bfloat16.multiply(one, other, result, **how)
+        product(one, other, result, **how)
 
 
 def _matrix(array: np.ndarray) -> tuple[int, int]:
