@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -381,6 +382,75 @@ async def test_no_other_name_is_tried(
     model = Varying([(first, [])])
     await rehearsed(model, contract, host).reply([*CHECKED[:2], Message("user", text + line)])
     assert model.asked == [""]
+
+
+class AtOnce(Varying):
+    """A model that writes several replies at once; the likeliest way comes last, and one never ends."""
+
+    def __init__(self, replies: Mapping[str, ModelReply], idle_places: int) -> None:
+        super().__init__([])
+        self.idle_places = idle_places
+        self.given_up: list[str] = []
+        self._replies = replies
+        self._others_are_asked_for = asyncio.Event()
+
+    async def reply(
+        self,
+        messages: Sequence[Message],
+        *,
+        on_text: Callable[[str], None] | None = None,
+        on_thought: Callable[[str], None] | None = None,
+        max_tokens: int | None = None,
+        start: str = "",
+    ) -> ModelReply:
+        """Give the reply that begins so."""
+        self.asked.append(start)
+        if len(self.asked) > self.idle_places:
+            self._others_are_asked_for.set()
+        try:
+            if start == "never":
+                await asyncio.Event().wait()
+            elif start:
+                await self._others_are_asked_for.wait()
+        except asyncio.CancelledError:
+            self.given_up.append(start)
+            raise
+        return self._replies[start]
+
+
+async def test_a_model_that_writes_several_replies_at_once_is_asked_ahead_and_the_search_is_the_same(
+    contract: Contract, host: LocalHost
+) -> None:
+    ways = [Alternative("one", 1.0), Alternative("two", 2.0), Alternative("never", 3.0)]
+    replies = {
+        "": ModelReply(reply("'four'"), Usage(100, 10, 1), alternatives=tuple(ways)),
+        "one": ModelReply(reply("'five'"), Usage(100, 20, 1)),
+        "two": ModelReply(reply("3"), Usage(100, 30, 1)),
+    }
+    model = AtOnce(replies, idle_places=3)
+    found = await rehearsed(model, contract, host).reply(ASKED)
+    assert (found.text, found.usage) == (reply("3"), Usage(300, 60, 1))
+    assert (model.asked, model.given_up) == (["", "one", "two", "never"], ["never"])
+
+
+async def test_a_model_that_has_no_place_left_is_asked_for_what_is_wanted_alone(
+    contract: Contract, host: LocalHost
+) -> None:
+    ways = (Alternative("one", 1.0), Alternative("never", 2.0))
+    first = ModelReply(reply("'four'"), alternatives=ways)
+    model = AtOnce({"": first, "one": ModelReply(reply("3"))}, idle_places=0)
+    assert (await rehearsed(model, contract, host).reply(ASKED)).text == reply("3")
+    assert model.asked == ["", "one"]
+
+
+async def test_a_reply_that_was_asked_for_ahead_and_failed_is_no_matter_unless_it_is_wanted(
+    contract: Contract, host: LocalHost
+) -> None:
+    ways = (Alternative("one", 1.0), Alternative("missing", 2.0))
+    first = ModelReply(reply("'four'"), alternatives=ways)
+    model = AtOnce({"": first, "one": ModelReply(reply("3"))}, idle_places=2)
+    assert (await rehearsed(model, contract, host).reply(ASKED)).text == reply("3")
+    assert model.asked == ["", "one", "missing"]
 
 
 async def test_a_model_that_fails_while_it_is_asked_again_has_answered_already(

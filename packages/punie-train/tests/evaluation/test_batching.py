@@ -71,6 +71,16 @@ async def test_more_conversations_than_places_are_all_answered(model: BatchedMod
     assert len(replies) == 11
 
 
+async def test_a_few_places_are_idle_until_they_are_asked_for(model: BatchedModel) -> None:
+    asked = [asyncio.create_task(model.reply(messages)) for messages in CONVERSATIONS]
+    before = model.idle_places
+    await asyncio.sleep(0)  # lets them begin
+    meanwhile = model.idle_places
+    await asyncio.gather(*asked)
+
+    assert (before, meanwhile, model.idle_places) == (4, 0, 4)
+
+
 async def test_who_gives_up_stops_nobody_else(model: BatchedModel) -> None:
     expected = await model.reply(CONVERSATIONS[1])
     given_up = [asyncio.create_task(model.reply(CONVERSATIONS[0])) for _ in range(6)]

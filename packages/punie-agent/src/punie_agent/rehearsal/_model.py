@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from punie_agent.constrain import constrained_if_trained
 from punie_agent.errors import ModelError
 from punie_agent.models import Message, ModelReply, Usage
+from punie_agent.rehearsal._ahead import Ahead
 from punie_agent.rehearsal._edit import texts_in
 from punie_agent.rehearsal._search import Search
 from punie_agent.rehearsal._trial import Outcome, can_be_tried, outcome_of, repairs
@@ -69,7 +70,8 @@ def rehearsed(
     there, or the check finds as much as before, the model is asked for another reply; the first that is
     better is the answer, or else the best of all. Only where what is tried repairs what the program before
     found, and nothing does, the answer says so in words and nothing is written. A model that cannot be
-    asked for other replies is left as it is.
+    asked for other replies is left as it is. One with an attribute `idle_places` is asked for as many at once
+    as that says it can write at next to no cost.
 
     Nothing of the workspace's code runs in a rehearsal, and nothing outside the copy is written: programs
     that run commands or tests are answered as they are.
@@ -163,7 +165,10 @@ class _Rehearsed:
         search = Search(
             first,
             outcome,
-            ask=lambda start: self._model.reply(messages, max_tokens=longest, start=start),
+            ahead=Ahead(
+                lambda start: self._model.reply(messages, max_tokens=longest, start=start),
+                lambda: getattr(self._model, "idle_places", 1),
+            ),
             judge=lambda reply: self._outcome(reply, messages),
             code_of=lambda text: self._contract.parse(text).code,
             said=[each.content for each in messages],

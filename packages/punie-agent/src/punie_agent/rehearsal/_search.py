@@ -14,6 +14,7 @@ Before all of them come names that are nearly what the check does not know (see 
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
@@ -25,12 +26,15 @@ from punie_agent.rehearsal._spelling import respelt
 
 if TYPE_CHECKING:
     from punie_agent.models import ModelReply
+    from punie_agent.rehearsal._ahead import Ahead
     from punie_agent.rehearsal._trial import Outcome
 
 __all__ = ["Search"]
 
 _TRIED = 1.5
 """What is added to the loss of a way for each edit of its line that was tried."""
+_NEXT = 4
+"""How many of the likeliest ways are asked for at once, where the model can do that."""
 _ASKED = 3
 """How many replies are asked for, for each that may be judged: some turn out to be no attempt."""
 
@@ -41,7 +45,7 @@ class Search:
     Args:
         first: the reply that it gave.
         outcome: what that would lead to.
-        ask: asks for a reply that begins so.
+        ahead: asks for a reply that begins so.
         judge: what a reply would lead to; None where that cannot be told.
         code_of: the program in a reply's text.
         said: the messages of the conversation; the last one is what the check found.
@@ -60,7 +64,7 @@ class Search:
         first: ModelReply,
         outcome: Outcome,
         *,
-        ask: Callable[[str], Awaitable[ModelReply]],
+        ahead: Ahead,
         judge: Callable[[ModelReply], Awaitable[Outcome | None]],
         code_of: Callable[[str], str | None],
         said: Sequence[str],
@@ -69,7 +73,7 @@ class Search:
     ) -> None:
         self.best, self.outcome = first, outcome
         self.given, self.judged = [first], 1
-        self._ask, self._judge, self._code_of = ask, judge, code_of
+        self._ahead, self._judge, self._code_of = ahead, judge, code_of
         self._attempts = attempts
         self._ways: dict[str, Alternative] = {}
         self._taken = set[str]()
@@ -86,15 +90,17 @@ class Search:
         Raises:
             ModelError: the model fails; what there is so far stays.
         """
-        while not self._done and self._ways:
-            way = self._ways.pop(min(self._ways, key=self._cost))
-            self._taken.add(way.start)
-            reply = await self._ask(way.start)
-            known = {each.text for each in self.given}
-            self.given.append(reply)
-            self._learn(reply, way.loss)
-            if reply.text not in known:
-                await self._try(reply)
+        async with self._ahead as ahead:
+            while not self._done and self._ways:
+                likeliest = heapq.nsmallest(_NEXT, self._ways, key=self._cost)
+                way = self._ways.pop(likeliest[0])
+                self._taken.add(way.start)
+                reply = await ahead.reply(likeliest)
+                known = {each.text for each in self.given}
+                self.given.append(reply)
+                self._learn(reply, way.loss)
+                if reply.text not in known:
+                    await self._try(reply)
 
     @property
     def _done(self) -> bool:

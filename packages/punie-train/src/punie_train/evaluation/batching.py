@@ -38,6 +38,8 @@ FREED_BYTES = 256 << 20
 """How much freed memory MLX may keep for reuse; batches of changing size would let it grow for ever."""
 WORTH_SHARING = 32
 """Tokens that several prompts begin with, from which on they are read once before all."""
+CHEAP = 4
+"""Replies at once that cost little more than one: what takes the time is to read the weights."""
 GATHER_SECONDS = 0.02
 """How long an idle model waits for more requests after the first."""
 
@@ -82,6 +84,7 @@ class BatchedModel:
         self._max_tokens = max_tokens
         self._batch = batch
         self._drafts = Drafts() if drafts is None else drafts
+        self._asked_for = 0
         self._closing = threading.Event()
         self._requests: queue.Queue[_Request | None] = queue.Queue()
         self._thread = threading.Thread(target=self._work, name=f"mlx-{self.name}", daemon=True)
@@ -104,6 +107,11 @@ class BatchedModel:
             self._closing.set()
             self._requests.put(None)
             self._thread.join()
+
+    @property
+    def idle_places(self) -> int:
+        """How many more replies could be written now at next to no cost."""
+        return max(min(CHEAP, self._batch) - self._asked_for, 0)
 
     def render(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens the model sees for a conversation, ready for its answer."""
@@ -144,10 +152,16 @@ class BatchedModel:
             raise AgentModelError(f"{self.name} has been closed.")
         request = _Request(self._new_reply(tokens, wanted, constraint), Future())
         self._requests.put(request)
+        self._asked_for += 1
         try:
             reply = await asyncio.wrap_future(request.future)
         except ModelError as error:
             raise AgentModelError(str(error)) from None
+        except asyncio.CancelledError:
+            request.reply.limit = 0  # it ends with its next token
+            raise
+        finally:
+            self._asked_for -= 1
         text = self.loaded.tokenizer.decode(reply.written)
         if on_text is not None and text:
             on_text(text)
