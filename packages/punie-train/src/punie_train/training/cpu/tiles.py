@@ -5,11 +5,12 @@ multiplies two of them and adds to a third: 16 · 16 · 32 multiplications where
 takes and how it is fed: Intel 64 and IA-32 Architectures Optimization Reference Manual, chapter 20.
 
 The product is made in blocks of 32 by 32 numbers, which four tiles hold while two of the left and two of the
-right operand pass by, 32 numbers of the summed axis at a time. The right one's tiles hold pairs along that
-axis, so it is laid out first; rows of the left one are read where they stand. A kernel whose operands lie in
-the second-level cache reaches 1.8 TFLOP/s on a core, so what matters is to keep them there: a right operand
-that is small stays as a whole and each block of rows of the left one passes by; of a large one a few columns
-stay, and the left one passes by as often, in parts of the summed axis that fit.
+right operand pass by, 32 numbers of the summed axis at a time. Both are laid out first, tile after tile: the
+right one's hold pairs along that axis, and rows of the left one that are read where they stand take twice the
+time. A kernel whose operands lie in the second-level cache reaches 1.4 to 1.8 TFLOP/s on a core, so what
+matters is to keep them there: a right operand that is small stays as a whole and each block of rows of the
+left one passes by; of a large one a few columns stay, and the left one passes by as often, in parts of the
+summed axis that fit.
 
 A process asks Linux for leave to use tiles (`may_use_tiles`), once and for all of its threads. A call
 computes on the calling thread alone.
@@ -74,7 +75,7 @@ def multiply(
     room = _room.take(steps * blocks, steps * -(-min(group, columns) // BLOCK))
     turned = (transpose_a, transpose_b)
     if depth > deep and out.dtype != np.float32:  # parts of the sum are not to be rounded
-        whole = np.empty(out.shape, np.float32)
+        whole = _room.sums(out.size).reshape(out.shape)
         _product(a, b, whole, turned, False, (deep, group), room, _CONFIGURATION)
         put(whole.reshape(-1), add, out.reshape(-1))
         return
@@ -109,6 +110,7 @@ class _Room(local):
 
     def __init__(self) -> None:
         self._left, self._right = aligned(0, np.int16), aligned(0, np.int16)
+        self._sums = aligned(0, np.float32)
         self._block, self._rest = aligned(_NUMBERS, np.float32), aligned(_NUMBERS // 2, np.int16)
 
     def take(self, left: int, right: int) -> tuple[np.ndarray, ...]:
@@ -118,6 +120,12 @@ class _Room(local):
         if right * _NUMBERS > len(self._right):
             self._right = aligned(right * _NUMBERS, np.int16)
         return self._left, self._right, self._block, self._rest
+
+    def sums(self, size: int) -> np.ndarray:
+        """Return room for so many sums."""
+        if size > len(self._sums):
+            self._sums = aligned(size, np.float32)
+        return self._sums[:size]
 
 
 _room = _Room()
@@ -141,9 +149,12 @@ def _at(builder: Any, base: Any, offset: Any, kind: ir.Type = _BYTE) -> Any:
     return builder.inttoptr(builder.add(base, offset), kind.as_pointer())
 
 
-def _instruction(builder: Any, name: str, *arguments: ir.Type) -> Any:
-    name, kind = f"llvm.x86.{name}", ir.FunctionType(_NOTHING, arguments)
+def _function(builder: Any, name: str, kind: ir.FunctionType) -> Any:
     return builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+
+
+def _instruction(builder: Any, name: str, *arguments: ir.Type) -> Any:
+    return _function(builder, f"llvm.x86.{name}", ir.FunctionType(_NOTHING, arguments))
 
 
 @intrinsic
@@ -173,8 +184,6 @@ def _release(_context: Any) -> Any:
 def _make_block(
     _context: Any,
     left: Any,
-    step: Any,
-    row: Any,
     right: Any,
     steps: Any,
     out: Any,
@@ -183,30 +192,24 @@ def _make_block(
 ) -> Any:
     """Write or add a block of the product, in float32.
 
-    Given are addresses, and distances in bytes: the left operand's rows; from a step of it to the next, and
-    from a row to the next; the right one, laid out; how many steps, at least one; the block, and from a row
-    of that to the next; whether it is added to.
+    Given are the addresses of both operands, laid out, and how many steps they have, at least one; that of
+    the block, and the distance of its rows in bytes; and whether it is added to.
     """
-    del left, step, row, right, steps, out, line, add
-    return types.void(*[types.intp] * 7, types.boolean), _generate_block
+    del left, right, steps, out, line, add
+    return types.void(*[types.intp] * 5, types.boolean), _generate_block
 
 
 def _generate_block(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-    left, step, row, right, steps, out, line, add = arguments
+    left, right, steps, out, line, add = arguments
     moved = (_BYTE, _POINTER, _ADDRESS)
     load, store = (_instruction(builder, name, *moved) for name in ("tileloadd64", "tilestored64"))
-    zero, dot = (
-        _instruction(builder, "tilezero", _BYTE),
-        _instruction(builder, "tdpbf16ps", *[_BYTE] * 3),
-    )
+    zero = _instruction(builder, "tilezero", _BYTE)
+    dot = _instruction(builder, "tdpbf16ps", _BYTE, _BYTE, _BYTE)
 
     def sums() -> Iterator[tuple[Any, Any]]:
         for index in range(4):
-            down, across = (
-                builder.mul(line, _number(_SIDE * (index // 2))),
-                _number(64 * (index % 2)),
-            )
-            yield _tile(index), _at(builder, out, builder.add(down, across))
+            row = builder.mul(line, _number(_SIDE * (index // 2)))
+            yield _tile(index), _at(builder, out, builder.add(row, _number(64 * (index % 2))))
 
     with builder.if_else(add) as (then, otherwise):
         with then:
@@ -220,13 +223,10 @@ def _generate_block(context: Any, builder: Any, _signature: Any, arguments: Any)
     builder.position_at_end(loop)
     number = builder.phi(_ADDRESS)
     number.add_incoming(_number(0), before)
-    at_left, at_right = builder.mul(number, step), builder.mul(number, _number(_BYTES))
-    for half in range(2):
-        below = builder.add(at_left, builder.mul(row, _number(_SIDE * half)))
-        builder.call(load, [_tile(4 + half), _at(builder, left, below), row])
-    for half in range(2):
-        beside = builder.add(at_right, _number(_BYTES // 2 * half))
-        builder.call(load, [_tile(6 + half), _at(builder, right, beside), _number(64)])
+    at = builder.mul(number, _number(_BYTES))
+    for tile, operand, half in ((4, left, 0), (5, left, 1), (6, right, 0), (7, right, 1)):
+        place = _at(builder, operand, builder.add(at, _number(_BYTES // 2 * half)))
+        builder.call(load, [_tile(tile), place, _number(64)])
     for index in range(4):
         builder.call(dot, [_tile(index), _tile(4 + index // 2), _tile(6 + index % 2)])
     following = builder.add(number, _number(1))
@@ -239,21 +239,50 @@ def _generate_block(context: Any, builder: Any, _signature: Any, arguments: Any)
 
 
 @intrinsic
-def _round_block(_context: Any, block: Any, out: Any, line: Any) -> Any:
-    """Write a block of float32 as bfloat16; given are both addresses, and the distance of rows in bytes."""
-    del block, out, line
+def _put_row(_context: Any, sums: Any, to: Any, count: Any, add: Any, like: Any) -> Any:
+    """Write or add the first numbers of a block's row, as `like` is stored; both are given by address."""
+    if like not in {types.float32, types.int16}:
+        return None
+    del sums, to, count, add
+    return types.void(*[types.intp] * 3, types.boolean, like), _generate_put_row
 
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        block, out, line = arguments
-        singles, halves = ir.VectorType(ir.FloatType(), _SIDE), ir.VectorType(BFloat(), _SIDE)
-        for index in range(2 * BLOCK):
-            row, across = divmod(index, 2)
-            value = builder.load(_at(builder, block, _number(64 * index), singles), align=64)
-            place = builder.add(builder.mul(line, _number(row)), _number(32 * across))
-            builder.store(builder.fptrunc(value, halves), _at(builder, out, place, halves), align=2)
-        return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 3), generate
+def _generate_put_row(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    sums, to, count, add, _ = arguments
+    rounded, lanes = signature.args[-1] == types.int16, ir.VectorType(ir.IntType(64), BLOCK)
+    singles = ir.VectorType(ir.FloatType(), BLOCK)
+    kind = ir.VectorType(BFloat(), BLOCK) if rounded else singles
+    mask_type, name = (
+        ir.VectorType(ir.IntType(1), BLOCK),
+        f"v{BLOCK}{'bf16' if rounded else 'f32'}.p0",
+    )
+    nowhere, first = ir.Constant(lanes, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), BLOCK), [0] * BLOCK)
+    counts = builder.shuffle_vector(
+        builder.insert_element(nowhere, count, first), nowhere, everywhere
+    )
+    mask = builder.icmp_signed("<", ir.Constant(lanes, list(range(BLOCK))), counts)
+    align = ir.Constant(ir.IntType(32), 2 if rounded else 4)
+    place = builder.inttoptr(to, kind.as_pointer())
+    value = builder.load(builder.inttoptr(sums, singles.as_pointer()), align=64)
+    loaded = ir.FunctionType(kind, [kind.as_pointer(), ir.IntType(32), mask_type, kind])
+    stored_as = ir.FunctionType(_NOTHING, [kind, kind.as_pointer(), ir.IntType(32), mask_type])
+    load = _function(builder, f"llvm.masked.load.{name}", loaded)
+    store = _function(builder, f"llvm.masked.store.{name}", stored_as)
+
+    def write(value: Any) -> None:
+        value = builder.fptrunc(value, kind) if rounded else value
+        builder.call(store, [value, place, align, mask])
+
+    with builder.if_else(add) as (then, otherwise):
+        with then:
+            zeros = ir.Constant(singles, [0.0] * BLOCK)
+            before = builder.fptrunc(zeros, kind) if rounded else zeros
+            before = builder.call(load, [place, align, mask, before])
+            write(builder.fadd(value, builder.fpext(before, singles) if rounded else before))
+        with otherwise:
+            write(value)
+    return context.get_dummy_value()
 
 
 @intrinsic
@@ -417,25 +446,19 @@ def _columns(a, out, turned, part, columns, whole, room):
     for row in range(0, rows, BLOCK):
         count, at = min(BLOCK, rows - row), row // BLOCK * size if kept else 0
         panel = left[at : at + size]
-        source, step, line = panel.ctypes.data, _BYTES, 64
-        if not turned and count == BLOCK and (end - start) % STEP == 0:
-            source, step, line = a.ctypes.data + row * a.strides[0] + start * 2, 64, a.strides[0]
-        elif first == 0 and turned:
-            _lay_columns(a, row, count, start, end, panel)
-        elif first == 0:
-            _lay_rows(a, row, count, start, end, panel)
+        if first == 0:
+            if turned:
+                _lay_columns(a, row, count, start, end, panel)
+            else:
+                _lay_rows(a, row, count, start, end, panel)
         for column in range(first, last, BLOCK):
             across = min(BLOCK, last - column)
             other = right.ctypes.data + (column - first) // BLOCK * size * 2
             to = out.ctypes.data + (row * width + column) * out.itemsize
-            full = count == BLOCK and across == BLOCK
-            if full and out.itemsize == 4:
-                _make_block(source, step, line, other, steps, to, width * 4, not whole)
+            if count == BLOCK and across == BLOCK and out.itemsize == 4:
+                _make_block(panel.ctypes.data, other, steps, to, width * 4, not whole)
                 continue
-            _make_block(source, step, line, other, steps, block.ctypes.data, BLOCK * 4, False)
-            if full and whole:
-                _round_block(block.ctypes.data, to, width * 2)
-                continue
+            _make_block(panel.ctypes.data, other, steps, block.ctypes.data, BLOCK * 4, False)
             for each in range(count):
-                sums = block[each * BLOCK : each * BLOCK + across]
-                put(sums, not whole, out[row + each, column : column + across])
+                there = to + each * width * out.itemsize
+                _put_row(block.ctypes.data + each * BLOCK * 4, there, across, not whole, out[0, 0])
