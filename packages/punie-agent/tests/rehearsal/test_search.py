@@ -290,6 +290,67 @@ async def test_another_version_may_be_little_longer_than_the_first(
     assert model.longest == [1000, longest]
 
 
+RESULT = "Return type does not match returned value: expected"
+NONE = "Default value of type `None` is not assignable to annotated parameter type"
+
+
+@pytest.mark.parametrize(
+    ("message", "line", "mended"),
+    [
+        (f"{RESULT} `int`, found `str`", "def f() -> int:", "def f() -> str:"),
+        (f"{RESULT} `int`, found `str & ~AlwaysFalsy`", "def f() -> int:", "def f() -> str:"),
+        (
+            f"{RESULT} `str`, found `list[str] | None`",
+            "def f() -> str:",
+            "def f() -> list[str] | None:",
+        ),
+        (f"{RESULT} `int`, found `Literal[1.5, 2]`", "def f() -> int:", "def f() -> float | int:"),
+        (f"{NONE} `str`", "def f(x: str = None) -> str:", "def f(x: str | None = None) -> str:"),
+        ("Object of type `Literal[7]` is not assignable to `str`", "x: str = 7", "x: int = 7"),
+    ],
+    ids=["a result", "narrowed", "a union", "values", "a default", "a value"],
+)
+async def test_an_annotation_that_agrees_with_the_check_comes_after_what_is_likely(
+    contract: Contract, host: LocalHost, project: Path, message: str, line: str, mended: str
+) -> None:
+    (project / "app.py").write_text(f"one: int = 1.5\n{line}\n\n    return 1.5\n")
+    first = edit("one: int = 1.5", "one: int = 2.5")
+    ways = [Alternative("doubtful", 2.9), Alternative("far-fetched", 3.1)]
+    model = Varying([(first, ways), *[("", []) for _ in range(3)]])
+    flagged = ["", "    return 1.5"] if RESULT in message else []
+    shown = "\n".join([f"line 4: {message}", line, *flagged])
+    await rehearsed(model, contract, host).reply([*CHECKED[:2], Message("user", shown)])
+    begun = edit(line, mended).partition(mended)[0]
+    assert model.asked == ["", "doubtful", begun + mended, "far-fetched"]
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (f"{RESULT} `int`, found `Unknown`", "def f() -> int: return g()"),
+        (f"{RESULT} `int`, found `<class 'str'>`", "def f() -> int: return str"),
+        (f"{RESULT} `int`, found `str`", "return g()"),
+        ("Argument is incorrect: Expected `int`, found `str`", "f(x)"),
+        (f"{NONE} `str`", "def f(x: str = None, y: str = None) -> None: ..."),
+    ],
+    ids=[
+        "a type nobody knows",
+        "no type",
+        "no function in sight",
+        "an argument",
+        "twice in a line",
+    ],
+)
+async def test_no_other_annotation_is_tried(
+    contract: Contract, host: LocalHost, project: Path, message: str, line: str
+) -> None:
+    (project / "app.py").write_text(f"one: int = 'a'\n{line}")
+    model = Varying([(edit("one: int = 'a'", "two"), [])])
+    said = [*CHECKED[:2], Message("user", f"line 2: {message}\n{line}")]
+    await rehearsed(model, contract, host).reply(said)
+    assert model.asked == [""]
+
+
 async def test_what_is_the_same_in_other_tokens_is_no_alternative(
     contract: Contract, host: LocalHost
 ) -> None:

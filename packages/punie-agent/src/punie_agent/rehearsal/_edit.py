@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Edit", "Span", "edit_in", "texts_in"]
+__all__ = ["Edit", "Span", "edit_in", "texts_in", "write_edit"]
 
 
 class Span(NamedTuple):
@@ -57,6 +57,29 @@ def edit_in(code: str | None) -> Edit | None:
                 places = None if before is None or after is None else (before, after)
                 return Edit(old, new, places)
     return None
+
+
+def write_edit(text: str, code: str, edit: Edit, old: str, new: str) -> str | None:
+    """How a reply begins that replaces another text; None where it cannot be written in that way.
+
+    Args:
+        text: a reply.
+        code: its program.
+        edit: what that replaces.
+        old: what is to be replaced.
+        new: by what, or the beginning of that.
+    """
+    begins = text.find(code)
+    if edit.places is None or begins < 0:
+        return None
+    before, after = edit.places
+    between = code[before.end : after.start]
+    quote = between[:1]
+    quotes = quote * 3 if between.startswith(quote * 3) else quote
+    for each in (old, new):
+        if old != edit.old and ("\\" in each or quotes in each or each.endswith(quote)):
+            return None
+    return f"{text[: begins + before.start]}{old}{between}{new}"
 
 
 def _tree(code: str) -> ast.Module:

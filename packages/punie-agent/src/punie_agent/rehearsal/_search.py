@@ -9,7 +9,8 @@ that is kept diverse by what is edited, as in Vijayakumar et al., 2018).
 Where a model replaces whole lines of what it was shown, its other edits are held to that, too: a piece of a
 line is often likely, because it was copied so far, and hardly ever what is wrong.
 
-Before all of them come names that are nearly what the check does not know (see `_spelling`).
+Before all of them come names that are nearly what the check does not know (see `_spelling`), and after those
+that the model is in two minds about, annotations that would agree with what the check found (`_annotation`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from punie_agent.constrain import Alternative
-from punie_agent.rehearsal._edit import Edit, edit_in
+from punie_agent.rehearsal._annotation import agreeing
+from punie_agent.rehearsal._edit import Edit, edit_in, write_edit
 from punie_agent.rehearsal._spelling import respelt
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ __all__ = ["Search"]
 
 _TRIED = 1.5
 """What is added to the loss of a way for each edit of its line that was tried."""
+_SAID = 3.0
+"""What an annotation loses that agrees with the check: it is often the code that is wrong."""
 _NEXT = 4
 """How many of the likeliest ways are asked for at once, where the model can do that."""
 _ASKED = 3
@@ -81,7 +85,7 @@ class Search:
         edit = self._edit(first)
         lines = {line.strip() for each in said for line in each.splitlines()} - {""}
         self._lines: Collection[str] = lines if edit is not None and edit.old in lines else ()
-        self._ways |= {way.start: way for way in self._respelt(first, edit, said, files)}
+        self._ways |= {way.start: way for way in self._told(first, edit, said, files)}
         self._learn(first, 0.0)
 
     async def run(self) -> None:
@@ -134,15 +138,20 @@ class Search:
     def _edit(self, reply: ModelReply) -> Edit | None:
         return edit_in(self._code_of(reply.text))
 
-    def _respelt(
+    def _told(
         self, reply: ModelReply, edit: Edit | None, said: Sequence[str], files: Sequence[str]
     ) -> list[Alternative]:
-        """The ways that take another name; they lose nothing, however sure the model was."""
+        """The ways that follow from what the check says, however sure the model was."""
         code = self._code_of(reply.text)
         if edit is None or code is None or not said:
             return []
-        ways = respelt(reply.text, code, edit, found=said[-1], files=files)
-        return [Alternative(start, 0.0, old) for start, old in ways]
+        names = respelt(reply.text, code, edit, found=said[-1], files=files)
+        lines = agreeing(said[-1], files)
+        edits = [(write_edit(reply.text, code, edit, *line), line[0]) for line in lines]
+        return [
+            *(Alternative(start, 0.0, old) for start, old in names),
+            *(Alternative(start, _SAID, old, settled=True) for start, old in edits if start),
+        ]
 
     async def _try(self, reply: ModelReply) -> None:
         """Judge a reply, unless it strays, or replaces a text by itself: neither is an attempt."""

@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from punie_agent.rehearsal._edit import write_edit
+
 if TYPE_CHECKING:
     from punie_agent.rehearsal._edit import Edit
 
@@ -46,19 +48,16 @@ def respelt(
     Yields:
         How the reply begins, and the text that it is to replace.
     """
-    begins = text.find(code)
-    if edit.places is None or begins < 0:
-        return
-    before, after = edit.places
-    head, between = text[: begins + before.start], code[before.end : after.start]
     shown = dict.fromkeys(line.strip() for line in found.splitlines())
     quoted = [line for line in shown if any(line in file for file in files)]
     told = "\n".join(line for line in shown if line not in quoted)
     others = _names_for(set(_NAMED.findall(told)) - _EVERYWHERE, files)
-    for old in dict.fromkeys([edit.old, *(line for line in quoted if _can_stand(line, between))]):
+    for old in dict.fromkeys([edit.old, *quoted]):
         for match in _NAME.finditer(old):
             for other in others.get(match.group(), ()):
-                yield f"{head}{old}{between}{old[: match.start()]}{other}", old
+                start = write_edit(text, code, edit, old, f"{old[: match.start()]}{other}")
+                if start is not None:
+                    yield start, old
 
 
 def _names_for(wrong: Collection[str], files: Sequence[str]) -> dict[str, list[str]]:
@@ -70,10 +69,3 @@ def _names_for(wrong: Collection[str], files: Sequence[str]) -> dict[str, list[s
         name: [each for each in close if each in _EVERYWHERE or times[each] >= times[name]]
         for name, close in alike.items()
     }
-
-
-def _can_stand(line: str, between: str) -> bool:
-    """Tell whether a line can be written between the quotes that stand around another one."""
-    quote = between[:1]
-    quotes = quote * 3 if between.startswith(quote * 3) else quote
-    return "\\" not in line and quotes not in line and not line.endswith(quote)

@@ -74,7 +74,7 @@ def has_tiles(cpu: Path = Path("/proc/cpuinfo")) -> bool:
         or find_spec("numba") is None
     ):
         return False
-    from punie_train.training.cpu.tiles import may_use_tiles
+    from punie_train.training.cpu.tile_instructions import may_use_tiles
 
     return may_use_tiles()
 
