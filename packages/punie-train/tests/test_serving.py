@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 from mlx_lm.generate import generate_step
+from mlx_lm.utils import load_model
 
 from punie_agent.models import Message, registry
-from punie_agent.models._launcher import engines, fastest_here
+from punie_agent.models._launcher import engines, fastest_here, to_float32
 from punie_agent.models._served import ServedModel
+from punie_agent.models.dequantized import take_stored
 from punie_train.evaluation.batching import BatchedModel
-from punie_train.mlx import mx
+from punie_train.mlx import flat, mx
 from punie_train.models.loading import load_base, load_for_inference
+from punie_train.progress import Progress
 from punie_train.serving import PackedModel, on_cpu
+from punie_train.training.config import QuantizeConfig
 from punie_train.training.cpu.products import available
+from punie_train.training.quantizing import quantize
 
 packed = pytest.mark.skipif(not available(), reason="models are left to MLX on this machine")
 
@@ -25,6 +30,26 @@ def written(model: Any, prompt: list[int], cache: Any = None) -> list[int]:
     """Return what mlx-lm generates, greedily."""
     steps = generate_step(mx.array(prompt), model, max_tokens=20, prompt_cache=cache)
     return [int(token) for token, _ in islice(steps, 20)]
+
+
+def test_the_weights_of_a_quantised_model_are_served_as_they_are_scored(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    """None is rounded to the half precision of its scale."""
+    quantize(QuantizeConfig(bits=5), model=tiny_llama, out=tmp_path / "q", progress=Progress())
+    served = flat(to_float32(load_model(tmp_path / "q")[0]).parameters())
+    scored = flat(load_for_inference(tmp_path / "q").model.parameters())
+    assert served.keys() == scored.keys()
+    assert all(mx.array_equal(value, scored[name]) for name, value in served.items())
+    assert any(not mx.array_equal(value, value.astype(mx.float16)) for value in served.values())
+
+
+def test_what_is_trained_or_adapted_is_not_known_by_its_codes_any_more(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    quantize(QuantizeConfig(bits=5), model=tiny_llama, out=tmp_path / "q", progress=Progress())
+    assert take_stored(load_for_inference(tmp_path / "q").model)
+    assert take_stored(load_base(tmp_path / "q").model) == {}
 
 
 @packed

@@ -13,15 +13,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlx import nn
 from mlx_lm.models.cache import LRUPromptCache, make_prompt_cache
 from mlx_lm.models.llama import Model, ModelArgs
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
+from punie_agent.models.dequantized import dequantized, take_stored
 from punie_train.evaluation.decoding import Reply
 from punie_train.evaluation.packed import MANY_ROWS, PackedPasses, packed_passes
 from punie_train.mlx import mx
 from punie_train.models.loading import load_for_inference
-from punie_train.training.cpu.products import available
+from punie_train.training.cpu.products import available, cpu_flags
 
 pytestmark = pytest.mark.skipif(not available(), reason="models are left to MLX on this machine")
 
@@ -92,6 +94,34 @@ def test_a_model_of_any_shape_says_what_mlx_says(
         if part := tokens[start:end]:
             found += [*passes.look([(part, cache, len(part))])[0]]
     np.testing.assert_allclose(np.stack(found), logits_of(model, tokens), atol=2e-5)
+
+
+@pytest.mark.skipif("avx512f" not in cpu_flags(), reason="codes are not read on this machine")
+@given(
+    bits=st.sampled_from([2, 3, 4, 5, 6, 8]),
+    group=st.sampled_from([32, 64]),
+    tied=st.booleans(),
+    length=st.integers(1, MANY_ROWS + 5),
+)
+@settings(max_examples=30, deadline=None)
+def test_of_a_quantised_model_the_codes_are_read_and_no_weights(
+    bits: int, group: int, tied: bool, length: int
+) -> None:
+    """Of few tokens: the weights that the codes stand for are made zero here."""
+    model = small(hidden_size=64, intermediate_size=128, head_dim=16, tie_word_embeddings=tied)
+    nn.quantize(model, group, bits)
+    model = dequantized(model)
+    mx.eval(model.parameters())
+    tokens, few = TEXT[:length], length < MANY_ROWS
+    expected = logits_of(model, tokens)
+    passes = PackedPasses(model)
+    if few:
+        for layer in model.model.layers:
+            for linear in (layer.mlp.down_proj, layer.self_attn.o_proj):
+                np.asarray(linear.weight)[...] = 0
+    (found,) = passes.look([(tokens, passes.new_cache(), length)])
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    assert take_stored(model) == {}
 
 
 def test_conversations_of_any_length_share_a_pass(model: Model, passes: PackedPasses) -> None:

@@ -68,10 +68,10 @@ def fits_as_float32(model: Any) -> bool:
 def to_float32(model: Any) -> Any:
     """The same model with its stored values as float32: what a CPU computes fastest."""
     import mlx.core as mx
-    from mlx_lm.utils import dequantize_model
 
-    model = dequantize_model(model)
-    model.set_dtype(mx.float32)
+    from punie_agent.models.dequantized import dequantized
+
+    model = dequantized(model)
     mx.eval(model.parameters())
     return model
 

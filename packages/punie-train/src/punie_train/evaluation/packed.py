@@ -14,13 +14,14 @@ fine-tuning, fusing and dequantising leave. Not covered: anything else, and mach
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from punie_agent.models.dequantized import take_stored
 from punie_train.doctor import usable_cores
 from punie_train.evaluation.cores import Cores
 from punie_train.evaluation.packed_batch import PackedBatch
@@ -28,16 +29,19 @@ from punie_train.mlx import ON_CPU, flat, mx
 from punie_train.training.cpu.coverage import model_obstacle
 from punie_train.training.cpu.products import available, multiply
 
+if TYPE_CHECKING:
+    from punie_train.evaluation.packed_codes import Codes
+
 __all__ = ["PackedCache", "PackedPasses", "packed_passes"]
 
 MANY_ROWS = 64
 """From so many rows on, MKL's products are faster."""
 FEW_TOKENS = 4
 """The attention of fewer tokens of one conversation takes less time than waking another core."""
-_QKV = ("self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight")
+_QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 _NORMS = ("input_layernorm.weight", "post_attention_layernorm.weight")
 _OTHERS = ("self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
-_WEIGHTS = {*_QKV, *_NORMS, *(f"{name}.weight" for name in _OTHERS)}
+_WEIGHTS = {*_NORMS, *(f"{name}.weight" for name in (*_QKV, *_OTHERS))}
 _ROOM = 256
 """Tokens that a cache grows by."""
 
@@ -112,14 +116,25 @@ class PackedCache:
 
 
 @dataclass(frozen=True)
+class _Weight:
+    """A (width, depth) matrix, and the codes that it was made of, where they are known."""
+
+    plain: np.ndarray
+    codes: Codes | None
+
+    def __len__(self) -> int:
+        return len(self.plain)
+
+
+@dataclass(frozen=True)
 class _Layer:
     attention_norm: np.ndarray
-    qkv: tuple[np.ndarray, np.ndarray, np.ndarray]
-    o: np.ndarray
     mlp_norm: np.ndarray
-    gate: np.ndarray
-    up: np.ndarray
-    down: np.ndarray
+    qkv: tuple[_Weight, _Weight, _Weight]
+    o: _Weight
+    gate: _Weight
+    up: _Weight
+    down: _Weight
 
 
 class PackedPasses:
@@ -131,24 +146,42 @@ class PackedPasses:
 
     def __init__(self, model: Any) -> None:
         # These need Numba, which may not be there.
-        from punie_train.evaluation import packed_kernels
+        from punie_train.evaluation import packed_codes, packed_kernels
         from punie_train.training.cpu.elementwise import normalise
         from punie_train.training.cpu.heads import rotations
 
         self._kernels, self._normalise, self._rotations = packed_kernels, normalise, rotations
-        args = model.args
+        self._coded = packed_codes
+        args, stored = model.args, take_stored(model)
         self._model = model  # whose memory the weights are
         self._embedding = np.asarray(model.model.embed_tokens.weight)
         head = model.model.embed_tokens if args.tie_word_embeddings else model.lm_head
-        self._head = np.asarray(head.weight)
+        at_head = "model.embed_tokens" if args.tie_word_embeddings else "lm_head"
+        self._head = self._weight(head.weight, stored.get(at_head))
         self._norm = np.asarray(model.model.norm.weight)
-        self._layers = [_layer(flat(layer.parameters())) for layer in model.model.layers]
+        self._layers = [
+            self._layer(flat(layer.parameters()), stored, f"model.layers.{number}.")
+            for number, layer in enumerate(model.model.layers)
+        ]
         self._epsilon = args.rms_norm_eps
         self._heads, self._groups = args.num_attention_heads, args.num_key_value_heads
         self._size = args.head_dim or args.hidden_size // self._heads
         self._theta = args.rope_theta
         self._turning = (np.empty((0, self._size // 2), np.float32),) * 2
         self._cores = Cores(usable_cores())
+
+    def _weight(self, plain: Any, stored: Any) -> _Weight:
+        codes = None if stored is None else self._coded.codes_of(stored)
+        return _Weight(np.asarray(plain), codes)
+
+    def _layer(self, weights: dict[str, mx.array], stored: Mapping[str, Any], name: str) -> _Layer:
+        matrices = [
+            self._weight(weights[f"{each}.weight"], stored.get(f"{name}{each}"))
+            for each in (*_QKV, *_OTHERS)
+        ]
+        norms = (np.asarray(weights[each]) for each in _NORMS)
+        q, k, v, o, gate, up, down = matrices
+        return _Layer(*norms, (q, k, v), o, gate, up, down)
 
     def new_batch(self) -> PackedBatch:
         """Return an empty batch."""
@@ -221,37 +254,45 @@ class PackedPasses:
     def _feed_forward(self, layer: _Layer, x: np.ndarray, h: np.ndarray) -> None:
         outs = tuple(np.empty((len(x), len(layer.gate)), np.float32) for _ in range(2))
         if len(x) < MANY_ROWS:
-            self._cores.share(
-                lambda part, parts: self._kernels.gated_product(
-                    x, layer.gate, layer.up, outs, part, parts
-                )
+            both = layer.gate, layer.up
+            codes = _codes(both)
+            of, weights = (
+                (self._kernels.gated_product, (layer.gate.plain, layer.up.plain))
+                if codes is None
+                else (self._coded.gated_coded_product, codes)
             )
+            self._cores.share(lambda part, parts: of(x, *weights, outs, part, parts))
         else:
             self._products(x, (layer.gate, layer.up), outs)
             self._kernels.gated(*outs)
         self._add_product(outs[0], layer.down, h)
 
     def _products(
-        self, x: np.ndarray, weights: Sequence[np.ndarray], outs: Sequence[np.ndarray]
+        self, x: np.ndarray, weights: Sequence[_Weight], outs: Sequence[np.ndarray]
     ) -> None:
         if len(x) < MANY_ROWS:
-            self._cores.share(
-                lambda part, parts: self._kernels.products(
-                    x, tuple(weights), tuple(outs), part, parts
-                )
+            codes = _codes(weights)
+            of, given = (
+                (self._kernels.products, tuple(weight.plain for weight in weights))
+                if codes is None
+                else (self._coded.coded_products, codes)
             )
+            self._cores.share(lambda part, parts: of(x, given, tuple(outs), part, parts))
             return
         for weight, out in zip(weights, outs, strict=True):
-            multiply(x, weight, out, transpose_b=True)
+            multiply(x, weight.plain, out, transpose_b=True)
 
-    def _add_product(self, x: np.ndarray, weight: np.ndarray, h: np.ndarray) -> None:
+    def _add_product(self, x: np.ndarray, weight: _Weight, h: np.ndarray) -> None:
         if len(x) >= MANY_ROWS:
-            multiply(x, weight, h, transpose_b=True, add=True)
+            multiply(x, weight.plain, h, transpose_b=True, add=True)
             return
         room = np.empty_like(h)
-        self._cores.share(
-            lambda part, parts: self._kernels.added_product(x, weight, h, room, part, parts)
+        of, given = (
+            (self._kernels.added_product, weight.plain)
+            if weight.codes is None
+            else (self._coded.added_coded_product, weight.codes)
         )
+        self._cores.share(lambda part, parts: of(x, given, h, room, part, parts))
 
     def _logits(self, h: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:
         x = np.empty_like(h)
@@ -268,12 +309,10 @@ class PackedPasses:
         self._turning = self._rotations(self._size, self._theta, -(-positions // _ROOM) * _ROOM)
 
 
-def _layer(weights: dict[str, mx.array]) -> _Layer:
-    w = {name: np.asarray(value) for name, value in weights.items()}
-    q, k, v = (w[name] for name in _QKV)
-    attention_norm, mlp_norm = (w[name] for name in _NORMS)
-    o, gate, up, down = (w[f"{name}.weight"] for name in _OTHERS)
-    return _Layer(attention_norm, (q, k, v), o, mlp_norm, gate, up, down)
+def _codes(weights: Sequence[_Weight]) -> tuple[Codes, ...] | None:
+    """The codes of some weights, if all of them have any."""
+    found = tuple(weight.codes for weight in weights if weight.codes is not None)
+    return found if len(found) == len(weights) else None
 
 
 def _last(row: slice, wanted: int) -> range:

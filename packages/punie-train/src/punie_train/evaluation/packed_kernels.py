@@ -99,18 +99,19 @@ def gated_product(x, gate, up, outs, part, parts):
     product(x, gate, outs[0], first, last)
     product(x, up, outs[1], first, last)
     for r in range(len(x)):
-        _gate(outs[0][r, first:last], outs[1][r, first:last])
+        apply_gate(outs[0][r, first:last], outs[1][r, first:last])
 
 
 @compiled
 def gated(gates, ups):
     """Replace each number of the first array by its silu times that of the second."""
     for r in range(len(gates)):
-        _gate(gates[r], ups[r])
+        apply_gate(gates[r], ups[r])
 
 
 @compiled
-def _gate(one, other):
+def apply_gate(one, other):
+    """Replace each number of the first array by its silu times that of the second."""
     for j in range(one.size):
         one[j] = one[j] * other[j] / (np.float32(1) + exp(-one[j]))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from punie_agent.models.dequantized import dequantized, take_stored
 from punie_train.errors import ModelError
 from punie_train.mlx import ON_CPU, flat, mx
 
@@ -41,10 +42,11 @@ def load_for_inference(path: Path, adapter: Path | None = None) -> LoadedModel:
         ModelError: the folder is not a model, or damaged.
         TrainingError: the adapter does not fit.
     """
-    loaded = load_base(path)
+    loaded = _load(path)
     if adapter is not None:
         from punie_train.training.adapters import read_adapter
 
+        take_stored(loaded.model)  # they are other weights now
         read_adapter(loaded.model, adapter)
     mx.eval(loaded.model.parameters())
     loaded.model.eval()
@@ -57,7 +59,13 @@ def load_base(path: Path) -> LoadedModel:
     Raises:
         ModelError: the folder is not a model, or damaged.
     """
-    from mlx_lm.utils import dequantize_model, load_model, load_tokenizer
+    loaded = _load(path)
+    take_stored(loaded.model)  # whoever trains it changes its weights
+    return loaded
+
+
+def _load(path: Path) -> LoadedModel:
+    from mlx_lm.utils import load_model, load_tokenizer
 
     try:
         model, config = load_model(path)
@@ -65,10 +73,7 @@ def load_base(path: Path) -> LoadedModel:
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{path}: not a model that can be loaded: {error}") from None
     if ON_CPU:
-        # Scales become float32 first, so that no weight is rounded to their type.
-        model.set_dtype(mx.float32)
-        if "quantization" in config:
-            model = dequantize_model(model)
+        model = dequantized(model)
     # One after the other: together, what each needs in between would take four times the model's memory.
     for weights in flat(model.parameters()).values():
         mx.eval(weights)

@@ -22,7 +22,14 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from punie_train.training.cpu.compiled import BFloat, compiled, intrinsic, single, stored
+from punie_train.training.cpu.compiled import (
+    BFloat,
+    compiled,
+    function,
+    intrinsic,
+    single,
+    stored,
+)
 
 ROWS, COLUMNS = 12, 32
 """A tile: 24 of the 32 vector registers hold its sums."""
@@ -179,7 +186,7 @@ def _generate_tile(context: Any, builder: Any, signature: Any, arguments: Any) -
     words, sums_type = ir.VectorType(word, _LANES), ir.VectorType(real, _LANES)
     numbers = ir.VectorType(BFloat(), 2 * _LANES)
     kind = ir.FunctionType(sums_type, [sums_type, numbers, numbers])
-    dot = builder.module.globals.get(_DOT) or ir.Function(builder.module, kind, _DOT)
+    dot = function(builder, _DOT, kind)
     vectors = COLUMNS // _LANES
 
     def place(base: Any, offset: Any, of: Any) -> Any:

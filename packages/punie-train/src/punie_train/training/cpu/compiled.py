@@ -54,6 +54,11 @@ def bits(array: np.ndarray) -> np.ndarray:
     return array.view(np.uint16) if array.dtype == np.float16 else array
 
 
+def function(builder: Any, name: str, kind: ir.FunctionType) -> Any:
+    """Return a function of LLVM's, declared in the module that is built if it is not yet."""
+    return builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+
+
 @intrinsic
 def single(_context: Any, number: Any) -> Any:
     """Return a stored number as float32."""

@@ -56,21 +56,21 @@ def fastest(cpu: Path = Path("/proc/cpuinfo")) -> Precision:
     """Return what products are fastest in on this CPU, conversions included."""
     if not available() or find_spec("numba") is None:
         return "float32"
-    if "avx512_fp16" in _flags(cpu) and not has_tiles(cpu):
+    if "avx512_fp16" in cpu_flags(cpu) and not has_tiles(cpu):
         return "float16"
     return "bfloat16" if has_bfloat16(cpu) else "float32"
 
 
 def has_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool:
     """Return whether this CPU can multiply bfloat16 (AVX512-BF16)."""
-    return "avx512_bf16" in _flags(cpu)
+    return "avx512_bf16" in cpu_flags(cpu)
 
 
 @cache
 def has_tiles(cpu: Path = Path("/proc/cpuinfo")) -> bool:
     """Return whether this CPU has tiles to multiply bfloat16 with (AMX), and this process may use them."""
     if (
-        not {"amx_tile", "amx_bf16", "avx512_bf16"} <= set(_flags(cpu))
+        not {"amx_tile", "amx_bf16", "avx512_bf16"} <= set(cpu_flags(cpu))
         or find_spec("numba") is None
     ):
         return False
@@ -79,7 +79,8 @@ def has_tiles(cpu: Path = Path("/proc/cpuinfo")) -> bool:
     return may_use_tiles()
 
 
-def _flags(cpu: Path) -> list[str]:
+def cpu_flags(cpu: Path = Path("/proc/cpuinfo")) -> list[str]:
+    """Return the instructions that a CPU says it has, among other words."""
     return cpu.read_text(encoding="utf-8").split() if cpu.exists() else []
 
 

@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 
 from punie_train.training.cpu.bfloat16 import aligned
-from punie_train.training.cpu.compiled import BFloat, intrinsic
+from punie_train.training.cpu.compiled import BFloat, function, intrinsic
 
 BLOCK = 32
 """Rows, and columns, of the product that are made at a time."""
@@ -71,12 +71,8 @@ def _at(builder: Any, base: Any, offset: Any, kind: ir.Type = _BYTE) -> Any:
     return builder.inttoptr(builder.add(base, offset), kind.as_pointer())
 
 
-def _function(builder: Any, name: str, kind: ir.FunctionType) -> Any:
-    return builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-
-
 def _instruction(builder: Any, name: str, *arguments: ir.Type) -> Any:
-    return _function(builder, f"llvm.x86.{name}", ir.FunctionType(_NOTHING, arguments))
+    return function(builder, f"llvm.x86.{name}", ir.FunctionType(_NOTHING, arguments))
 
 
 @intrinsic
@@ -189,8 +185,8 @@ def _generate_put_row(context: Any, builder: Any, signature: Any, arguments: Any
     value = builder.load(builder.inttoptr(sums, singles.as_pointer()), align=64)
     loaded = ir.FunctionType(kind, [kind.as_pointer(), ir.IntType(32), mask_type, kind])
     stored_as = ir.FunctionType(_NOTHING, [kind, kind.as_pointer(), ir.IntType(32), mask_type])
-    load = _function(builder, f"llvm.masked.load.{name}", loaded)
-    store = _function(builder, f"llvm.masked.store.{name}", stored_as)
+    load = function(builder, f"llvm.masked.load.{name}", loaded)
+    store = function(builder, f"llvm.masked.store.{name}", stored_as)
 
     def write(value: Any) -> None:
         value = builder.fptrunc(value, kind) if rounded else value
