@@ -36,6 +36,7 @@ class ChatServer:
         self.script: list[Sequence[dict[str, Any] | str]] = []
         self.status = 200
         self.error = b""
+        self.refuses_pages = False
         self.hang_up = False
         self.bodies: list[dict[str, Any]] = []
         self.pages: dict[str, Any] = {}
@@ -59,7 +60,12 @@ class ChatServer:
             await self._chat(writer)
         else:
             page = self.pages.get(path, {"data": self.models} if path.endswith("/models") else {})
-            await self._send(writer, 200, json.dumps(page).encode())
+            status, text = (
+                (self.status, self.error)
+                if self.refuses_pages
+                else (200, json.dumps(page).encode())
+            )
+            await self._send(writer, status, text)
         writer.close()
 
     async def _chat(self, writer: asyncio.StreamWriter) -> None:

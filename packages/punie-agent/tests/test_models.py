@@ -277,6 +277,23 @@ async def test_an_error_of_the_server_is_quoted() -> None:
         await model.aclose()
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, " answered 401 when it was asked for its models: no key; put that right, or"),
+        (404, " lists no models;"),
+    ],
+)
+async def test_a_server_that_does_not_list_its_models_is_quoted(status: int, said: str) -> None:
+    async with chat_server() as server:
+        server.status, server.error, server.refuses_pages = status, b"no key", True
+        model = OpenAIModel(server.url)
+        with pytest.raises(ModelUnavailableError) as caught:
+            await model.reply(HELLO)
+        await model.aclose()
+    assert str(caught.value) == f"{server.url}{said} name one: {server.url}#NAME"
+
+
 async def test_an_error_inside_the_stream_is_quoted() -> None:
     async with chat_server() as server:
         server.events = [delta("Hel", None), {"error": {"message": "out of memory"}}]

@@ -27,6 +27,7 @@ __all__ = ["OpenAIModel", "alternating"]
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 600.0  # a long prompt on a slow machine answers late
 _OVERLOADED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NOT_FOUND = 404  # some servers list nothing
 _END = "[DONE]"
 _CONTEXT_KEYS = (
     "max_model_len",
@@ -155,6 +156,11 @@ class OpenAIModel:
             response = await self._open().get(f"{self.url}/models")
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise self._unreachable(error) from error
+        if self._model is None and not response.is_success and response.status_code != _NOT_FOUND:
+            raise ModelUnavailableError(
+                f"{self.url} answered {response.status_code} when it was asked for its models: "
+                f"{_short(response.text)}; put that right, or name one: {self.url}#NAME"
+            )
         try:
             data = response.json()["data"] if response.is_success else []
         except (ValueError, KeyError, TypeError):
