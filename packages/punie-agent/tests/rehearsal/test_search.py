@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from punie_agent.constrain import Alternative
 from punie_agent.contract import Contract
@@ -17,6 +19,7 @@ from punie_agent.loop import run_turn
 from punie_agent.models import Message, ModelReply, Usage
 from punie_agent.permissions import PermissionDecision, PermissionRequest
 from punie_agent.rehearsal import rehearsed
+from punie_agent.rehearsal._annotation import agreeing
 from punie_agent.testing import Line, ScriptedModel
 from punie_agent.workbench import open_workbench
 from punie_tools import LocalHost
@@ -322,6 +325,30 @@ async def test_an_annotation_that_agrees_with_the_check_comes_after_what_is_like
     await rehearsed(model, contract, host).reply([*CHECKED[:2], Message("user", shown)])
     begun = edit(line, mended).partition(mended)[0]
     assert model.asked == ["", "doubtful", begun + mended, "far-fetched"]
+
+
+TYPES = st.one_of(
+    st.text(max_size=12), st.sampled_from(["[" * 150, "int | " * 60 + "x", "Literal[(1, 2)]"])
+)
+
+
+@given(
+    wanted=TYPES,
+    found=TYPES,
+    line=st.sampled_from(["def f() -> int:", "x: int = 1", "f(x: int = 1)"]),
+)
+def test_whatever_a_check_prints_other_annotations_are_lines_of_the_file_with_another_type(
+    wanted: str, found: str, line: str
+) -> None:
+    said = [
+        f"{RESULT} `{wanted}`, found `{found}`",
+        f"{NONE} `{wanted}`",
+        f"Object of type `{found}`",
+    ]
+    printed = "\n".join([f"{each} is not assignable to `int`\n{line}" for each in said])
+    for old, new in agreeing(printed, [line]):
+        assert (old, new.count("\n")) == (line, 0)
+        assert old.partition(":")[0].split()[0] in new
 
 
 @pytest.mark.parametrize(

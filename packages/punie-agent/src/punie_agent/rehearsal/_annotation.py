@@ -28,6 +28,8 @@ _DEFAULT = re.compile(
 _VALUE = re.compile(r"Object of type `(?P<found>[^`]+)` is not assignable to `(?P<wanted>[^`]+)`")
 _FUNCTION = re.compile(r"(async\s+)?def\s")
 _NAME = re.compile(r"[^\W\d]\w*")
+_LONGEST = 200
+"""Characters of a type that somebody might write; what a checker infers has no limit."""
 
 
 def agreeing(found: str, files: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -73,9 +75,11 @@ def _changed(message: str, lines: Sequence[str], known: set[str]) -> Iterator[tu
 def _annotation(shown: str, known: set[str]) -> str | None:
     """A type as a checker shows it, as one would write it; None where that is not known."""
     shown = re.sub(r" & ~Always(Falsy|Truthy)\b", "", shown)
+    if len(shown) > _LONGEST:
+        return None
     try:
         tree = ast.parse(shown, mode="eval").body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     parts = dict.fromkeys(part for each in _members(tree) for part in _plain(each))
     text = " | ".join(parts)
