@@ -95,6 +95,22 @@ def test_loss_and_gradient_equal_those_of_the_whole_model_in_mlx(
     engine.close()
 
 
+def test_what_is_trained_is_held_once_until_the_model_is_given_it_back(tiny_llama: Path) -> None:
+    job = make_job(tiny_llama, make_rows(1, 0, [7, 3]), 0, method="full", num_layers=1)
+    model = job.loaded.model
+    before = {name: np.array(value) for name, value in flat(model.trainable_parameters()).items()}
+
+    engine = CpuEngine(job)
+    meanwhile = [value.size for value in flat(model.trainable_parameters()).values()]
+    engine.weights()
+    engine.close()
+
+    after = flat(model.trainable_parameters())
+    assert meanwhile == [0] * len(before)
+    assert after.keys() == before.keys()
+    assert all(np.array_equal(np.array(after[name]), value) for name, value in before.items())
+
+
 @pytest.mark.parametrize("precision", ["float32", *HALVES])
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("shared", [0, 9])

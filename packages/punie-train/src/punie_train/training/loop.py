@@ -149,6 +149,8 @@ class _Training:
         self.behaviour = behaviour
         self.ranks = Ranks()
         self.layers = make_trainable(loaded.model, config)
+        trainable = flat(loaded.model.trainable_parameters())
+        self.trainable = sum(value.size for value in trainable.values())
         together = [*rows, *valid]
         shared = rows[0].tokens[: shared_prefix(together)]
         self.shared = len(shared)
@@ -177,11 +179,8 @@ class _Training:
             self.engine.close()
 
     def _announce(self, first: int) -> None:
-        trainable = sum(
-            value.size for value in flat(self.loaded.model.trainable_parameters()).values()
-        )
         self.progress.note(
-            f"{len(self.rows)} rows, {self.steps} steps, {self.layers} layers, {trainable / 1e6:.2f}M "
+            f"{len(self.rows)} rows, {self.steps} steps, {self.layers} layers, {self.trainable / 1e6:.2f}M "
             f"trainable; {self.shared} tokens shared by all rows, engine {self.engine.name}, BLAS {BLAS.name}"
             + (f"; going on after step {first}" if first else "")
         )

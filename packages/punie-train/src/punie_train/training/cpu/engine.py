@@ -118,6 +118,7 @@ class CpuEngine:
         # Logits are computed forth and back; each trained weight forth, back, and once for its gradient.
         trained = sum(value.size for value in flat(self._model.layers[-1].parameters()).values())
         self._output_cost = 2 * weight.size / (3 * trained * job.layers)
+        self.parameters.release()
 
     def _take_half(self) -> None:
         """Let products in a half format know weights that were not made by a step."""

@@ -57,12 +57,23 @@ class Adapter:
     b: np.ndarray
 
 
+def in_half(parts: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
+    """Return matrices one below the other, in a half format."""
+    whole = np.empty((sum(map(len, parts)), parts[0].shape[1]), dtype)
+    at = 0
+    for part in parts:
+        convert(part, whole[at : at + len(part)])
+        at += len(part)
+    return whole
+
+
 @dataclass(frozen=True)
 class Projection:
     """A linear map without bias, or the gradient of one, which has the same shapes.
 
     Attributes:
-        weight: (outputs, inputs); None in a gradient where the weight is frozen.
+        weight: (outputs, inputs); None in a gradient where the weight is frozen, and where `half` is all
+            that is needed.
         adapters: low-rank additions; their products are in float32.
         scale: their factor.
         half: the weight in a half format, where products are to be in that.
@@ -73,18 +84,17 @@ class Projection:
     scale: float = 1.0
     half: np.ndarray | None = None
 
-    def in_half(self, dtype: np.dtype, half: np.ndarray | None = None) -> Projection:
-        """Return the same with products in a half format: of that array, or of the weight as it is now."""
+    def in_half(self, dtype: np.dtype) -> Projection:
+        """Return the same with products in a half format, of the weight as it is now."""
         assert self.weight is not None
-        if half is None:
-            half = convert(self.weight, np.empty(self.weight.shape, dtype))
-        return replace(self, half=half)
+        return replace(self, half=in_half([self.weight], dtype))
 
     @property
     def factor(self) -> np.ndarray:
         """The weight as products take it."""
-        assert self.weight is not None
-        return self.weight if self.half is None else self.half
+        found = self.weight if self.half is None else self.half
+        assert found is not None
+        return found
 
     def forward(self, x: np.ndarray, out: np.ndarray, space: Workspace) -> None:
         """Write (tokens, outputs) for (tokens, inputs)."""

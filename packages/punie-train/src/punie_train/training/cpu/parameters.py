@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from punie_train.mlx import flat, mx
-from punie_train.training.cpu.layer import Adapter, Projection, Weights
+from punie_train.training.cpu.layer import Adapter, Projection, Weights, in_half
 
 QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 OUT = ("self_attn.o_proj",)
@@ -38,6 +38,11 @@ class Parameters:
         self.values = self.zeros()
         for name, view in self.views(self.values).items():
             view[...] = np.asarray(trainable[name])
+
+    def release(self) -> None:
+        """Let the model forget what is trained, which is here now, until it is given it back."""
+        nothing = mx.zeros(0)
+        self._model.load_weights([(name, nothing) for name in self._shapes], strict=False)
 
     def zeros(self) -> np.ndarray:
         """Return a flat array for gradients or moments."""
@@ -76,19 +81,16 @@ class Parameters:
             return views.get(prefix + name, np.asarray(there[name]))
 
         def projection(modules: Sequence[str]) -> Projection:
-            weight = self._stacked(self.values, prefix, modules)
-            if weight is None:
-                names = [
-                    f"{module}.weight" if f"{module}.weight" in there else f"{module}.linear.weight"
-                    for module in modules
-                ]
-                weight = np.concatenate([np.asarray(there[name]) for name in names])
-            widths = [self._width(there, module) for module in modules]
+            widths = [self._width(there, prefix, module) for module in modules]
             adapters = self._adapters(views, prefix, modules, widths)
-            whole = Projection(weight, adapters, self._scale)
+            weight = self._stacked(self.values, prefix, modules)
+            if weight is not None:
+                stacked = None if half is None else self._stacked(half, prefix, modules)
+                return Projection(weight, adapters, self._scale, stacked)
+            parts = [np.asarray(there[_weight_of(there, module)]) for module in modules]
             if half is None:
-                return whole
-            return whole.in_half(half.dtype, self._stacked(half, prefix, modules))
+                return Projection(np.concatenate(parts), adapters, self._scale)
+            return Projection(None, adapters, self._scale, in_half(parts, half.dtype))
 
         return Weights(
             attention_norm=norm("input_layernorm"),
@@ -106,7 +108,7 @@ class Parameters:
         views = self.views(array)
 
         def projection(modules: Sequence[str]) -> Projection:
-            widths = [self._width(there, module) for module in modules]
+            widths = [self._width(there, prefix, module) for module in modules]
             adapters = self._adapters(views, prefix, modules, widths)
             return Projection(self._stacked(array, prefix, modules), adapters, self._scale)
 
@@ -129,10 +131,9 @@ class Parameters:
             at += int(np.prod(shape))
         return None
 
-    @staticmethod
-    def _width(there: Mapping[str, mx.array], module: str) -> int:
-        name = f"{module}.weight" if f"{module}.weight" in there else f"{module}.linear.weight"
-        return there[name].shape[0]
+    def _width(self, there: Mapping[str, mx.array], prefix: str, module: str) -> int:
+        name = _weight_of(there, module)
+        return self._shapes.get(prefix + name, there[name].shape)[0]
 
     @staticmethod
     def _adapters(
@@ -146,6 +147,11 @@ class Parameters:
                 adapters.append(Adapter(outputs, views[name], views[f"{prefix}{module}.lora_b"]))
             first += width
         return adapters
+
+
+def _weight_of(there: Mapping[str, mx.array], module: str) -> str:
+    """The name of a module's weight, which one with adapters has inside."""
+    return f"{module}.weight" if f"{module}.weight" in there else f"{module}.linear.weight"
 
 
 def _order(name: str) -> tuple[int, int, str]:
