@@ -7,6 +7,7 @@ Covered: scoring several models side by side, latency, sizes, gates, versions. N
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import sys
 import tempfile
@@ -65,12 +66,11 @@ def validate(
     quiet = config.model_copy(update={"latency_queries": 0})
     # Each model is asked what the one before it was asked, and mostly answers the same.
     drafts = Drafts()
-    scored = [
-        _score_model(
-            config if one is chosen[-1] else quiet, one, opened, workspaces, progress, drafts
-        )
-        for one in chosen
-    ]
+    scored = []
+    for one in chosen:
+        how = config if one is chosen[-1] else quiet
+        scored.append(_score_model(how, one, opened, workspaces, progress, drafts))
+        _give_back()
     scores = Scores(
         suites={loaded.suite.name: loaded.digest() for loaded in opened},
         models=scored,
@@ -81,6 +81,14 @@ def validate(
     )
     write_json(out, scores.model_dump(mode="json"))
     return scores
+
+
+def _give_back() -> None:
+    """Free what a model leaves behind, which would otherwise lie beside the next one."""
+    from punie_train.mlx import mx
+
+    gc.collect()  # of cycles
+    mx.clear_cache()
 
 
 def _score_model(
