@@ -117,10 +117,10 @@ class PackedCache:
 
 @dataclass(frozen=True)
 class _Weight:
-    """A (width, depth) matrix, and the codes that it was made of, where they are known."""
+    """A (width, depth) matrix, and what products of few rows read of it: its codes, or the same."""
 
     plain: np.ndarray
-    codes: Codes | None
+    few: np.ndarray | Codes
 
     def __len__(self) -> int:
         return len(self.plain)
@@ -151,16 +151,25 @@ class PackedPasses:
         from punie_train.training.cpu.heads import rotations
 
         self._kernels, self._normalise, self._rotations = packed_kernels, normalise, rotations
-        self._coded = packed_codes
         args, stored = model.args, take_stored(model)
         self._model = model  # whose memory the weights are
         self._embedding = np.asarray(model.model.embed_tokens.weight)
         head = model.model.embed_tokens if args.tie_word_embeddings else model.lm_head
+        codes = {name: packed_codes.codes_of(module) for name, module in stored.items()}
+        known = {name: each for name, each in codes.items() if each is not None}
+        matrices = [
+            f"model.layers.{n}.{each}"
+            for n in range(len(model.model.layers))
+            for each in (*_QKV, *_OTHERS)
+        ]
         at_head = "model.embed_tokens" if args.tie_word_embeddings else "lm_head"
-        self._head = self._weight(head.weight, stored.get(at_head))
+        coded = known.keys() >= {at_head, *matrices}
+        self._few = packed_codes if coded else packed_kernels
+        known = known if coded else {}
+        self._head = _weight(head.weight, known.get(at_head))
         self._norm = np.asarray(model.model.norm.weight)
         self._layers = [
-            self._layer(flat(layer.parameters()), stored, f"model.layers.{number}.")
+            _layer(flat(layer.parameters()), known, f"model.layers.{number}.")
             for number, layer in enumerate(model.model.layers)
         ]
         self._epsilon = args.rms_norm_eps
@@ -169,19 +178,6 @@ class PackedPasses:
         self._theta = args.rope_theta
         self._turning = (np.empty((0, self._size // 2), np.float32),) * 2
         self._cores = Cores(usable_cores())
-
-    def _weight(self, plain: Any, stored: Any) -> _Weight:
-        codes = None if stored is None else self._coded.codes_of(stored)
-        return _Weight(np.asarray(plain), codes)
-
-    def _layer(self, weights: dict[str, mx.array], stored: Mapping[str, Any], name: str) -> _Layer:
-        matrices = [
-            self._weight(weights[f"{each}.weight"], stored.get(f"{name}{each}"))
-            for each in (*_QKV, *_OTHERS)
-        ]
-        norms = (np.asarray(weights[each]) for each in _NORMS)
-        q, k, v, o, gate, up, down = matrices
-        return _Layer(*norms, (q, k, v), o, gate, up, down)
 
     def new_batch(self) -> PackedBatch:
         """Return an empty batch."""
@@ -254,14 +250,11 @@ class PackedPasses:
     def _feed_forward(self, layer: _Layer, x: np.ndarray, h: np.ndarray) -> None:
         outs = tuple(np.empty((len(x), len(layer.gate)), np.float32) for _ in range(2))
         if len(x) < MANY_ROWS:
-            both = layer.gate, layer.up
-            codes = _codes(both)
-            of, weights = (
-                (self._kernels.gated_product, (layer.gate.plain, layer.up.plain))
-                if codes is None
-                else (self._coded.gated_coded_product, codes)
+            self._cores.share(
+                lambda part, parts: self._few.gated_product(
+                    x, layer.gate.few, layer.up.few, outs, part, parts
+                )
             )
-            self._cores.share(lambda part, parts: of(x, *weights, outs, part, parts))
         else:
             self._products(x, (layer.gate, layer.up), outs)
             self._kernels.gated(*outs)
@@ -271,13 +264,10 @@ class PackedPasses:
         self, x: np.ndarray, weights: Sequence[_Weight], outs: Sequence[np.ndarray]
     ) -> None:
         if len(x) < MANY_ROWS:
-            codes = _codes(weights)
-            of, given = (
-                (self._kernels.products, tuple(weight.plain for weight in weights))
-                if codes is None
-                else (self._coded.coded_products, codes)
+            given = tuple(weight.few for weight in weights)
+            self._cores.share(
+                lambda part, parts: self._few.products(x, given, tuple(outs), part, parts)
             )
-            self._cores.share(lambda part, parts: of(x, given, tuple(outs), part, parts))
             return
         for weight, out in zip(weights, outs, strict=True):
             multiply(x, weight.plain, out, transpose_b=True)
@@ -287,12 +277,9 @@ class PackedPasses:
             multiply(x, weight.plain, h, transpose_b=True, add=True)
             return
         room = np.empty_like(h)
-        of, given = (
-            (self._kernels.added_product, weight.plain)
-            if weight.codes is None
-            else (self._coded.added_coded_product, weight.codes)
+        self._cores.share(
+            lambda part, parts: self._few.added_product(x, weight.few, h, room, part, parts)
         )
-        self._cores.share(lambda part, parts: of(x, given, h, room, part, parts))
 
     def _logits(self, h: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:
         x = np.empty_like(h)
@@ -309,10 +296,18 @@ class PackedPasses:
         self._turning = self._rotations(self._size, self._theta, -(-positions // _ROOM) * _ROOM)
 
 
-def _codes(weights: Sequence[_Weight]) -> tuple[Codes, ...] | None:
-    """The codes of some weights, if all of them have any."""
-    found = tuple(weight.codes for weight in weights if weight.codes is not None)
-    return found if len(found) == len(weights) else None
+def _weight(plain: Any, codes: Codes | None) -> _Weight:
+    weight = np.asarray(plain)
+    return _Weight(weight, weight if codes is None else codes)
+
+
+def _layer(weights: dict[str, mx.array], codes: Mapping[str, Codes], name: str) -> _Layer:
+    matrices = [
+        _weight(weights[f"{each}.weight"], codes.get(f"{name}{each}")) for each in (*_QKV, *_OTHERS)
+    ]
+    norms = (np.asarray(weights[each]) for each in _NORMS)
+    q, k, v, o, gate, up, down = matrices
+    return _Layer(*norms, (q, k, v), o, gate, up, down)
 
 
 def _last(row: slice, wanted: int) -> range:

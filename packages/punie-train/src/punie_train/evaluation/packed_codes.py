@@ -5,7 +5,7 @@ than a third of what they stand for in float32. A sum over 32 of them is made wi
 scaled once; what their offset adds is a product of the offsets with the sums of 32 inputs each. The result is
 that of the weights in float32, but for the order of sums.
 
-Functions compute columns from `first` to `last`, as those of `packed_kernels` do.
+Functions have the names and arguments of those of `packed_kernels`, for which they stand in.
 
 Covered: affine codes of 2 to 8 bits in groups of a multiple of 32, as MLX stores them, on CPUs with AVX512
 (vectors of 16 numbers; narrower ones have not been measured). Not covered: many tokens, for which weights in
@@ -26,7 +26,7 @@ from punie_train.mlx import mx
 from punie_train.training.cpu.compiled import compiled, function, intrinsic
 from punie_train.training.cpu.products import cpu_flags
 
-__all__ = ["Codes", "added_coded_product", "coded_products", "codes_of", "gated_coded_product"]
+__all__ = ["Codes", "added_product", "codes_of", "gated_product", "products"]
 
 SHARED = 32
 """Weights that share a scale and an offset, of which there may be several alike."""
@@ -207,7 +207,7 @@ def coded_product(x, w, out, first, last):
 
 
 @compiled
-def coded_products(x, ws, outs, part, parts):
+def products(x, ws, outs, part, parts):
     """Write one of some parts of the products with each of some weights."""
     for w, out in zip(ws, outs):  # noqa: B905 - Numba's `zip` knows no `strict`
         width = len(w[0])
@@ -215,7 +215,7 @@ def coded_products(x, ws, outs, part, parts):
 
 
 @compiled
-def added_coded_product(x, w, out, room, part, parts):
+def added_product(x, w, out, room, part, parts):
     """Add one of some parts of x · wᵀ to `out`."""
     first, last = len(w[0]) * part // parts, len(w[0]) * (part + 1) // parts
     coded_product(x, w, room, first, last)
@@ -225,7 +225,7 @@ def added_coded_product(x, w, out, room, part, parts):
 
 
 @compiled
-def gated_coded_product(x, gates, ups, outs, part, parts):
+def gated_product(x, gates, ups, outs, part, parts):
     """Write one of some parts of silu(x · gatesᵀ) times x · upsᵀ into the first of two arrays."""
     first, last = len(gates[0]) * part // parts, len(gates[0]) * (part + 1) // parts
     coded_product(x, gates, outs[0], first, last)
