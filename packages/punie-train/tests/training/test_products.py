@@ -14,7 +14,7 @@ from punie_train.mlx import mx
 from punie_train.training import parallel
 from punie_train.training.cpu.adamw import AdamW
 from punie_train.training.cpu.elementwise import convert
-from punie_train.training.cpu.heads import Rotation, join, soften, split
+from punie_train.training.cpu.heads import Rotation, soften
 from punie_train.training.cpu.layer import Projection, scale_of
 from punie_train.training.cpu.loss import losses_and_gradient
 from punie_train.training.cpu.products import Workspace, available, multiply
@@ -80,12 +80,9 @@ def test_heads_turned_and_turned_back_are_where_they_were(size: int) -> None:
     heads, positions = np.empty((3, 7, 2, size), np.float32), np.arange(20, 27)
     rotation = Rotation(size, 10_000.0, 30)
 
-    split(projected, 0, heads)
-    rotation.turn(heads, positions, 0.5)
-    turned = heads.copy()
-    rotation.turn_back(heads, positions, 2.0)
+    rotation.split(projected, 0, positions, heads, 0.5)
     back = np.empty_like(projected)
-    join(heads, back)
+    rotation.join(heads, positions, back, scale=2.0)
 
     angle = 23 * 10_000.0 ** -(np.arange(size // 2) / (size // 2))
     low, high = np.split(projected[3, 5 * size :], 2)
@@ -93,7 +90,7 @@ def test_heads_turned_and_turned_back_are_where_they_were(size: int) -> None:
         low * np.cos(angle) - high * np.sin(angle),
         high * np.cos(angle) + low * np.sin(angle),
     ]
-    np.testing.assert_allclose(turned[2, 3, 1], 0.5 * np.concatenate(expected), atol=1e-5)
+    np.testing.assert_allclose(heads[2, 3, 1], 0.5 * np.concatenate(expected), atol=1e-5)
     np.testing.assert_allclose(back, projected, atol=1e-5)
 
 

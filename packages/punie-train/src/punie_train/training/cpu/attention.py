@@ -122,13 +122,17 @@ class Attention:
         self._scale = heads.size**-0.5
         self._queries = space.take(heads.groups, tokens, heads.each, heads.size)
         self._keys, self._values = space.take(*keys), space.take(*keys)
-        split(projected, 0, self._queries)
-        split(projected, heads.query_width, self._keys)
+        rotation.split(projected, 0, rows.positions, self._queries, self._scale)
+        rotation.split(projected, heads.query_width, rows.positions, self._keys)
         split(projected, heads.query_width + heads.key_width, self._values)
-        rotation.turn(self._queries, rows.positions, self._scale)
-        rotation.turn(self._keys, rows.positions)
-        self._far = np.empty(0)
-        self._own: list[np.ndarray] = []
+        self._take_weights(space)
+
+    def _take_weights(self, space: Workspace) -> None:
+        """Take what the weights of `forward` are kept in."""
+        heads, far = self._heads, self._queries.shape[1] * self._heads.each
+        self._far = space.take(heads.groups, far, self._state.tokens)
+        tokens = [place.stop - place.start for place in self._rows.places]
+        self._own = [space.take(heads.groups, each * heads.each, each) for each in tokens]
 
     @property
     def state(self) -> State:
@@ -142,14 +146,17 @@ class Attention:
 
     def forward(self, out: np.ndarray, space: Workspace) -> None:
         """Write (tokens, query width) outputs."""
-        state, everywhere = self._state, slice(None)
-        queries = self._of(self._queries, everywhere)
-        self._far = space.take(self._heads.groups, queries.shape[1], state.tokens)
-        for place in self._rows.places:
-            tokens = place.stop - place.start
-            self._own.append(space.take(self._heads.groups, tokens * self._heads.each, tokens))
         mark = space.mark()
         mixed = space.take(*self._queries.shape)
+        self._mix(mixed, space)
+        join(mixed, out)
+        space.back(mark)
+
+    def _mix(self, mixed: np.ndarray, space: Workspace) -> None:
+        """Write the outputs of each head, and keep the weights."""
+        del space
+        state, everywhere = self._state, slice(None)
+        queries = self._of(self._queries, everywhere)
         multiply(queries, state.keys, self._far, transpose_b=True)
         for place, own in zip(self._rows.places, self._own, strict=True):
             multiply(
@@ -159,8 +166,6 @@ class Attention:
             multiply(own, self._of(self._values, place), self._of(mixed, place))
         if state.tokens:
             multiply(self._far, state.values, self._of(mixed, everywhere), add=True)
-        join(mixed, out)
-        space.back(mark)
 
     def keep(self, rows: Sequence[int], tokens: np.ndarray, space: Workspace) -> None:
         """Forget all rows but some, after `forward`.
@@ -170,15 +175,18 @@ class Attention:
             tokens: the places of their tokens.
             space: for what is needed in between.
         """
+        self._keep_weights(rows, tokens, space)
+        self._queries = gather(self._queries, tokens, space, 1)
+        self._keys = gather(self._keys, tokens, space, 1)
+        self._values = gather(self._values, tokens, space, 1)
+        self._rows = self._rows.only(rows)
+
+    def _keep_weights(self, rows: Sequence[int], tokens: np.ndarray, space: Workspace) -> None:
         groups, each, seen = self._heads.groups, self._heads.each, self._state.tokens
         before = self._queries.shape[1]
         far = gather(self._far.reshape(groups, before, each * seen), tokens, space, 1)
         self._far = far.reshape(groups, len(tokens) * each, seen)
-        self._queries = gather(self._queries, tokens, space, 1)
-        self._keys = gather(self._keys, tokens, space, 1)
-        self._values = gather(self._values, tokens, space, 1)
         self._own = [self._own[row] for row in rows]
-        self._rows = self._rows.only(rows)
 
     def backward(
         self,
@@ -197,10 +205,28 @@ class Attention:
             space: for what is needed in between.
             also: gradients of the only row's own keys and values that arrive from other rows.
         """
-        heads, state, mark, everywhere = self._heads, self._state, space.mark(), slice(None)
+        mark = space.mark()
         mixed, queries = space.take(*self._queries.shape), space.take(*self._queries.shape)
         keys, values = space.take(*self._keys.shape), space.take(*self._values.shape)
         split(arriving, 0, mixed)
+        self._mix_backward(mixed, (queries, keys, values), to_state, space)
+        if also is not None:
+            add(also.keys, keys)
+            add(also.values, values)
+        self._rotation.join(queries, self._rows.positions, leaving, scale=self._scale)
+        self._join_state(keys, values, leaving)
+        space.back(mark)
+
+    def _mix_backward(
+        self,
+        mixed: np.ndarray,
+        to: tuple[np.ndarray, np.ndarray, np.ndarray],
+        to_state: State,
+        space: Workspace,
+    ) -> None:
+        """Write the gradients of queries, keys and values, given that of `_mix`'s outputs."""
+        (queries, keys, values), heads = to, self._heads
+        state, everywhere = self._state, slice(None)
         far = space.take(*self._far.shape)
         multiply(self._of(mixed, everywhere), state.values, far, transpose_b=True)
         for place, own in zip(self._rows.places, self._own, strict=True):
@@ -218,13 +244,6 @@ class Attention:
             multiply(far, state.keys, self._of(queries, everywhere), add=True)
             add_product(far, self._of(self._queries, everywhere), to_state.keys, space)
             add_product(self._far, self._of(mixed, everywhere), to_state.values, space)
-        if also is not None:
-            add(also.keys, keys)
-            add(also.values, values)
-        self._rotation.turn_back(queries, self._rows.positions, self._scale)
-        join(queries, leaving)
-        self._join_state(keys, values, leaving)
-        space.back(mark)
 
     def backward_of_state(self, arriving: State, leaving: np.ndarray, space: Workspace) -> None:
         """Write the gradient of what was projected into `leaving`, where only `state` was made of it."""
@@ -235,6 +254,5 @@ class Attention:
         space.back(mark)
 
     def _join_state(self, keys: np.ndarray, values: np.ndarray, leaving: np.ndarray) -> None:
-        self._rotation.turn_back(keys, self._rows.positions)
-        join(keys, leaving, self._heads.query_width)
+        self._rotation.join(keys, self._rows.positions, leaving, self._heads.query_width)
         join(values, leaving, self._heads.query_width + self._heads.key_width)

@@ -24,7 +24,7 @@ from punie_train.progress import Progress
 from punie_train.training.activations import Store
 from punie_train.training.cpu.adamw import AdamW, add_and_square
 from punie_train.training.cpu.attention import Heads, Rows, State
-from punie_train.training.cpu.compiled import BFLOAT16
+from punie_train.training.cpu.compiled import BFLOAT16, flush_denormals
 from punie_train.training.cpu.elementwise import convert, gather, normalise, normalise_backward
 from punie_train.training.cpu.heads import Rotation
 from punie_train.training.cpu.layer import Layer, Projection
@@ -52,6 +52,11 @@ _DTYPES: dict[Precision, np.dtype] = {
 }
 MOST_CORES = 8
 """Each core has a gradient of its own, as large as what is trained."""
+
+
+def _start_lane() -> None:
+    use_threads(1)
+    flush_denormals()
 
 
 class _Lane:
@@ -88,7 +93,7 @@ class CpuEngine:
         self._model, args = job.loaded.model, job.loaded.model.args
         cores = max(usable_cores() // local_ranks(), 1)
         self._cores = job.config.streams or min(cores, MOST_CORES)
-        self._executor = ThreadPoolExecutor(self._cores, initializer=lambda: use_threads(1))
+        self._executor = ThreadPoolExecutor(self._cores, initializer=_start_lane)
         self._shared = len(job.shared)
         self._own = [len(row.tokens) - self._shared for row in job.rows]
         self._store = Store(job.config.cache_mb << 20)

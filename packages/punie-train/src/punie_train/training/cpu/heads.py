@@ -16,6 +16,7 @@ from punie_train.training.cpu.compiled import (
     compiled,
     copy,
     highest,
+    inlined,
     scale_exponentials,
     single,
     stored,
@@ -43,24 +44,42 @@ def _join(x, out, first):
                 copy(x[g, t, h], out[t, at : at + size])
 
 
+@inlined
+def _turn(head, half, cosine, sine, scale, out):
+    for j in range(half):
+        low, high = scale * single(head[j]), scale * single(head[half + j])
+        out[j] = stored(low * cosine[j] - high * sine[j], out[j])
+        out[half + j] = stored(high * cosine[j] + low * sine[j], out[j])
+
+
 @cache
 def _turning(half: int) -> Any:
-    """Return a function that turns heads whose halves are so wide: loops of a known length are faster."""
+    """Return functions that turn heads whose halves are so wide: loops of a known length are faster.
+
+    The first takes them apart as `_split` does, the second writes them side by side as `_join` does.
+    """
 
     @compiled
-    def turn(x, cosines, sines, positions, scale):
-        groups, tokens, heads, _ = x.shape
-        for g in range(groups):
-            for t in range(tokens):
-                cosine, sine = cosines[positions[t]], sines[positions[t]]
+    def apart(projected, first, turning, scale, out):
+        (groups, tokens, heads, size), (cosines, sines, positions) = out.shape, turning
+        for t in range(tokens):
+            cosine, sine = cosines[positions[t]], sines[positions[t]]
+            for g in range(groups):
                 for h in range(heads):
-                    head = x[g, t, h]
-                    for j in range(half):
-                        low, high = scale * single(head[j]), scale * single(head[half + j])
-                        head[j] = stored(low * cosine[j] - high * sine[j], head[j])
-                        head[half + j] = stored(high * cosine[j] + low * sine[j], head[j])
+                    at = first + (g * heads + h) * size
+                    _turn(projected[t, at : at + size], half, cosine, sine, scale, out[g, t, h])
 
-    return turn
+    @compiled
+    def together(x, first, turning, scale, out):
+        (groups, tokens, heads, size), (cosines, sines, positions) = x.shape, turning
+        for t in range(tokens):
+            cosine, sine = cosines[positions[t]], sines[positions[t]]
+            for g in range(groups):
+                for h in range(heads):
+                    at = first + (g * heads + h) * size
+                    _turn(x[g, t, h], half, cosine, sine, scale, out[t, at : at + size])
+
+    return apart, together
 
 
 def rotations(size: int, theta: float, positions: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,15 +101,31 @@ class Rotation:
     def __init__(self, size: int, theta: float, positions: int) -> None:
         self._cosines, self._sines = rotations(size, theta, positions)
         self._sines_back = -self._sines
-        self._turn = _turning(size // 2)
+        self._apart, self._together = _turning(size // 2)
 
-    def turn(self, x: np.ndarray, positions: np.ndarray, scale: float = 1.0) -> None:
-        """Turn heads by their tokens' positions, and scale them, in place."""
-        self._turn(bits(x), self._cosines, self._sines, positions, np.float32(scale))
+    def split(
+        self,
+        projected: np.ndarray,
+        first: int,
+        positions: np.ndarray,
+        out: np.ndarray,
+        scale: float = 1.0,
+    ) -> None:
+        """Take heads apart as `split` does, turned by their tokens' positions, and scaled."""
+        turning = self._cosines, self._sines, positions
+        self._apart(bits(projected), first, turning, np.float32(scale), bits(out))
 
-    def turn_back(self, x: np.ndarray, positions: np.ndarray, scale: float = 1.0) -> None:
-        """Turn the gradient of what `turn` made into that of what it was given, in place."""
-        self._turn(bits(x), self._cosines, self._sines_back, positions, np.float32(scale))
+    def join(
+        self,
+        x: np.ndarray,
+        positions: np.ndarray,
+        out: np.ndarray,
+        first: int = 0,
+        scale: float = 1.0,
+    ) -> None:
+        """Write the gradient of what `split` was given side by side, given that of what it made."""
+        turning = self._cosines, self._sines_back, positions
+        self._together(bits(x), first, turning, np.float32(scale), bits(out))
 
 
 def split(projected: np.ndarray, first: int, out: np.ndarray) -> None:
@@ -131,7 +166,7 @@ def _soften_backward(far, own, to_far, to_own, first):
             _scores(mine, along, to_mine)
 
 
-@compiled
+@inlined
 def _dot(x, y):
     total = np.float32(0)
     for j in range(x.size):
@@ -139,7 +174,7 @@ def _dot(x, y):
     return total
 
 
-@compiled
+@inlined
 def _scores(weights, along, gradient):
     for j in range(weights.size):
         score = single(weights[j]) * (single(gradient[j]) - along)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from punie_train.training.cpu.attention import Attention, Heads, Rows, State
+from punie_train.training.cpu.compiled import BFLOAT16
 from punie_train.training.cpu.elementwise import (
     add,
     add_columns,
@@ -31,7 +32,7 @@ from punie_train.training.cpu.elementwise import (
     normalise_backward,
 )
 from punie_train.training.cpu.heads import Rotation, split
-from punie_train.training.cpu.products import Workspace, multiply
+from punie_train.training.cpu.products import Workspace, has_tiles, multiply
 
 SCALE = 16.0
 """What gradients are multiplied by where they are float16."""
@@ -55,6 +56,22 @@ class Adapter:
     outputs: slice
     a: np.ndarray
     b: np.ndarray
+
+
+def attend(
+    heads: Heads,
+    rotation: Rotation,
+    state: State,
+    rows: Rows,
+    projected: np.ndarray,
+    space: Workspace,
+) -> Attention:
+    """Return the attention that is fastest here; see `Attention`."""
+    if space.dtype == BFLOAT16 and has_tiles():
+        from punie_train.training.cpu.tile_attention import TileAttention
+
+        return TileAttention(heads, rotation, state, rows, projected, space)
+    return Attention(heads, rotation, state, rows, projected, space)
 
 
 def in_half(parts: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
@@ -318,7 +335,7 @@ class Layer:
         normed, rate = self._norm(x, self.weights.attention_norm, space)
         projected = space.take(len(x), self.heads.width)
         self.weights.qkv.forward(normed, projected, space)
-        attention = Attention(self.heads, self._rotation, state, rows, projected, space)
+        attention = attend(self.heads, self._rotation, state, rows, projected, space)
         return Kept(x, attention, normed, rate)
 
     def _projected_backward(

@@ -14,6 +14,7 @@ import numpy as np
 from punie_train.training.cpu.compiled import (
     bits,
     compiled,
+    exp,
     highest,
     scale_exponentials,
     single,
@@ -102,11 +103,12 @@ def _cross_entropy(logits, targets, weights, scale, losses, least, matters):
     """
     for t in range(logits.shape[0]):
         row, target, weight = logits[t], targets[t], weights[t]
-        most, right = highest(row, np.float32(-np.inf)), single(row[target])
-        total = sum_of_exponentials(row, most)
-        losses[t] = weight * (np.log(np.float64(total)) + most - right)
+        right = single(row[target])
         row[target] = stored(np.float32(-np.inf), row[target])
+        most = highest(row, right)
         others = sum_of_exponentials(row, most)
+        total = others + exp(right - most)
+        losses[t] = weight * (np.log(np.float64(total)) + most - right)
         factor = weight * scale
         scale_exponentials(row, most, factor / total)
         if weight > 0:
