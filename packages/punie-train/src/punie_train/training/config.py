@@ -49,6 +49,9 @@ class TrainConfig(_Strict):
     """The rate at the last step as a part of the peak; a cosine leads there."""
     weight_decay: float = Field(default=0.0, ge=0)
     """AdamW's decoupled weight decay."""
+    beta2: float = Field(default=0.999, gt=0, lt=1)
+    """How much of AdamW's mean of squared gradients stays at a step. With less than usual the gradients of
+    the first steps, which are the largest, do not slow the last of some hundred steps."""
     clip_norm: float = Field(default=1.0, ge=0)
     """Largest norm of the gradient; 0 does not clip."""
     epochs: float | None = Field(default=3, gt=0)

@@ -35,7 +35,9 @@ class MlxEngine:
         self._activations = Activations(self._network, job.rows, job.config.cache_mb << 20)
         self._streams = Streams(job.config.streams, local_ranks())
         self._gradient = Gradient(self._network)
-        self._optimizer = StreamedAdamW(self._streams, weight_decay=job.config.weight_decay)
+        self._optimizer = StreamedAdamW(
+            self._streams, weight_decay=job.config.weight_decay, beta2=job.config.beta2
+        )
         self._optimizer.init(self._model.trainable_parameters())
         self._lengths = [len(row.tokens) for row in job.rows]
         self._model.train()

@@ -83,8 +83,13 @@ class Streams:
 class StreamedAdamW(optimizers.AdamW):
     """AdamW whose parameters are updated on the streams in turn; the numbers are the same."""
 
-    def __init__(self, streams: Streams, *, weight_decay: float) -> None:
-        super().__init__(learning_rate=0.0, weight_decay=weight_decay, bias_correction=True)
+    def __init__(self, streams: Streams, *, weight_decay: float, beta2: float) -> None:
+        super().__init__(
+            learning_rate=0.0,
+            betas=[0.9, beta2],
+            weight_decay=weight_decay,
+            bias_correction=True,
+        )
         self._streams = streams
 
     def apply_single(

@@ -129,10 +129,10 @@ def _optimizer(config: TrainConfig, steps: int) -> Any:
     """Return what mlx-lm calls `adam`, or `adamw` where weights decay."""
     from mlx import optimizers
 
-    schedule = learning_schedule(config, steps)
+    schedule, betas = learning_schedule(config, steps), [0.9, config.beta2]
     if config.weight_decay:
-        return optimizers.AdamW(learning_rate=schedule, weight_decay=config.weight_decay)
-    return optimizers.Adam(learning_rate=schedule)
+        return optimizers.AdamW(schedule, betas=betas, weight_decay=config.weight_decay)
+    return optimizers.Adam(schedule, betas=betas)
 
 
 def _dataset(path: Path, loaded: LoadedModel) -> Any:

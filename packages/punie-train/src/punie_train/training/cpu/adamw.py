@@ -15,7 +15,7 @@ import numpy as np
 
 from punie_train.training.cpu.compiled import bits, compiled, stored
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+BETA_1, EPSILON = 0.9, 1e-8
 _NO_HALF = np.empty(0, np.float16)
 
 
@@ -25,6 +25,7 @@ class AdamW:
     Args:
         size: how many parameters.
         weight_decay: decoupled decay, times the learning rate.
+        beta2: how much of the mean of squares stays at a step.
 
     Attributes:
         first: the mean of gradients.
@@ -32,9 +33,9 @@ class AdamW:
         step: steps done.
     """
 
-    def __init__(self, size: int, weight_decay: float) -> None:
+    def __init__(self, size: int, weight_decay: float, beta2: float) -> None:
         self.first, self.second = np.zeros(size, np.float32), np.zeros(size, np.float32)
-        self.step, self._decay = 0, weight_decay
+        self.step, self._decay, self._beta2 = 0, weight_decay, beta2
 
     def update(
         self,
@@ -58,10 +59,10 @@ class AdamW:
             parts: how many.
         """
         self.step += 1
-        correction = math.sqrt(1 - BETA_2**self.step)
+        correction = math.sqrt(1 - self._beta2**self.step)
         step = rate * correction / (1 - BETA_1**self.step)
         keep, epsilon = 1 - rate * self._decay, EPSILON * correction
-        numbers = tuple(np.float32(x) for x in (factor, keep, BETA_1, BETA_2, step, epsilon))
+        numbers = tuple(np.float32(x) for x in (factor, keep, BETA_1, self._beta2, step, epsilon))
 
         def run(span: slice) -> None:
             moments = self.first[span], self.second[span]

@@ -114,7 +114,7 @@ class CpuEngine:
         ]
         self._left_over = False
         self._space = Workspace(self._dtype)
-        self._optimizer = AdamW(self.parameters.size, job.config.weight_decay)
+        self._optimizer = AdamW(self.parameters.size, job.config.weight_decay, job.config.beta2)
         weight = np.asarray(output_weight(self._model).astype(mx.float32))
         self._output = Projection(weight).in_half(self._dtype) if in_half else Projection(weight)
         self._norm = np.asarray(self._model.model.norm.weight)
@@ -166,7 +166,7 @@ class CpuEngine:
         """Compile or load what steps need, and touch their memory: the first one then takes no longer."""
         self.gradient([row])
         one, half = np.zeros(1, np.float32), None if self._half is None else self._half[:1].copy()
-        AdamW(1, 0.0).update(one, one.copy(), half, 1.0, 0.0, self._executor, 1)
+        AdamW(1, 0.0, 0.999).update(one, one.copy(), half, 1.0, 0.0, self._executor, 1)
 
     def _frozen(
         self, layers: Sequence[Layer], states: Sequence[State], packed: Pack, space: Workspace
