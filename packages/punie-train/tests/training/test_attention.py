@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,3 +139,58 @@ def test_outputs_and_gradients_are_those_of_each_row_alone(
     least = 0.99999 if dtype == np.float32 else 0.9995
     assert [each.shape for each in found] == [each.shape for each in wanted]
     assert all(likeness(*pair) > least for pair in zip(found, wanted, strict=True))
+
+
+DIGEST = """
+import hashlib
+import numpy as np
+from punie_train.training.cpu.attention import Heads, Rows, State
+from punie_train.training.cpu.compiled import BFLOAT16
+from punie_train.training.cpu.elementwise import convert
+from punie_train.training.cpu.heads import Rotation
+from punie_train.training.cpu.layer import attend
+from punie_train.training.cpu.products import Workspace, has_tiles
+
+dtype = BFLOAT16 if has_tiles() else np.dtype(np.float32)
+random, space, digest = np.random.default_rng(0), Workspace(dtype), hashlib.sha256()
+
+
+def numbers(*shape):
+    return convert(2 * random.standard_normal(shape).astype(np.float32), np.empty(shape, dtype))
+
+
+for _ in range(20):
+    state = State(numbers(2, 50, 32), numbers(2, 50, 32))
+    projected, out = numbers(90, 256), np.empty((90, 128), dtype)
+    rows = Rows([90], 50)
+    attend(Heads(4, 2, 32), Rotation(32, 1e4, 140), state, rows, projected, space).forward(out, space)
+    digest.update(out.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_what_a_process_compiles_computes_the_bits_of_what_it_finds_on_disk(tmp_path: Path) -> None:
+    """Or a training that goes on in another process would not end at the same weights."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    )
+    assert list(tmp_path.rglob("*.nbc"))
+    assert first == second
+
+
+def test_a_lane_takes_denormal_numbers_for_zero() -> None:
+    from punie_train.training.cpu.compiled import flush_denormals
+
+    least = np.full(64, 2e-38, np.float32)
+    with ThreadPoolExecutor(1, initializer=flush_denormals) as lane:
+        halves = lane.submit(lambda: least / 4).result()
+    assert not halves.any()
+    assert (least / 4).all()
