@@ -32,9 +32,15 @@ class EvaluationError(TrainError):
     """A suite, a workspace or a report cannot be used for scoring."""
 
 
+SHOWN = 8
+"""Faults of a file that a message lists; a file of another kind has hundreds."""
+
+
 def faults(error: ValidationError) -> str:
-    """Return what is wrong with a file or a part of one, each fault with its place in it."""
-    return "; ".join(
+    """Return what is wrong with a file or a part of one, the first faults with their places in it."""
+    found = [
         f"{'.'.join(map(str, each['loc'])) or 'file'}: {each['msg']}"
         for each in error.errors(include_url=False)
-    )
+    ]
+    more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    return "; ".join([*found[:SHOWN], *more])

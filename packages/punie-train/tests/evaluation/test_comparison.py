@@ -108,3 +108,23 @@ def test_a_comparison_is_json_values(tmp_path: Path) -> None:
     comparison = compare(written(tmp_path / "old", OLD), written(tmp_path / "new", NEW))
 
     assert json.loads(json.dumps(comparison)) == comparison
+
+
+def test_a_file_of_another_kind_is_told_in_a_few_lines(tmp_path: Path) -> None:
+    whole = written(tmp_path / "whole.json", {"base": {"mine": {f"A{i}": True for i in range(9)}}})
+    scores = json.loads(whole.read_text(encoding="utf-8"))
+    for one in scores["models"][0]["suites"][0]["queries"]:
+        del one["runs"], one["seconds"]
+    part = tmp_path / "part.json"
+    part.write_text(json.dumps(scores), encoding="utf-8")
+    with pytest.raises(EvaluationError) as caught:
+        compare(part, whole)
+    places = [
+        f"models.0.suites.0.queries.{i}.{key}: Field required"
+        for i in range(4)
+        for key in ("seconds", "runs")
+    ]
+    listed = str(caught.value).removeprefix(f"{part}: does not follow the format: ")
+    *first, last = listed.split("; ")
+    assert sorted(first) == sorted(places)
+    assert last == "and 10 more."

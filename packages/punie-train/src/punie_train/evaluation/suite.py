@@ -329,7 +329,7 @@ def _expanded(query: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
 
 
 def explain(path: Path, error: ValidationError) -> str:
-    """Return one message that lists every fault of a file with its place."""
+    """Return one message that lists the faults of a file with their places."""
     return f"{path}: does not follow the format: {faults(error)}."
 
 
