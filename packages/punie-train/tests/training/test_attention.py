@@ -148,10 +148,11 @@ from punie_train.training.cpu.attention import Heads, Rows, State
 from punie_train.training.cpu.compiled import BFLOAT16
 from punie_train.training.cpu.elementwise import convert
 from punie_train.training.cpu.heads import Rotation
-from punie_train.training.cpu.layer import attend
+from punie_train.training.cpu.layer import attention_in
 from punie_train.training.cpu.products import Workspace, has_tiles
 
 dtype = BFLOAT16 if has_tiles() else np.dtype(np.float32)
+attend = attention_in(dtype)
 random, space, digest = np.random.default_rng(0), Workspace(dtype), hashlib.sha256()
 
 

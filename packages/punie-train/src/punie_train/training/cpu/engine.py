@@ -166,7 +166,7 @@ class CpuEngine:
         """Compile or load what steps need, and touch their memory: the first one then takes no longer."""
         self.gradient([row])
         one, half = np.zeros(1, np.float32), None if self._half is None else self._half[:1].copy()
-        AdamW(1, 0.0, 0.999).update(one, one.copy(), half, 1.0, 0.0, self._executor, 1)
+        AdamW(1, 0.0, self._config.beta2).update(one, one.copy(), half, 1.0, 0.0, self._executor, 1)
 
     def _frozen(
         self, layers: Sequence[Layer], states: Sequence[State], packed: Pack, space: Workspace

@@ -161,13 +161,14 @@ def _soften_backward(far, own, to_far, to_own, first):
                 own[g, i],
                 to_own[g, i],
             )
-            along = _dot(shared, to_shared) + _dot(mine, to_mine)
+            along = dot(shared, to_shared) + dot(mine, to_mine)
             _scores(shared, along, to_shared)
             _scores(mine, along, to_mine)
 
 
 @inlined
-def _dot(x, y):
+def dot(x, y):
+    """Return the sum of two rows' products."""
     total = np.float32(0)
     for j in range(x.size):
         total += single(x[j]) * single(y[j])

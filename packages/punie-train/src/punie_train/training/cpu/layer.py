@@ -58,20 +58,13 @@ class Adapter:
     b: np.ndarray
 
 
-def attend(
-    heads: Heads,
-    rotation: Rotation,
-    state: State,
-    rows: Rows,
-    projected: np.ndarray,
-    space: Workspace,
-) -> Attention:
-    """Return the attention that is fastest here; see `Attention`."""
-    if space.dtype == BFLOAT16 and has_tiles():
+def attention_in(dtype: np.dtype) -> type[Attention]:
+    """Return the kind of attention that is fastest here for arrays of a type."""
+    if dtype == BFLOAT16 and has_tiles():
         from punie_train.training.cpu.tile_attention import TileAttention
 
-        return TileAttention(heads, rotation, state, rows, projected, space)
-    return Attention(heads, rotation, state, rows, projected, space)
+        return TileAttention
+    return Attention
 
 
 def in_half(parts: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
@@ -335,6 +328,7 @@ class Layer:
         normed, rate = self._norm(x, self.weights.attention_norm, space)
         projected = space.take(len(x), self.heads.width)
         self.weights.qkv.forward(normed, projected, space)
+        attend = attention_in(space.dtype)
         attention = attend(self.heads, self._rotation, state, rows, projected, space)
         return Kept(x, attention, normed, rate)
 

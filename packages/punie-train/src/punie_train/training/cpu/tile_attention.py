@@ -16,9 +16,10 @@ import numpy as np
 
 from punie_train.training.cpu.attention import Attention, State
 from punie_train.training.cpu.compiled import compiled, copy, exp, highest, inlined, single, stored
+from punie_train.training.cpu.heads import dot
 from punie_train.training.cpu.products import Workspace
 from punie_train.training.cpu.tile_instructions import BLOCK, CONFIGURATION, STEP
-from punie_train.training.cpu.tiles import product, room
+from punie_train.training.cpu.tiles import ROOM, product
 
 TOGETHER = 64
 """Tokens whose queries are looked at together."""
@@ -63,7 +64,7 @@ class TileAttention(Attention):
         """Return room for the operands of a product."""
         wide, size = scratch[0].shape
         deep = max(wide, TOGETHER * self._heads.each, size) // STEP + 1
-        return room(deep, deep * (max(wide, size) // BLOCK + 1))
+        return ROOM.take(deep, deep * (max(wide, size) // BLOCK + 1))
 
     def _mix(self, mixed: np.ndarray, space: Workspace) -> None:
         scratch = self._scratch(space)
@@ -108,6 +109,13 @@ def _append(before, own, out):
     out[both:] = 0
 
 
+@compiled
+def _multiply(a, b, out, turned, add, how):
+    """Write or add a product both of whose operands stay as a whole."""
+    (room, configuration), depth = how, a.shape[0] if turned[0] else a.shape[1]
+    product(a, b, out, turned, add, (depth, out.shape[1]), room, configuration)
+
+
 @inlined
 def _soften(scores, seen, heads, weights):
     """Write weights that sum to one for scores, whose first token sees so many keys, and each one more."""
@@ -130,9 +138,7 @@ def _soften_backward(weights, gradient, out):
     """Write the gradient of scores, given weights and theirs."""
     for i in range(weights.shape[0]):
         row, back, to = weights[i], gradient[i], out[i]
-        along = np.float32(0)
-        for j in range(row.size):
-            along += single(row[j]) * back[j]
+        along = dot(row, back)
         for j in range(row.size):
             to[j] = stored(single(row[j]) * (back[j] - along), to[j])
 
@@ -140,7 +146,7 @@ def _soften_backward(weights, gradient, out):
 @compiled
 def _mix(given, state, kept, mixed, scratch, how):
     (queries, keys, values), (seen_keys, seen_values) = given, state
-    (places, weights), (room, configuration) = kept, how
+    places, weights = kept
     all_keys, all_values, scores = scratch
     groups, _, heads, size = queries.shape
     shared = seen_keys.shape[1]
@@ -157,21 +163,15 @@ def _mix(given, state, kept, mixed, scratch, how):
                 found = scores[: many * wide].reshape(many, wide)
                 asked = queries[g, first:last].reshape(many, size)
                 told = mixed[g, first:last].reshape(many, size)
-                whole = (size, wide)
-                product(
-                    asked, all_keys[:wide], found, (False, True), False, whole, room, configuration
-                )
+                _multiply(asked, all_keys[:wide], found, (False, True), False, how)
                 _soften(found, shared + first - start + 1, heads, own)
-                whole = (wide, size)
-                product(
-                    own, all_values[:wide], told, (False, False), False, whole, room, configuration
-                )
+                _multiply(own, all_values[:wide], told, (False, False), False, how)
 
 
 @compiled
 def _mix_backward(given, state, kept, mixed, to, to_state, scratch, how):
     (queries, keys, values), (seen_keys, seen_values) = given, state
-    (places, weights), (room, configuration) = kept, how
+    places, weights = kept
     (to_queries, to_keys, to_values), (to_seen_keys, to_seen_values) = to, to_state
     all_keys, all_values, scores, of_scores, sum_keys, sum_values = scratch
     groups, _, heads, size = queries.shape
@@ -194,29 +194,11 @@ def _mix_backward(given, state, kept, mixed, to, to_state, scratch, how):
                 asked = queries[g, first:last].reshape(many, size)
                 told = mixed[g, first:last].reshape(many, size)
                 of_asked = to_queries[g, first:last].reshape(many, size)
-                whole = (size, wide)
-                product(
-                    told, all_values[:wide], found, (False, True), False, whole, room, configuration
-                )
+                _multiply(told, all_values[:wide], found, (False, True), False, how)
                 _soften_backward(own, found, back)
-                whole = (wide, size)
-                product(
-                    back,
-                    all_keys[:wide],
-                    of_asked,
-                    (False, False),
-                    False,
-                    whole,
-                    room,
-                    configuration,
-                )
-                whole = (many, size)
-                product(
-                    back, asked, sum_keys[:wide], (True, False), True, whole, room, configuration
-                )
-                product(
-                    own, told, sum_values[:wide], (True, False), True, whole, room, configuration
-                )
+                _multiply(back, all_keys[:wide], of_asked, (False, False), False, how)
+                _multiply(back, asked, sum_keys[:wide], (True, False), True, how)
+                _multiply(own, told, sum_values[:wide], (True, False), True, how)
             to_seen_keys[g] += sum_keys[:shared]
             to_seen_values[g] += sum_values[:shared]
             copy(sum_keys[shared:both].reshape(-1), to_keys[g, start:end].reshape(-1))

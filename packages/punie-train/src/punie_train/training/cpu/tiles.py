@@ -62,14 +62,14 @@ def multiply(
     deep, group = _plan(rows, columns, depth)
     steps = -(-deep // STEP)
     blocks = -(-rows // BLOCK) if group < columns else 1
-    given = room(steps * blocks, steps * -(-min(group, columns) // BLOCK))
+    room = ROOM.take(steps * blocks, steps * -(-min(group, columns) // BLOCK))
     turned = (transpose_a, transpose_b)
     if depth > deep and out.dtype != np.float32:  # parts of the sum are not to be rounded
-        whole = _room.sums(out.size).reshape(out.shape)
-        product(a, b, whole, turned, False, (deep, group), given, CONFIGURATION)
+        whole = ROOM.sums(out.size).reshape(out.shape)
+        product(a, b, whole, turned, False, (deep, group), room, CONFIGURATION)
         put(whole.reshape(-1), add, out.reshape(-1))
         return
-    product(a, b, out, turned, add, (deep, group), given, CONFIGURATION)
+    product(a, b, out, turned, add, (deep, group), room, CONFIGURATION)
 
 
 def _plan(rows: int, columns: int, depth: int) -> tuple[int, int]:
@@ -105,13 +105,7 @@ class _Room(local):
         return self._sums[:size]
 
 
-_room = _Room()
-
-
-def room(left: int, right: int) -> tuple[np.ndarray, ...]:
-    """Return the calling thread's room for a product, given steps of blocks of each operand."""
-    return _room.take(left, right)
-
+ROOM = _Room()
 
 # --- operands, laid out as [step][half of the block][16 lines of 64 bytes] --------------------------------
 
@@ -224,23 +218,13 @@ def _columns(a, out, turned, part, columns, whole, room):
             else:
                 _lay_rows(a, row, count, start, end, panel)
         for column in range(first, last, BLOCK):
+            across = min(BLOCK, last - column)
             other = right.ctypes.data + (column - first) // BLOCK * size * 2
-            put_block((panel.ctypes.data, other), steps, out, (row, column), not whole, block)
-
-
-@compiled
-def put_block(operands, steps, out, place, add, block):
-    """Write a block of the product, of operands laid out at two addresses, or add it.
-
-    Given are how many steps they have, the block's first row and column, and room for its sums.
-    """
-    (left, right), (row, column), (rows, width) = operands, place, out.shape
-    count, across = min(BLOCK, rows - row), min(BLOCK, width - column)
-    to = out.ctypes.data + (row * width + column) * out.itemsize
-    if count == BLOCK and across == BLOCK and out.itemsize == 4:
-        make_block(left, right, steps, to, width * 4, add)
-        return
-    make_block(left, right, steps, block.ctypes.data, BLOCK * 4, False)
-    for each in range(count):
-        there = to + each * width * out.itemsize
-        put_row(block.ctypes.data + each * BLOCK * 4, there, across, add, out[0, 0])
+            to = out.ctypes.data + (row * width + column) * out.itemsize
+            if count == BLOCK and across == BLOCK and out.itemsize == 4:
+                make_block(panel.ctypes.data, other, steps, to, width * 4, not whole)
+                continue
+            make_block(panel.ctypes.data, other, steps, block.ctypes.data, BLOCK * 4, False)
+            for each in range(count):
+                there = to + each * width * out.itemsize
+                put_row(block.ctypes.data + each * BLOCK * 4, there, across, not whole, out[0, 0])
