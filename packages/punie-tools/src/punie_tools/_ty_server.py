@@ -10,33 +10,28 @@ import asyncio
 import codecs
 import contextlib
 import os
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AliasPath, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from punie_tools._checks import TY_ENV
-from punie_tools._lsp import LspClient
 from punie_tools._snapshot import Snapshot, read_regular, take_snapshot
 from punie_tools._watched import Watched, watched_by
 from punie_tools.errors import ServerError, ToolMissingError
 from punie_tools.host import Host, SpawningHost
+from punie_tools.lsp import LspClient, LspDiagnostic, type_errors
 from punie_tools.paths import display
-from punie_tools.results.typecheck import Severity, TypeCheckError
+from punie_tools.results.typecheck import TypeCheckError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator
 
 __all__ = ["TyServer", "path_of"]
 
-_SEVERITIES: Mapping[int, Severity] = {1: "error", 2: "warning", 3: "info"}
-_HINT = 4
 _PROBE = "punie-asks-for-an-answer.py"
-# The command line's report has the first message alone.
-_ASIDES = re.compile(r"\n\n(?:info|help|note|warning|error): ")
 
 
 def path_of(uri: str) -> str:
@@ -54,21 +49,11 @@ def path_of(uri: str) -> str:
     return unquote(parts.path)
 
 
-class _Diagnostic(BaseModel):
-    """What we read of a diagnostic; lines and columns are 0-based."""
-
-    message: str
-    severity: int = 1
-    code: str | int | None = None
-    line: int = Field(validation_alias=AliasPath("range", "start", "line"), ge=0)
-    character: int = Field(validation_alias=AliasPath("range", "start", "character"), ge=0)
-
-
 class _FileReport(BaseModel):
     uri: str
     kind: Literal["full", "unchanged"]
     result: str | None = Field(None, validation_alias="resultId")
-    items: list[_Diagnostic] = []
+    items: list[LspDiagnostic] = []
 
 
 class _Report(BaseModel):
@@ -309,19 +294,7 @@ def _errors(report: _FileReport, path: str, root: Path) -> list[TypeCheckError]:
     # The server counts a byte order mark as a column of the first line, the command line does not.
     first = [each for each in report.items if each.line == 0 and each.character]
     mark = int(bool(first) and _is_marked(path))
-    errors = [
-        TypeCheckError(
-            file=display(path, root),
-            line=each.line + 1,
-            column=each.character + 1 - (mark if each.line == 0 and each.character else 0),
-            severity=_SEVERITIES[each.severity],
-            code=str(each.code or ""),
-            message=_ASIDES.split(each.message, maxsplit=1)[0],
-        )
-        for each in report.items
-        if each.severity != _HINT
-    ]
-    return sorted(errors, key=lambda each: (each.line, each.column, each.code, each.message))
+    return type_errors(report.items, display(path, root), mark=mark)
 
 
 def _is_marked(path: str) -> bool:

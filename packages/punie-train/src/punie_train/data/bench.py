@@ -2,25 +2,28 @@
 
 A result depends on the workspace's content, the tool and its arguments; so it is looked up under exactly
 these. What changes files is never looked up: it is done, and changes the content that the next look-up is
-under. The host can be pointed at another copy, so one sandbox serves all examples.
+under. The host can be pointed at another copy, so one sandbox serves all examples. Scenes of the same
+workspace share a folder, and a type checker that stays.
 
-Covered: the memory and the copies. Not covered: what is done (`punie_train.data.play`).
+Covered: the memory and going from scene to scene. Not covered: what is done (`punie_train.data.play`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from punie_tools import LocalHost, Toolbox, load_plugins
-from punie_train.data.workspaces import Scene, files_digest, materialise
+from punie_train.data.copies import Copy
+from punie_train.data.staying import StayingChecker
+from punie_train.data.workspaces import Scene, files_digest
 
 __all__ = ["Bench"]
 
@@ -49,30 +52,37 @@ class Bench(Toolbox):
 
     def __init__(self, folder: Path) -> None:
         self._of_third_parties = load_plugins()
-        self._open(folder)
         self._folder = folder
         self._known: dict[str, Any] = {}
         self._state = ""
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._copy: Copy | None = None
+        self._checker = self._open(folder)
         self.executed = 0
         self.remembered = 0
 
-    def set_scene(self, scene: Scene) -> None:
-        """Make a fresh copy of a scene and act there from now on."""
-        self.close()
-        self._copy = tempfile.TemporaryDirectory(dir=self._folder)
-        root = Path(self._copy.name) / scene.workspace.name
-        materialise(scene.files, root)
-        self._open(root)
+    async def set_scene(self, scene: Scene) -> None:
+        """Act on a fresh copy of a scene from now on."""
+        # In threads: other benches go on while this one waits for the disk.
+        if self._copy is not None and self._copy.workspace == scene.workspace:
+            await asyncio.to_thread(self._copy.show, scene)
+        else:
+            await self.aclose()
+            self._copy = Copy(self._folder / scene.workspace.name, scene.workspace)
+            await asyncio.to_thread(self._copy.show, scene)
+            self._checker = self._open(self._copy.root)
         self._state = files_digest(scene.files)
 
-    def _open(self, root: Path) -> None:
-        super().__init__(LocalHost(root, env=_environment()), plugins=self._of_third_parties)
+    def _open(self, root: Path) -> StayingChecker:
+        host = LocalHost(root, env=_environment())
+        super().__init__(host, plugins=self._of_third_parties)
+        return StayingChecker(host)
 
-    def close(self) -> None:
-        """Remove the copy."""
+    async def aclose(self) -> None:
+        """End the type checker and remove the copy."""
+        await self._checker.close()
+        await super().aclose()
         if self._copy is not None:
-            self._copy.cleanup()
+            self._copy.remove()
             self._copy = None
 
     def functions(self, names: Sequence[str] | None = None) -> list[Callable[..., Awaitable[Any]]]:
@@ -94,8 +104,7 @@ class Bench(Toolbox):
                 self.remembered += 1
                 return self._known[key]
             self.executed += 1
-            (method,) = Toolbox.functions(self, [name])  # bound anew: the host moves with the scene
-            result = await method(*args, **kwargs)
+            result = await self._bound(name)(*args, **kwargs)
             if looks:
                 self._known[key] = result
             else:
@@ -103,3 +112,10 @@ class Bench(Toolbox):
             return result
 
         return call
+
+    def _bound(self, name: str) -> Callable[..., Awaitable[Any]]:
+        """Return a tool that acts where the toolbox is now: the host moves with the scene."""
+        (method,) = Toolbox.functions(self, [name])
+        if name == "typecheck":
+            return functools.partial(self._checker.check, command_line=method)
+        return method

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from punie_train.data.answers import Refused, answer_for
 from punie_train.data.bench import Bench
 from punie_train.data.config import GenerateConfig
 from punie_train.data.tasks import Exchange, Task
+from punie_train.data.workspaces import files_digest
 from punie_train.doctor import usable_cores
 from punie_train.errors import DataError
 from punie_train.progress import Progress
@@ -90,45 +92,61 @@ async def play_all(
         DataError: tasks failed; the message lists each with the reason.
     """
     records: dict[int, dict[str, Any]] = {}
-    failures: list[Failure] = []
-    waiting = iter(enumerate(tasks))
+    failures: dict[int, Failure] = {}
+    waiting = _groups(tasks)
     with (
         tempfile.TemporaryDirectory(prefix="punie-data-") as name,
         progress.task("executing examples", len(tasks)) as bar,
     ):
-        benches = [Bench(Path(name)) for _ in range(usable_cores())]
+        folders = [Path(name, str(number)) for number in range(usable_cores())]
+        for folder in folders:
+            folder.mkdir()
+        benches = [Bench(folder) for folder in folders]
 
         async def work(bench: Bench) -> None:
             functions = standard_functions(bench, config.tools)
             contract = Contract(functions, style="brief", call_format="fenced")
-            async with Sandbox(functions) as sandbox:
-                for index, task in waiting:
+            async with bench, Sandbox(functions) as sandbox:
+                for index, task in chain.from_iterable(waiting):
                     try:
                         messages, runs = await _play(task, bench, sandbox, contract)
                     except Refused as reason:
-                        failures.append(Failure(task, str(reason)))
+                        failures[index] = Failure(task, str(reason))
                     else:
                         records[index] = _record(task, messages, runs, contract, licence)
                     bar.advance(
                         calls=sum(each.executed for each in benches),
                         remembered=sum(each.remembered for each in benches),
                     )
-            bench.close()
 
         await asyncio.gather(*map(work, benches))
     if failures:
-        listed = "\n".join(f"  {failure}" for failure in failures)
+        listed = "\n".join(f"  {failure}" for _, failure in sorted(failures.items()))
         raise DataError(
             f"{len(failures)} of {len(tasks)} examples failed when they were run:\n{listed}"
         )
     return [records[index] for index in range(len(tasks))]
 
 
+def _groups(tasks: Sequence[Task]) -> Iterator[list[tuple[int, Task]]]:
+    """Yield the tasks of each scene with their numbers, the scenes of each workspace in a row.
+
+    So a bench seldom has to lay out another workspace, and remembers what was asked about a scene.
+    """
+
+    def place(numbered: tuple[int, Task]) -> tuple[str, str]:
+        scene = numbered[1].scene
+        return (scene.workspace.name, files_digest(scene.files)) if scene is not None else ("", "")
+
+    for _, group in groupby(sorted(enumerate(tasks), key=place), key=place):
+        yield list(group)
+
+
 async def _play(
     task: Task, bench: Bench, sandbox: Sandbox, contract: Contract
 ) -> tuple[tuple[Message, ...], list[RunResult]]:
     if task.scene is not None:
-        bench.set_scene(task.scene)
+        await bench.set_scene(task.scene)
         await sandbox.reset()
     messages: tuple[Message, ...] = ()
     runs: list[RunResult] = []

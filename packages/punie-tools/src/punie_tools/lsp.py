@@ -1,4 +1,4 @@
-"""A language server protocol client over standard streams: just what the tools need.
+"""A client of language servers over standard streams, and diagnostics as `ty check` words and places them.
 
 Covered: requests, notifications, the server's own requests, a server that dies, hangs or writes
 nonsense (every waiting request then fails with `ServerError`), an event loop that ends (the process
@@ -10,15 +10,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
+
+from pydantic import AliasPath, BaseModel, Field
 
 from punie_tools._process import kill_group
 from punie_tools.errors import ServerError
+from punie_tools.results.typecheck import Severity, TypeCheckError
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["LspClient"]
+__all__ = ["LspClient", "LspDiagnostic", "type_errors"]
+
+_SEVERITIES: Mapping[int, Severity] = {1: "error", 2: "warning", 3: "info"}
+_HINT = 4
+# The command line's report has the first message alone.
+_ASIDES = re.compile(r"\n\n(?:info|help|note|warning|error): ")
 
 _MAX_BODY = 512 * 1024 * 1024
 _MAX_HEADER_LINES = 32
@@ -224,3 +234,38 @@ def _reply(message: dict[str, Any]) -> dict[str, object]:
     }:
         return {"result": None}
     return {"error": {"code": _METHOD_NOT_FOUND, "message": f"{method} is not supported"}}
+
+
+class LspDiagnostic(BaseModel):
+    """What is read of a diagnostic; lines and columns are 0-based."""
+
+    message: str
+    severity: int = Field(1, ge=1, le=_HINT)
+    code: str | int | None = None
+    line: int = Field(validation_alias=AliasPath("range", "start", "line"), ge=0)
+    character: int = Field(validation_alias=AliasPath("range", "start", "character"), ge=0)
+
+
+def type_errors(
+    found: Iterable[LspDiagnostic], file: str, *, mark: int = 0
+) -> list[TypeCheckError]:
+    """Return the diagnostics of one file, sorted, without what `ty check` does not report.
+
+    Args:
+        found: Diagnostics of `ty server`.
+        file: How the file is shown.
+        mark: How many columns of its first line the server counts that the command line does not.
+    """
+    errors = [
+        TypeCheckError(
+            file=file,
+            line=each.line + 1,
+            column=each.character + 1 - (mark if each.line == 0 and each.character else 0),
+            severity=_SEVERITIES[each.severity],
+            code=str(each.code or ""),
+            message=_ASIDES.split(each.message, maxsplit=1)[0],
+        )
+        for each in found
+        if each.severity != _HINT
+    ]
+    return sorted(errors, key=lambda each: (each.line, each.column, each.code, each.message))
