@@ -21,6 +21,7 @@ from punie_train.data.binders import BINDERS
 from punie_train.data.records import contract_problems, shape_problems
 from punie_train.data.splits import split_of
 from punie_train.data.tasks import draw_drills
+from punie_train.data.variety import typical_first
 from punie_train.data.wide import WideWorld
 from punie_train.errors import DataError
 from punie_train.progress import Progress
@@ -160,6 +161,30 @@ def test_drills_never_ask_what_was_asked_before(wide):
     second = draw_drills(wide, "check", 10, seed=1, seen=seen, accept=lambda task: True)
     assert not {task.key for task in first} & {task.key for task in second}
     assert len(seen) >= 20
+
+
+def test_phrasings_that_examples_were_drawn_with_come_last(wide):
+    order = typical_first(wide.sources.phrasings["recover"])
+    half = len(order) // 2
+
+    def said(after: int) -> set[str]:
+        tasks = draw_drills(
+            wide,
+            "recover",
+            half // 2,
+            seed=1,
+            seen=set(),
+            accept=lambda task: True,
+            after=after,
+        )
+        names = [str(task.exchanges[0].slots["name"]) for task in tasks]
+        return {
+            task.prompt.replace(name, "{name}") for task, name in zip(tasks, names, strict=True)
+        }
+
+    assert said(0) <= set(order[:half])
+    assert said(half) <= set(order[half:])
+    assert said(0) == said(len(order))
 
 
 def test_drills_of_an_unknown_intent_are_named(wide):

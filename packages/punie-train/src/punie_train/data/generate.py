@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -61,10 +62,12 @@ def generate(
     tasks: list[Task] = []
     for category, quota in config.counts.items():
         tasks += draw(world, category, quota, seed=config.seed, accept=accept)
-    seen = {task.key for task in tasks}
+    seen, drawn = {task.key for task in tasks}, Counter(task.intent for task in tasks)
     wide = WideWorld(world.sources, world.workspaces, world.findings, seed=config.seed)
     for intent, count in config.drills.items():
-        tasks += draw_drills(wide, intent, count, seed=config.seed, seen=seen, accept=accept)
+        tasks += draw_drills(
+            wide, intent, count, seed=config.seed, seen=seen, accept=accept, after=drawn[intent]
+        )
     started = time.monotonic()
     records = asyncio.run(play_all(tasks, config, licence=world.sources.licence, progress=progress))
     write_jsonl(out, records)

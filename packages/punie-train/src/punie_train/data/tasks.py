@@ -20,6 +20,7 @@ from punie_train.data.declared import bind_declared
 from punie_train.data.scenes import World
 from punie_train.data.sources import Question, TaskTemplate, fill
 from punie_train.data.splits import SPLITS, Split, plain, split_of
+from punie_train.data.variety import typical_first
 from punie_train.data.workspaces import Scene
 from punie_train.errors import DataError
 
@@ -149,6 +150,7 @@ def draw_drills(
     seed: int,
     seen: set[str],
     accept: Callable[[Task], bool],
+    after: int = 0,
 ) -> list[Task]:
     """Draw drills of an intent, phrasings in turn, all of them phrasings of the train split.
 
@@ -159,6 +161,7 @@ def draw_drills(
         seed: chooses other names and files.
         seen: keys of tasks that were drawn before; the drawn ones are added.
         accept: the last word on each, such as whether it is too much like another one.
+        after: so many phrasings come last, because examples were drawn with them.
 
     Raises:
         DataError: there is no such intent, or the sources do not have enough different prompts.
@@ -168,7 +171,7 @@ def draw_drills(
         raise DataError(f"drills of the unknown intent {intent!r}; there are {', '.join(known)}.")
     drawn: list[Task] = []
     # Another seed than the examples': the same names would only be drawn again.
-    candidates = _stream(world, intent, seed + 1)
+    candidates = _stream(world, intent, seed + 1, after)
     while len(drawn) < count:
         task = next(candidates, None)
         if task is None:
@@ -218,11 +221,15 @@ def _streams(world: World, category: str, seed: int) -> list[tuple[int, Iterator
 
 
 def _bound(
-    world: World, name: str, about: str, first: str, seed: int
+    world: World, name: str, about: str, first: str, seed: int, after: int = 0
 ) -> Iterator[tuple[str, Binding, Random]]:
-    """Yield phrasings of the intent `first` with what they are about, phrasing by phrasing."""
-    phrasings = list(world.sources.phrasings_of(first))
-    Random(f"{seed}:{name}").shuffle(phrasings)
+    """Yield phrasings of the intent `first` with what they are about, phrasing by phrasing.
+
+    Those that stand for the others come first, but for so many that `after` passes over to the end.
+    """
+    phrasings = typical_first(world.sources.phrasings_of(first))
+    after %= len(phrasings)
+    phrasings = phrasings[after:] + phrasings[:after]
     for turn in range(ROUNDS):
         for phrasing in phrasings:
             rng = Random(f"{seed}:{name}:{phrasing}:{turn}")
@@ -272,9 +279,9 @@ def _steps(template: TaskTemplate, slots: Mapping[str, object]) -> Iterator[str]
         yield from (fill(step, filled) for step in template.steps)
 
 
-def _stream(world: World, intent: str, seed: int) -> Iterator[Task]:
+def _stream(world: World, intent: str, seed: int, after: int = 0) -> Iterator[Task]:
     category = world.sources.tasks[intent].category
-    for phrasing, binding, _ in _bound(world, intent, intent, intent, seed):
+    for phrasing, binding, _ in _bound(world, intent, intent, intent, seed, after):
         yield Task(category, binding.scene, (_exchange(world, intent, phrasing, binding),))
 
 
@@ -312,7 +319,7 @@ def _rounds(world: World, question: Question, seed: int) -> Iterator[list[str]]:
     """
     phrased, own = _asked(world, question, seed), list(question.asked)
     if own:
-        Random(f"{seed}:{own}").shuffle(own)
+        own = typical_first(own)
         phrased = phrased[: len(own)]
     for turn in range(max(len(phrased), len(own))):
         yield own[2 * turn : 2 * turn + 2] + phrased[turn : turn + 1]
