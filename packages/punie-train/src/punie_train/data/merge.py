@@ -47,7 +47,7 @@ def merge(
             if problems := shape_problems(record):
                 raise DataError(f"{file}:{number}: {'; '.join(problems)}.")
             splits[split_of(record["intent"], record["prompt"])].append(record)
-    result = audit_records(splits, config, suites=suites, tokenizer=tokenizer)
+    result = audit_records(splits, config, suites=suites, tokenizer=tokenizer, shaped=True)
     if violations := result["violations"]:
         listed = "\n".join(f"  {violation}" for violation in violations[:_LISTED])
         more = f"\n  and {len(violations) - _LISTED} more" if len(violations) > _LISTED else ""

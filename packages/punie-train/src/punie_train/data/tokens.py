@@ -41,16 +41,22 @@ class Tokenizer:
         """Return the conversation's tokens."""
         return self._tokenizer.encode(self.render(messages, ask=ask), add_special_tokens=False)
 
-    def problems(self, record: Mapping[str, Any]) -> list[str]:
-        """Say where a record does not survive the round trip; nothing when it does."""
+    def problems(self, record: Mapping[str, Any], whole: list[int] | None = None) -> list[str]:
+        """Say where a record does not survive the round trip; nothing when it does.
+
+        Args:
+            record: with `messages`.
+            whole: their tokens, where they are known.
+        """
         messages = record["messages"]
-        whole = self.tokens(messages)
+        whole = self.tokens(messages) if whole is None else whole
         problems = []
         for place, message in enumerate(messages):
             if message["role"] != "assistant":
                 continue
             before = self.tokens(messages[:place], ask=True)
-            after = self.tokens(messages[: place + 1])
+            is_last = place + 1 == len(messages)
+            after = whole if is_last else self.tokens(messages[: place + 1])
             if whole[: len(before)] != before or whole[: len(after)] != after:
                 problems.append(
                     f"message {place}: the template renders it differently inside the conversation"

@@ -79,29 +79,35 @@ def _search(groups: mx.array, bits: int, group_size: int, dtype: mx.Dtype) -> tu
     steps = (1 << bits) - 1
     low, high = mx.min(groups, axis=-1, keepdims=True), mx.max(groups, axis=-1, keepdims=True)
     _, scale, offset = mx.quantize(groups, group_size=group_size, bits=bits)
-    best = _codes(groups, steps, scale, offset, dtype)
+    best = _tried(groups, steps, scale, offset, dtype)
     divisions = [
         (1.0, steps - less) for less in range(MOST_DIVISIONS) if steps - less > steps * COARSEST
     ]
     for narrower, parts in [*divisions, *((factor, steps) for factor in NARROWER)]:
         span = (high - low) * narrower
-        found = _codes(groups, steps, span / parts, low + (high - low - span) / 2, dtype)
-        better = found[3] < best[3]
+        found = _tried(groups, steps, span / parts, low + (high - low - span) / 2, dtype)
+        better = found[-1] < best[-1]
         best = tuple(mx.where(better, new, old) for new, old in zip(found, best, strict=True))
         mx.eval(best)
-    codes, scale, offset, errors = best
+    scale, offset, errors = best
+    codes = _codes(groups, steps, scale, offset).astype(mx.uint8)
     return codes, scale.astype(dtype), offset.astype(dtype), errors
 
 
-def _codes(
+def _tried(
     groups: mx.array, steps: int, scale: mx.array, offset: mx.array, dtype: mx.Dtype
 ) -> tuple[mx.array, ...]:
+    """Return a scale and an offset as they are stored, and the error of each group with them."""
     scale = scale.astype(dtype).astype(mx.float32)
     scale = mx.where(scale == 0, 1.0, scale)
     offset = offset.astype(dtype).astype(mx.float32)
-    codes = mx.clip(mx.round((groups - offset) / scale), 0, steps)
+    codes = _codes(groups, steps, scale, offset)
     errors = mx.sum(mx.square(groups - codes * scale - offset), axis=-1, keepdims=True)
-    return codes.astype(mx.uint8), scale, offset, errors
+    return scale, offset, errors
+
+
+def _codes(groups: mx.array, steps: int, scale: mx.array, offset: mx.array) -> mx.array:
+    return mx.clip(mx.round((groups - offset) / scale), 0, steps)
 
 
 def _pack(codes: np.ndarray, bits: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -113,15 +119,16 @@ def _pack(codes: np.ndarray, bits: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _check(result: Quantized, codes: mx.array, bits: int, group_size: int) -> None:
-    whole = mx.dequantize(
-        result.weight,
-        result.scales.astype(mx.float32),
-        result.biases.astype(mx.float32),
-        group_size=group_size,
-        bits=bits,
-    ).reshape(-1, group_size)[: codes.shape[0]]
+    """Refuse where MLX does not read the first codes as they are; all are written alike."""
+    rows = -(-codes.shape[0] // result.scales.shape[-1])
+    scales, biases = (
+        each.reshape(-1, each.shape[-1])[:rows].astype(mx.float32)
+        for each in (result.scales, result.biases)
+    )
+    weight = result.weight.reshape(-1, result.weight.shape[-1])[:rows]
+    whole = mx.dequantize(weight, scales, biases, group_size=group_size, bits=bits)
     count = codes.shape[0]
-    scales = result.scales.reshape(-1, 1)[:count].astype(mx.float32)
-    biases = result.biases.reshape(-1, 1)[:count].astype(mx.float32)
+    whole = whole.reshape(-1, group_size)[:count]
+    scales, biases = scales.reshape(-1, 1)[:count], biases.reshape(-1, 1)[:count]
     if not mx.allclose(whole, codes * scales + biases, rtol=1e-4, atol=1e-6).item():
         raise TrainingError(f"MLX reads {bits}-bit codes in another order than they were written.")

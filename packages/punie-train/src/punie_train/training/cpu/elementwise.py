@@ -20,6 +20,12 @@ def _add(x, scale, out):
 
 
 @compiled
+def _add_to(x, y, out):
+    for i in range(out.size):
+        out[i] = x[i] + single(y[i])
+
+
+@compiled
 def _add_columns(x, out, first):
     for t in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -35,6 +41,11 @@ def convert(x: np.ndarray, out: np.ndarray) -> np.ndarray:
 def add(x: np.ndarray, out: np.ndarray, scale: float = 1.0) -> None:
     """Add `scale` · x to `out`."""
     _add(bits(x).reshape(-1), np.float32(scale), bits(out).reshape(-1))
+
+
+def add_to(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
+    """Write x + y into `out`, which is float32 as `x` is."""
+    _add_to(x.reshape(-1), bits(y).reshape(-1), out.reshape(-1))
 
 
 def add_product(

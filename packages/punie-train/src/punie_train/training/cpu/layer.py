@@ -24,6 +24,7 @@ from punie_train.training.cpu.elementwise import (
     add,
     add_columns,
     add_product,
+    add_to,
     convert,
     gate,
     gate_backward,
@@ -270,8 +271,7 @@ class Layer:
         mark = space.mark()
         projected = space.take(*x.shape)
         projection.forward(of, projected, space)
-        out[...] = x
-        add(projected, out)
+        add_to(x, projected, out)
         space.back(mark)
 
     def backward(
