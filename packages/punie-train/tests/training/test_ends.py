@@ -7,7 +7,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from punie_train.training.ends import LEAST, MARGIN, SPARED, stop_at_known_ends
+from punie_train.training.ends import (
+    LEAST,
+    MARGIN,
+    SPARED,
+    stop_at_known_answers,
+    stop_at_known_ends,
+)
 from punie_train.training.rows import Row
 
 ASKED = 4
@@ -43,10 +49,29 @@ def test_an_end_that_few_rows_share_stays() -> None:
     assert stop_at_known_ends(rows, whole=3) == rows
 
 
-def test_answers_in_prose_stay_whole() -> None:
+def test_answers_in_prose_have_no_end_that_is_known() -> None:
     answers = [replace(row(str(number), [*range(100, 140)]), acts=False) for number in range(4)]
 
     assert stop_at_known_ends(answers, whole=1) == answers
+
+
+def test_after_enough_whole_ones_an_answer_stops_after_its_head() -> None:
+    one, other = [range(start, start + 16 + SPARED) for start in (100, 200)]
+    rows = [
+        replace(row(str(number), [*text]), acts=False)
+        for number, text in enumerate((one, other, one, one, other))
+    ]
+
+    cut = stop_at_known_answers(rows, whole=2)
+
+    assert cut == [*rows[:3], replace(row("3", [*one[:16]]), acts=False), rows[4]]
+
+
+def test_programs_and_short_answers_are_not_cut_as_answers() -> None:
+    short = [replace(row(str(number), [*range(100, 120)]), acts=False) for number in range(3)]
+    programs = [row(str(number), [*range(200, 240)]) for number in range(3, 6)]
+
+    assert stop_at_known_answers([*short, *programs], whole=1) == [*short, *programs]
 
 
 def test_only_the_last_turn_is_cut() -> None:

@@ -68,6 +68,9 @@ class TrainConfig(_Strict):
     whole_ends: int = Field(default=0, ge=0)
     """How many rows keep the end of a program that they share with others; in later ones it stops once it is
     told from all that go on otherwise, because its rest is learned from the first. 0 leaves all whole."""
+    whole_answers: int = Field(default=0, ge=0)
+    """How many rows keep an answer in prose that they share; in later ones it stops after 16 tokens. It takes
+    fewer repetitions to learn a text by heart than to learn what it answers to. 0 leaves all whole."""
     skip_below: float = Field(default=0.0, ge=0)
     """Rows whose mean loss in a step (nats a token) is below this are not learned from in it: they are known,
     and what they would add to the gradient is not worth two thirds of their time (Jiang et al., 2019,

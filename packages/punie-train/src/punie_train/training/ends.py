@@ -5,6 +5,9 @@ it has begun to read the first error, goes on as all others of its kind. A model
 first few rows; in the others it costs what the rest of the row costs and teaches nothing. So after a number
 of whole rows the later ones stop a few tokens past the place that tells their end from every other. Nothing
 is said there about the turn being over: what is cut off is neither learned nor unlearned.
+
+Answers in prose are learned by heart, which takes more whole ones; after those a row still teaches which
+question they belong to, and stops once that is told.
 """
 
 from __future__ import annotations
@@ -28,8 +31,7 @@ def stop_at_known_ends(rows: Sequence[Row], whole: int) -> list[Row]:
     """Return the rows, each whose last turn is a program cut where its end is known from `whole` others.
 
     An end is what such a turn shares, to its last token, with more than `whole` others; it is known from the
-    first place on after which no row goes on otherwise. Answers in prose stay whole: where they end is hard
-    enough to learn (LOG.md: from three whole ones each, they went round in circles).
+    first place on after which no row goes on otherwise. Answers in prose are left to `stop_at_known_answers`.
 
     Args:
         rows: in the order of the data, which decides which of them stay whole.
@@ -44,6 +46,26 @@ def stop_at_known_ends(rows: Sequence[Row], whole: int) -> list[Row]:
         seen[end] += 1
         spared = len(end) - max(kept[end] + MARGIN, HEAD - (len(turn) - len(end)))
         cut.append(_shortened(row, spared) if spared >= SPARED and seen[end] > whole else row)
+    return cut
+
+
+def stop_at_known_answers(rows: Sequence[Row], whole: int) -> list[Row]:
+    """Return the rows, each whose last turn is a text that `whole` others before it are cut after its head.
+
+    Where a text ends is hard enough to learn: from three whole ones each, answers went round in circles
+    (LOG.md).
+
+    Args:
+        rows: in the order of the data, which decides which of them stay whole.
+        whole: how many rows keep a text whole.
+    """
+    seen: Counter[str] = Counter()
+    cut = []
+    for row in rows:
+        turn = "" if row.acts else _last_turn(row)
+        seen[turn] += 1
+        spared = len(turn) - HEAD
+        cut.append(_shortened(row, spared) if spared >= SPARED and seen[turn] > whole else row)
     return cut
 
 

@@ -32,7 +32,7 @@ from punie_train.training.behaviour import Behaviour
 from punie_train.training.checkpoint import FILE, Checkpoint, read_checkpoint, write_checkpoint
 from punie_train.training.config import TrainConfig
 from punie_train.training.distributed import SUMMARY, Ranks, launch, this_launch, wanted_ranks
-from punie_train.training.ends import stop_at_known_ends
+from punie_train.training.ends import stop_at_known_answers, stop_at_known_ends
 from punie_train.training.engine import Job, make_engine
 from punie_train.training.memory import peak_gigabytes
 from punie_train.training.metrics import Metrics
@@ -77,6 +77,8 @@ def train(config: TrainConfig, *, base: Path, data: Path, out: Path, progress: P
     )
     if config.whole_ends:
         rows = stop_at_known_ends(rows, config.whole_ends)
+    if config.whole_answers:
+        rows = stop_at_known_answers(rows, config.whole_answers)
     valid = read_rows(data / "valid.jsonl", loaded.tokenizer, config.max_tokens)
     digest = _run_digest(config, base, data)
     with ExitStack() as stack:

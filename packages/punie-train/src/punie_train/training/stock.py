@@ -32,7 +32,7 @@ from punie_train.training.memory import peak_gigabytes
 from punie_train.training.metrics import Metrics
 
 REPORT_EVERY = 10
-LEFT_OUT = ("tail_weight", "whole_ends", "keep", "save_every", "cache_mb")
+LEFT_OUT = ("tail_weight", "whole_ends", "whole_answers", "keep", "save_every", "cache_mb")
 """Options of phases' own recipes without a counterpart there. A recipe can be compared by naming the other
 trainer alone, so these are said to be left out and not refused."""
 REFUSED = (
