@@ -28,6 +28,7 @@ _INFIX = frozenset(
 )
 """The words that may follow a value."""
 _AFTER_TEXT = _INFIX | PREFIXES
+_COMMANDS = ("command",)
 _SOFT_KEYWORDS = frozenset({"match", "case", "type"})
 _ALWAYS = frozenset(
     [
@@ -453,7 +454,8 @@ class CodeCursor(Branching):
         told = self._rules.told
         if told is not None and words is None and "f" not in prefix:
             told = told.without(self._replaced) if quotes else told
-            self._literal.copying = Copying(told, quotes=quotes)
+            commands = top is not None and top.at_start and top.parameter() in _COMMANDS
+            self._literal.copying = Copying(told, quotes=quotes, commands=commands)
 
     def _in_literal(self, char: str, literal: Literal) -> bool:
         step = literal.step(char)

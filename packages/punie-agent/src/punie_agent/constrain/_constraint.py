@@ -113,10 +113,9 @@ class Constraint:
         asked = mentioned(said.request, known or ())
         here = frozenset(known or ())
         files = [root / path for path in asked if path in here] if root is not None else []
+        paths = _path_rules(said, asked, known, prefer)
         rules = replace(
-            _contract_rules(contract),
-            **_path_rules(said, asked, known, prefer),
-            told=_told(said, files, here),
+            _contract_rules(contract), **paths, told=_told(said, files, here, paths["paths"])
         )
         seen = frozenset(as_bytes(name) for code in said.programs for name in _NAME.findall(code))
         return cls(rules, seen, answers=said.printed)
@@ -144,7 +143,7 @@ def _contract_rules(contract: Contract) -> Rules:
     return Rules(tools, models)
 
 
-def _told(said: _Said, files: list[Path], known: Iterable[str]) -> Told:
+def _told(said: _Said, files: list[Path], known: Iterable[str], paths: Words | None) -> Told:
     """What literals are likely to copy: words from anywhere, texts that a tool or a file shows."""
     request, outputs, programs, _ = said
     texts = [*outputs, *(_text(file) for file in files[:MOST_FILES])]
@@ -154,7 +153,9 @@ def _told(said: _Said, files: list[Path], known: Iterable[str]) -> Told:
         for word in _RUN.findall(as_bytes(text))
     )
     shown = tuple(as_bytes(text) for text in texts if text)
-    return Told(words, shown, classes_in([as_bytes(request), *shown]))
+    asked = map(as_bytes, plain_words(request))
+    places = None if paths is None else Words([*paths, *asked, ".."])
+    return Told(words, shown, classes_in([as_bytes(request), *shown]), places)
 
 
 def _text(path: Path) -> str:

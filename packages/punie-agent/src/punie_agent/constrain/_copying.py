@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from punie_agent.constrain._branching import Branching
+from punie_agent.constrain._operands import Operands
 from punie_agent.constrain._words import Words
 
 __all__ = ["SURELY_QUOTED", "Copying", "Departures", "Told", "classes_in"]
@@ -32,11 +33,14 @@ class Told:
         words: runs of letters and digits in the conversation and in the workspace's paths.
         texts: earlier messages, what tools printed, and the files that the request names.
         classes: the attributes of each class that was shown.
+        places: what an operand of a command may be: paths, and the words of the request; None where paths
+            are not known.
     """
 
     words: Words
     texts: tuple[str, ...] = ()
     classes: Mapping[str, Words] = field(default_factory=dict)
+    places: Words | None = None
 
     def shows(self, piece: str) -> bool:
         """True when a piece stands in one of the texts."""
@@ -55,6 +59,7 @@ class Told:
             "words": list(self.words),
             "texts": list(self.texts),
             "classes": {name: list(members) for name, members in self.classes.items()},
+            "places": None if self.places is None else list(self.places),
         }
 
     @classmethod
@@ -64,6 +69,7 @@ class Told:
             Words(map(str, data["words"])),
             tuple(map(str, data["texts"])),
             {str(name): Words(map(str, each)) for name, each in data["classes"].items()},
+            None if data["places"] is None else Words(map(str, data["places"])),
         )
 
 
@@ -82,7 +88,7 @@ class Departures(NamedTuple):
     Attributes:
         strays: characters of words that nobody said, and ends of words that are longer.
         misfits: characters of a quoted text that was not shown, of an attribute that a shown class lacks,
-            of a path that was named before.
+            of a path that was named before, of an operand that names nothing.
         breaks: quoted texts that went wrong in the middle: what was shown would go on otherwise.
     """
 
@@ -101,6 +107,7 @@ class Copying(Branching):
     Args:
         told: what that is.
         quotes: whether it is likely to be a piece of a text that was shown, as what is replaced in one is.
+        commands: whether it is a shell command.
     """
 
     __slots__ = (
@@ -108,15 +115,18 @@ class Copying(Branching):
         "_breaks",
         "_fragment",
         "_misfits",
+        "_operands",
         "_quotes",
         "_strays",
         "_text",
         "_told",
     )
 
-    def __init__(self, told: Told, *, quotes: bool = False) -> None:
+    def __init__(self, told: Told, *, quotes: bool = False, commands: bool = False) -> None:
         self._told = told
         self._quotes = quotes
+        follows = commands and told.places is not None
+        self._operands = Operands(told.places) if follows else None
         self._text = ""
         self._fragment = ""  # of a word
         self._attributes: Words | None = None  # what it may be, after `name.`
@@ -125,14 +135,18 @@ class Copying(Branching):
     @property
     def departures(self) -> Departures:
         """Where it departed so far."""
-        return Departures(self._strays, self._misfits, self._breaks)
+        operands = 0 if self._operands is None else self._operands.departures
+        return Departures(self._strays, self._misfits + operands, self._breaks)
 
     def take(self, char: str) -> None:
         """One more character of the literal, a backslash for an escape sequence."""
         if char == "\\":
-            self.end()
+            self._end_word()
             self._quotes, self._attributes = False, None  # no text is followed beyond it
+            self._operands = None
             return
+        if self._operands is not None:
+            self._operands.take(char)
         if len(self._text) < _LONGEST_KEPT:
             self._text += char
         if self._quotes:
@@ -144,7 +158,7 @@ class Copying(Branching):
             else:
                 self._strays += not self._told.words.begins(self._fragment)
         else:
-            self.end()
+            self._end_word()
             self._attributes = self._members() if char == "." else None
 
     def _quote(self) -> None:
@@ -155,7 +169,12 @@ class Copying(Branching):
             self._breaks += len(before) >= SURELY_QUOTED and self._told.shows(before)
 
     def end(self) -> None:
-        """The literal's end, or that of a word in it."""
+        """The literal's end."""
+        self._end_word()
+        if self._operands is not None:
+            self._operands.end()
+
+    def _end_word(self) -> None:
         if self._fragment and not self._quotes:
             if self._attributes is not None:
                 self._misfits += self._fragment not in self._attributes

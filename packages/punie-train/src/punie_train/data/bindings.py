@@ -177,7 +177,9 @@ def symbol(*, shown: bool) -> Binder:
         if kind == "dataclass" and not _is_dataclass(stage.scene, chosen):
             kind = "class"
         slots = {"symbol": chosen.name, "keyword": chosen.keyword, "path": chosen.file}
-        return Binding(stage.scene, slots, {"symbol": quoted(rng, chosen.name), "kind": kind})
+        called = chosen.kind == "function" and rng.random() < 0.2
+        said = quoted(rng, f"{chosen.name}()" if called else chosen.name)
+        return Binding(stage.scene, slots, {"symbol": said, "kind": kind})
 
     return bind
 
