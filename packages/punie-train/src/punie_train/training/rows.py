@@ -11,7 +11,7 @@ earlier turns; they are refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,13 @@ def read_rows(
     Raises:
         DataError: a record cannot be a row, or the file has none.
     """
+    one_of_each: dict[int, int] = {}  # a number of its own for each token takes 100 MB
     rows = [
-        make_row(record, tokenizer, max_tokens, f"{path}:{number}", tail_weight=tail_weight)
-        for number, record in enumerate(read_jsonl(path), start=1)
+        replace(row, tokens=tuple(one_of_each.setdefault(token, token) for token in row.tokens))
+        for row in (
+            make_row(record, tokenizer, max_tokens, f"{path}:{number}", tail_weight=tail_weight)
+            for number, record in enumerate(read_jsonl(path), start=1)
+        )
     ]
     if not rows:
         raise DataError(f"{path}: no records in it; run the merge stage again.")

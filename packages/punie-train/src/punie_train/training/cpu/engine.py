@@ -42,6 +42,7 @@ from punie_train.training.cpu.shared import SharedTokens
 from punie_train.training.distributed import local_ranks
 from punie_train.training.engine import Job, clipping
 from punie_train.training.loss import output_weight
+from punie_train.training.memory import give_back_freed
 
 SEEN = 1900
 """So many tokens seen make attention as dear as a layer's products (SmolLM2-135M, two cores)."""
@@ -161,6 +162,7 @@ class CpuEngine:
                 task.advance(len(group))
         if rows:
             self._warm_up(rows[0])
+        give_back_freed()  # compiling takes 140 MB that steps would not use
 
     def _warm_up(self, row: int) -> None:
         """Compile or load what steps need, and touch their memory: the first one then takes no longer."""
