@@ -23,7 +23,7 @@ from typing import Any
 from punie_tools import LocalHost, Toolbox, load_plugins
 from punie_train.data.copies import Copy
 from punie_train.data.staying import StayingChecker
-from punie_train.data.workspaces import Scene, files_digest
+from punie_train.data.workspaces import Scene
 
 __all__ = ["Bench"]
 
@@ -64,13 +64,12 @@ class Bench(Toolbox):
         """Act on a fresh copy of a scene from now on."""
         # In threads: other benches go on while this one waits for the disk.
         if self._copy is not None and self._copy.workspace == scene.workspace:
-            await asyncio.to_thread(self._copy.show, scene)
+            self._state = await asyncio.to_thread(self._copy.show, scene)
         else:
             await self.aclose()
             self._copy = Copy(self._folder / scene.workspace.name, scene.workspace)
-            await asyncio.to_thread(self._copy.show, scene)
+            self._state = await asyncio.to_thread(self._copy.show, scene)
             self._checker = self._open(self._copy.root)
-        self._state = files_digest(scene.files)
 
     def _open(self, root: Path) -> StayingChecker:
         host = LocalHost(root, env=_environment())

@@ -116,11 +116,11 @@ class Copy:
         self._laid = Tree()
         self._shown = (Tree(), "")
 
-    def show(self, scene: Scene) -> None:
-        """Be a scene of the workspace, as if freshly made."""
+    def show(self, scene: Scene) -> str:
+        """Be a scene of the workspace, as if freshly made; return the digest of its files."""
         digest, tree = files_digest(scene.files), look(self.root)
         if self._shown[1] == digest and _alike(self._shown[0], tree):
-            return
+            return digest
         if not self._untouched(tree):
             self.remove()
             self.root.mkdir(parents=True)
@@ -128,6 +128,7 @@ class Copy:
             self._laid = look(self.root)
         materialise(scene.extra, self.root)
         self._shown = (look(self.root), digest)
+        return digest
 
     def remove(self) -> None:
         """Remove the folder."""

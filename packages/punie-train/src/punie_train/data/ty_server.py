@@ -6,11 +6,10 @@ covered: what the server has to be told (`punie_train.data.staying`).
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from punie_tools import LocalHost, ServerError, TypeCheckError
 from punie_tools.lsp import LspClient, LspDiagnostic, type_errors
@@ -37,9 +36,6 @@ class _Greeting(BaseModel):
 
     capabilities: _Able
     serverInfo: _Info  # noqa: N815 - as the protocol spells it
-
-
-_REPORT, _GREETING = TypeAdapter(_Report), TypeAdapter(_Greeting)
 
 
 class TyServer:
@@ -88,7 +84,7 @@ class TyServer:
             },
         )
         try:
-            greeting = _GREETING.validate_python(answer)
+            greeting = _Greeting.model_validate(answer)
         except ValidationError as error:
             raise ServerError(f"the language server greeted with {answer!r}") from error
         if greeting.capabilities.positionEncoding != "utf-32":
@@ -110,7 +106,7 @@ class TyServer:
         await self.notify("textDocument/didClose", {"textDocument": document})
         await self._settle()
         try:
-            return type_errors(_REPORT.validate_python(raw).items, shown)
+            return type_errors(_Report.model_validate(raw).items, shown)
         except ValidationError as error:
             raise ServerError(f"the language server reported {raw!r}") from error
 
@@ -132,5 +128,4 @@ class TyServer:
 
     async def close(self) -> None:
         """End the process."""
-        with contextlib.suppress(ServerError):
-            await self._client.close(politely=False)
+        await self._client.close(politely=False)
