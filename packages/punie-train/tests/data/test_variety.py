@@ -1,5 +1,8 @@
 """Phrasings in such an order that the first of them stand for all."""
 
+import os
+import subprocess
+import sys
 from random import Random
 
 import pytest
@@ -32,6 +35,29 @@ def test_what_stands_for_most_comes_first():
 @given(st.lists(WORDS.map(" ".join), unique=True))
 def test_every_phrasing_is_in_the_order_once(pool):
     assert sorted(typical_first(pool)) == sorted(pool)
+
+
+_ORDER = """
+import itertools
+from punie_train.data.variety import typical_first
+
+words = ["show", "list", "give", "find"], ["me", "us", ""], ["all", "the", "every"], ["errors", "types"]
+print(typical_first([" ".join(each) for each in itertools.product(*words)]))
+"""
+
+
+def test_the_order_is_the_same_in_every_process() -> None:
+    orders = {
+        subprocess.run(
+            [sys.executable, "-c", _ORDER],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(orders) == 1
 
 
 @pytest.mark.parametrize("intent", ["check", "fix", "read_file", "list_errors"])

@@ -22,6 +22,8 @@ import numpy as np
 
 __all__ = ["typical_first"]
 
+_UNITS = 1 << 20
+"""Likenesses are whole numbers of so many parts, so that sums of them are the same in every order."""
 _WORD = re.compile(r"\{\w+\}|\w+|[^\w\s]")
 
 
@@ -39,7 +41,7 @@ def _ordered(phrasings: tuple[str, ...]) -> tuple[str, ...]:
     if not phrasings:
         return ()
     alike = _likeness(phrasings)
-    nearest = np.zeros(len(phrasings))  # how near each one is to those that were taken
+    nearest = np.zeros(len(phrasings), np.int64)  # how near each one is to those that were taken
     # What a phrasing adds only ever shrinks, so an old figure that is beaten need not be computed anew.
     waiting = [(-gain, place) for place, gain in enumerate(alike.sum(axis=1).tolist())]
     heapq.heapify(waiting)
@@ -56,7 +58,7 @@ def _ordered(phrasings: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _likeness(phrasings: Sequence[str]) -> np.ndarray:
-    """Return how alike any two are, from 0 to 1, as a symmetric matrix."""
+    """Return how alike any two are, from 0 to _UNITS, as a symmetric matrix."""
     counted = [_features(each) for each in phrasings]
     common = Counter(feature for features in counted for feature in features)
     column = {feature: number for number, feature in enumerate(common)}
@@ -66,9 +68,11 @@ def _likeness(phrasings: Sequence[str]) -> np.ndarray:
             rarity = np.log(1 + len(phrasings) / common[feature])
             weights[row, column[feature]] = rarity
     weights /= np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-9)
-    return weights @ weights.T
+    return np.rint(weights @ weights.T * _UNITS).astype(np.int64)
 
 
-def _features(phrasing: str) -> set[str]:
+def _features(phrasing: str) -> list[str]:
+    """Return words and pairs of words, each once, in an order that does not depend on the process."""
     words = ["<", *_WORD.findall(phrasing.lower()), ">"]
-    return {*words[1:-1], *(f"{one} {other}" for one, other in pairwise(words))}
+    pairs = (f"{one} {other}" for one, other in pairwise(words))
+    return list(dict.fromkeys([*words[1:-1], *pairs]))
