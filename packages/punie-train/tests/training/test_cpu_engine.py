@@ -26,6 +26,7 @@ from punie_train.training.cpu.packing import TOKENS, in_packs, share
 from punie_train.training.cpu.products import available, has_bfloat16
 from punie_train.training.distributed import Ranks
 from punie_train.training.engine import Job
+from punie_train.training.network import Gradient, Network
 from punie_train.training.rows import Row
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs MKL (x86 Linux)")
@@ -92,6 +93,57 @@ def test_loss_and_gradient_equal_those_of_the_whole_model_in_mlx(
         reference = np.array(theirs[name])
         assert np.abs(value - reference).max() < 1e-3 * np.abs(reference).max() + 1e-6, name
     assert squares == pytest.approx(sum(float((part**2).sum()) for part in ours.values()), rel=1e-4)
+    engine.close()
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("streams", [1, 3])
+def test_tokens_that_all_rows_begin_with_are_constants_where_the_gradient_stops_at_them(
+    streams: int, method: str, tiny_llama: Path
+) -> None:
+    rows = make_rows(3, 9, [7, 3, 31, 2, 12])
+    own = [len(row.tokens) - 9 for row in rows]
+    job = make_job(tiny_llama, rows, 9, method=method, streams=streams, shared_gradient=False)
+    network = Network(job.loaded.model, 2, job.shared)
+    below = [part[:length] for part, length in zip(np.array(network.below(rows)), own, strict=True)]
+    stopped = Gradient(network, shared=False)
+    expected, of_model = stopped.of(network.shard(rows, below), network.states())
+    theirs = {
+        name: np.array(value) for name, value in flat(stopped.through_shared(of_model)).items()
+    }
+
+    engine = CpuEngine(job)
+    engine.prepare(range(len(rows)), Progress(stream=io.StringIO()))
+    loss, gradient, _ = engine.gradient(range(len(rows)))
+    ours = engine.parameters.views(gradient)
+
+    assert loss == pytest.approx(number(expected), rel=1e-5)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert np.abs(value - theirs[name]).max() < 1e-3 * np.abs(theirs[name]).max() + 1e-6, name
+    engine.close()
+
+
+@pytest.mark.parametrize("precision", ["float32", *HALVES])
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("shared_gradient", [True, False])
+def test_a_gradient_has_nothing_of_the_one_before_it(
+    shared_gradient: bool, method: str, precision: str, tiny_llama: Path
+) -> None:
+    rows = make_rows(4, 9, [7, 3, 31, 2, 12])
+    job = make_job(
+        tiny_llama, rows, 9,
+        method=method, precision=precision, streams=2, shared_gradient=shared_gradient,
+    )  # fmt: skip
+    engine = CpuEngine(job)
+    engine.prepare(range(len(rows)), Progress(stream=io.StringIO()))
+
+    before = engine.gradient([2])[1].copy()
+    everything = engine.gradient(range(len(rows)))[1].copy()
+    after = engine.gradient([2])[1].copy()
+
+    assert np.array_equal(before, after)
+    assert not np.array_equal(before, everything)
     engine.close()
 
 

@@ -34,7 +34,7 @@ class MlxEngine:
         self._network = Network(self._model, job.layers, job.shared)
         self._activations = Activations(self._network, job.rows, job.config.cache_mb << 20)
         self._streams = Streams(job.config.streams, local_ranks())
-        self._gradient = Gradient(self._network)
+        self._gradient = Gradient(self._network, shared=job.config.shared_gradient)
         self._optimizer = StreamedAdamW(
             self._streams, weight_decay=job.config.weight_decay, beta2=job.config.beta2
         )

@@ -186,16 +186,21 @@ class Gradient:
     """The gradient of a step's summed loss, shard by shard.
 
     `states` once, `of` for each shard, `through_shared` once for the sum of what the shards gave.
+
+    Args:
+        network: whose parameters.
+        shared: whether it goes through the shared tokens, too; their states are constants otherwise.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, shared: bool = True) -> None:
         self._network = network
+        self._shared = bool(network.shared) and shared
 
         def loss(parameters: Any, states: States, shard: Shard) -> mx.array:
             network.model.update(parameters)
             return network.loss(shard, states)
 
-        self._of = mx.value_and_grad(loss, argnums=(0, 1) if network.shared else 0)
+        self._of = mx.value_and_grad(loss, argnums=(0, 1) if self._shared else 0)
 
     def of(self, shard: Shard, states: States) -> tuple[mx.array, Any]:
         """Return a shard's summed loss, and its gradient for `through_shared`."""
@@ -203,7 +208,7 @@ class Gradient:
 
     def through_shared(self, gradient: Any) -> Any:
         """Return the gradient of the parameters, given the sum of what `of` returned for the shards."""
-        if not self._network.shared:
+        if not self._shared:
             return gradient
         own, arrived = gradient
 

@@ -51,7 +51,7 @@ class AdamW:
 
         Args:
             parameters: flat, changed in place.
-            gradient: like the parameters; zero afterwards.
+            gradient: like the parameters.
             half: the parameters in a half format, if they are wanted; changed too.
             factor: what the gradient is multiplied by first.
             rate: the learning rate.
@@ -80,21 +80,21 @@ def _update(values, gradient, first, second, half, numbers):
         g = factor * gradient[i]
         m = mean * first[i] + (one - mean) * g
         v = square * second[i] + (one - square) * g * g
-        first[i], second[i], gradient[i] = m, v, np.float32(0)
+        first[i], second[i] = m, v
         values[i] = keep * values[i] - step * m / (np.sqrt(v) + epsilon)
     for i in range(half.size):
         half[i] = stored(values[i], half[i])
 
 
 def add_and_square(gradients: list[np.ndarray], executor: Executor, parts: int) -> float:
-    """Add all gradients to the first, zero the others, and return the sum of the first's squares."""
+    """Add all gradients to the first, and return the sum of its squares."""
     total, *others = gradients
 
     def run(span: slice) -> float:
         for other in others[:-1]:
-            _add_and_clear(other[span], total[span])
+            _add(other[span], total[span])
         if others:  # in one pass: memory is what takes the time
-            return float(_add_clear_and_square(others[-1][span], total[span]))
+            return float(_add_and_square(others[-1][span], total[span]))
         return float(_sum_of_squares(total[span]))
 
     return sum(executor.map(run, _spans(len(total), parts)))
@@ -106,20 +106,18 @@ def _spans(size: int, parts: int) -> list[slice]:
 
 
 @compiled
-def _add_and_clear(x, out):
+def _add(x, out):
     for i in range(out.size):
         out[i] += x[i]
-        x[i] = np.float32(0)
 
 
 @compiled
-def _add_clear_and_square(x, out):
+def _add_and_square(x, out):
     total = 0.0
     for first in range(0, out.size, 4096):
         last = min(first + 4096, out.size)
         for i in range(first, last):
             out[i] += x[i]
-            x[i] = np.float32(0)
         part = np.float32(0)
         for i in range(first, last):
             part += out[i] * out[i]

@@ -49,19 +49,28 @@ def add_to(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
 
 
 def add_product(
-    a: np.ndarray, b: np.ndarray, out: np.ndarray, space: Workspace, scale: float = 1.0
+    a: np.ndarray,
+    b: np.ndarray,
+    out: np.ndarray,
+    space: Workspace,
+    scale: float = 1.0,
+    *,
+    fresh: bool = False,
 ) -> None:
     """Add `scale` · aᵀ · b, whose sums are over all tokens, to float32 numbers; stacks are allowed.
 
-    A product of float16 is made on its own first, since MKL adds none to float32.
+    A product of float16 is made on its own first, since MKL adds none to float32. With `fresh` the numbers are
+    overwritten, whatever they were.
     """
     if a.dtype != np.float16:
         assert scale == 1.0
-        multiply(a, b, out, transpose_a=True, add=True)
+        multiply(a, b, out, transpose_a=True, add=not fresh)
         return
     mark = space.mark()
     product = space.take(*out.shape)
     multiply(a, b, product, transpose_a=True)
+    if fresh:
+        out[...] = 0
     add(product, out, scale)
     space.back(mark)
 

@@ -67,10 +67,20 @@ class _Lane:
         self, parameters: Parameters, layers: Sequence[Layer], first: int, dtype: Any
     ) -> None:
         self.space, self.skipped = Workspace(dtype), 0
-        self.gradient = parameters.zeros()
+        self.gradient, self.fresh = parameters.zeros(), True
         self.weights = [
             parameters.gradient(first + index, self.gradient) for index in range(len(layers))
         ]
+
+    def start(self) -> None:
+        """Begin a step: what is first added to the gradient takes the place of the last one."""
+        self.skipped, self.fresh = 0, True
+
+    def settle(self) -> None:
+        """Let the gradient be zero where nothing was added to it."""
+        if self.fresh:
+            self.gradient[...] = 0
+            self.fresh = False
 
 
 class CpuEngine:
@@ -113,7 +123,6 @@ class CpuEngine:
             _Lane(self.parameters, self._trained, self._first, self._dtype)
             for _ in range(self._cores)
         ]
-        self._left_over = False
         self._space = Workspace(self._dtype)
         self._optimizer = AdamW(self.parameters.size, job.config.weight_decay, job.config.beta2)
         weight = np.asarray(output_weight(self._model).astype(mx.float32))
@@ -215,7 +224,6 @@ class CpuEngine:
         self._optimizer.update(
             self.parameters.values, gradient, self._half, factor, rate, self._executor, self._cores
         )
-        self._left_over = False  # the optimizer cleared it on its way
         return loss, norm
 
     @property
@@ -230,13 +238,11 @@ class CpuEngine:
 
         def run(index: int) -> float:
             lane = self._lanes[index]
-            lane.skipped = 0
-            if self._left_over:
-                lane.gradient[...] = 0
+            lane.start()
             states = [layer.empty_state(self._shared) for layer in self._trained]
             if index == 0:
                 self._space.back()
-                shared.forward(self._space, keep=True)
+                shared.forward(self._space, keep=self._config.shared_gradient)
             loss = 0.0
             for number, part in enumerate(lots[index], start=1):
                 last = number == len(lots[index])
@@ -244,12 +250,12 @@ class CpuEngine:
             if not lots[index]:
                 for layer, state in enumerate(states):
                     shared.arrive(layer, index, state)
-            if index == 0:
+            lane.settle()
+            if index == 0 and self._config.shared_gradient:
                 shared.backward(lane.weights, self._space)
             return loss
 
         loss = sum(self._each_lane(run, shared))
-        self._left_over = True
         parts = [lane.gradient for lane in self._lanes]
         return loss, parts[0], add_and_square(parts, self._executor, self._cores)
 
@@ -268,7 +274,8 @@ class CpuEngine:
     def _lots(self, rows: Sequence[int]) -> list[list[list[int]]]:
         """Return each lane's packs of rows; the first has the shared tokens too."""
         costs = [self._cost(self._own[row], len(self._job.rows[row].supervised)) for row in rows]
-        before = [self._cost(self._shared, 0), *[0.0] * (self._cores - 1)]
+        of_shared = self._cost(self._shared, 0) / (1 if self._config.shared_gradient else 3)
+        before = [of_shared, *[0.0] * (self._cores - 1)]
         return [
             in_packs([rows[index] for index in part], self._own) for part in share(costs, before)
         ]
@@ -316,9 +323,11 @@ class CpuEngine:
         for number in reversed(range(len(self._trained))):
             layer, to_state = self._trained[number], to_states[number]
             if learned:
-                layer.backward(kept[number], hidden, lane.weights[number], to_state, space)
+                gradient, fresh = lane.weights[number], lane.fresh
+                layer.backward(kept[number], hidden, gradient, to_state, space, fresh=fresh)
             if last:
                 shared.arrive(number, index, to_state)
+        lane.fresh = lane.fresh and not learned
         return float(losses.sum())
 
     def _losses(

@@ -127,11 +127,17 @@ class Projection:
         leaving: np.ndarray,
         gradient: Projection,
         space: Workspace,
+        *,
+        fresh: bool = False,
     ) -> None:
-        """Write the gradient of the inputs into `leaving`, and add that of the weights to `gradient`."""
+        """Write the gradient of the inputs into `leaving`, and add that of the weights to `gradient`.
+
+        With `fresh` that of the whole weight is overwritten, not added to; those of adapters never are.
+        """
         multiply(arriving, self.factor, leaving)
         if gradient.weight is not None:
-            add_product(arriving, x, gradient.weight, space, 1 / scale_of(space))
+            scale = 1 / scale_of(space)
+            add_product(arriving, x, gradient.weight, space, scale, fresh=fresh)
         if not self.adapters:
             return
         mark = space.mark()
@@ -190,6 +196,15 @@ class Weights:
     mlp_norm: np.ndarray | None
     gate_up: Projection
     down: Projection
+
+    def clear_small(self) -> None:
+        """Set all to zero but the whole weights of projections."""
+        for norm in (self.attention_norm, self.mlp_norm):
+            if norm is not None:
+                norm[...] = 0
+        for projection in (self.qkv, self.o, self.gate_up, self.down):
+            for adapter in projection.adapters:
+                adapter.a[...] = adapter.b[...] = 0
 
 
 @dataclass
@@ -282,6 +297,8 @@ class Layer:
         to_state: State,
         space: Workspace,
         also: State | None = None,
+        *,
+        fresh: bool = False,
     ) -> None:
         """Turn the gradient of the outputs, in `hidden`, into that of the inputs, in place.
 
@@ -292,23 +309,28 @@ class Layer:
             to_state: gradient of the shared tokens' state, is added to.
             space: for what is needed in between.
             also: gradient that arrives at the only row's own keys and values from other rows.
+            fresh: overwrite `gradient`, whatever is in it: adding takes the time of reading it.
         """
         weights, mark = self.weights, space.mark()
+        if fresh:
+            gradient.clear_small()
         arriving, back = space.take(*hidden.shape), space.take(*hidden.shape)
         of_active = space.take(*kept.active.shape)
         convert(hidden, arriving)
-        weights.down.backward(kept.active, arriving, of_active, gradient.down, space)
+        weights.down.backward(kept.active, arriving, of_active, gradient.down, space, fresh=fresh)
         gate_backward(kept.gate_up, of_active)
-        weights.gate_up.backward(kept.mlp_normed, kept.gate_up, back, gradient.gate_up, space)
+        weights.gate_up.backward(
+            kept.mlp_normed, kept.gate_up, back, gradient.gate_up, space, fresh=fresh
+        )
         self._norm_backward(
             (kept.middle, kept.mlp_rate, weights.mlp_norm), back, hidden, gradient.mlp_norm, space
         )
         of_attended = space.take(*kept.attended.shape)
         convert(hidden, arriving)
-        weights.o.backward(kept.attended, arriving, of_attended, gradient.o, space)
+        weights.o.backward(kept.attended, arriving, of_attended, gradient.o, space, fresh=fresh)
         of_projected = space.take(len(hidden), self.heads.width)
         kept.attention.backward(of_attended, of_projected, to_state, space, also)
-        self._projected_backward(kept, of_projected, hidden, back, gradient, space)
+        self._projected_backward(kept, of_projected, hidden, back, gradient, space, fresh=fresh)
         space.back(mark)
 
     def backward_of_state(
@@ -340,9 +362,11 @@ class Layer:
         back: np.ndarray,
         gradient: Weights,
         space: Workspace,
+        *,
+        fresh: bool = False,
     ) -> None:
         weights = self.weights
-        weights.qkv.backward(kept.normed, of_projected, back, gradient.qkv, space)
+        weights.qkv.backward(kept.normed, of_projected, back, gradient.qkv, space, fresh=fresh)
         self._norm_backward(
             (kept.x, kept.rate, weights.attention_norm),
             back,
