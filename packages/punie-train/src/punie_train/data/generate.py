@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -13,11 +12,11 @@ from punie_train.artefacts import write_jsonl
 from punie_train.data.config import GenerateConfig
 from punie_train.data.findings import find_faults, with_mistakes
 from punie_train.data.likeness import Alike, LeakIndex, suite_prompts
-from punie_train.data.play import play_all
 from punie_train.data.scenes import World
 from punie_train.data.sources import read_sources
 from punie_train.data.tasks import Task, draw, draw_drills
 from punie_train.data.wide import WideWorld
+from punie_train.data.workers import play_all
 from punie_train.data.workspaces import read_workspaces
 from punie_train.progress import Progress
 
@@ -69,6 +68,6 @@ def generate(
             wide, intent, count, seed=config.seed, seen=seen, accept=accept, after=drawn[intent]
         )
     started = time.monotonic()
-    records = asyncio.run(play_all(tasks, config, licence=world.sources.licence, progress=progress))
+    records = play_all(tasks, config, licence=world.sources.licence, progress=progress)
     write_jsonl(out, records)
     progress.note(f"{len(records)} examples executed in {time.monotonic() - started:.1f} s")

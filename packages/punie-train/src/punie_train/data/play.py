@@ -7,10 +7,8 @@ program. Durations in the trace are set to 0: they are the only part that anothe
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
@@ -25,11 +23,11 @@ from punie_train.data.bench import Bench
 from punie_train.data.config import GenerateConfig
 from punie_train.data.tasks import Exchange, Task
 from punie_train.data.workspaces import files_digest
-from punie_train.doctor import usable_cores
-from punie_train.errors import DataError
-from punie_train.progress import Progress
 
-__all__ = ["Failure", "play_all"]
+__all__ = ["Failure", "Numbered", "Played", "groups_of", "play_share"]
+
+Numbered = tuple[int, Task]
+"""A task and its place among all."""
 
 
 _UP_TO_FIRST_PROGRAM = 3
@@ -83,58 +81,63 @@ class _Author:
         return ModelReply(text)
 
 
-async def play_all(
-    tasks: Sequence[Task], config: GenerateConfig, *, licence: str, progress: Progress
-) -> list[dict[str, Any]]:
-    """Execute the tasks, as many at once as there are cores, and return their records, in order.
+@dataclass
+class Played:
+    """What became of tasks, by their numbers.
 
-    Raises:
-        DataError: tasks failed; the message lists each with the reason.
+    Attributes:
+        records: of those that showed what they are about.
+        failures: the others.
+        calls: calls of tools that were really made.
+        remembered: calls that were answered from memory.
     """
-    records: dict[int, dict[str, Any]] = {}
-    failures: dict[int, Failure] = {}
-    waiting = _groups(tasks)
-    with (
-        tempfile.TemporaryDirectory(prefix="punie-data-") as name,
-        progress.task("executing examples", len(tasks)) as bar,
-    ):
-        folders = [Path(name, str(number)) for number in range(usable_cores())]
-        for folder in folders:
-            folder.mkdir()
-        benches = [Bench(folder) for folder in folders]
 
-        async def work(bench: Bench) -> None:
-            functions = standard_functions(bench, config.tools)
-            contract = Contract(functions, style="brief", call_format="fenced")
-            async with bench, Sandbox(functions) as sandbox:
-                for index, task in chain.from_iterable(waiting):
-                    try:
-                        messages, runs = await _play(task, bench, sandbox, contract)
-                    except Refused as reason:
-                        failures[index] = Failure(task, str(reason))
-                    else:
-                        records[index] = _record(task, messages, runs, contract, licence)
-                    bar.advance(
-                        calls=sum(each.executed for each in benches),
-                        remembered=sum(each.remembered for each in benches),
-                    )
-
-        await asyncio.gather(*map(work, benches))
-    if failures:
-        listed = "\n".join(f"  {failure}" for _, failure in sorted(failures.items()))
-        raise DataError(
-            f"{len(failures)} of {len(tasks)} examples failed when they were run:\n{listed}"
-        )
-    return [records[index] for index in range(len(tasks))]
+    records: dict[int, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[int, Failure] = field(default_factory=dict)
+    calls: int = 0
+    remembered: int = 0
 
 
-def _groups(tasks: Sequence[Task]) -> Iterator[list[tuple[int, Task]]]:
+async def play_share(
+    groups: Iterable[Sequence[Numbered]],
+    config: GenerateConfig,
+    *,
+    licence: str,
+    folder: Path,
+    on_done: Callable[[Played], None],
+) -> Played:
+    """Execute groups of tasks one after the other.
+
+    Args:
+        groups: see `groups_of`.
+        config: which tools there are.
+        licence: of the records.
+        folder: an empty one, for copies of workspaces.
+        on_done: told after each task what there is so far.
+    """
+    played, bench = Played(), Bench(folder)
+    functions = standard_functions(bench, config.tools)
+    contract = Contract(functions, style="brief", call_format="fenced")
+    async with bench, Sandbox(functions) as sandbox:
+        for index, task in chain.from_iterable(groups):
+            try:
+                messages, runs = await _play(task, bench, sandbox, contract)
+            except Refused as reason:
+                played.failures[index] = Failure(task, str(reason))
+            else:
+                played.records[index] = _record(task, messages, runs, contract, licence)
+            played.calls, played.remembered = bench.executed, bench.remembered
+            on_done(played)
+    return played
+
+
+def groups_of(tasks: Sequence[Task]) -> Iterator[list[Numbered]]:
     """Yield the tasks of each scene with their numbers, the scenes of each workspace in a row.
 
     So a bench seldom has to lay out another workspace, and remembers what was asked about a scene.
     """
 
-    def place(numbered: tuple[int, Task]) -> tuple[str, str]:
+    def place(numbered: Numbered) -> tuple[str, str]:
         scene = numbered[1].scene
         return (scene.workspace.name, files_digest(scene.files)) if scene is not None else ("", "")
 
