@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import string
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from punie_agent.constrain import Constraint, ReplyCursor, TokenFilter, TokenTexts
-from punie_agent.constrain._copying import Told, classes_in
+from punie_agent.constrain._copying import Told, chunks_in, classes_in, named_in
+from punie_agent.constrain._modules import modules_of
 from punie_agent.constrain._rules import Rules, Tool, as_bytes
 from punie_agent.constrain._tokens import BROKEN, NEARLY
 from punie_agent.constrain._words import Words
@@ -180,9 +182,156 @@ def test_the_members_of_a_class_are_read_from_its_source_wherever_it_is_shown() 
     }
 
 
+@pytest.mark.parametrize(
+    ("pattern", "wrong"),
+    [("AgentConfig", 0), ("Agent", 1), ("Agent Config", 1), ("agent", 0), ("Show", 0), ("Sho", 0)],
+)
+def test_a_name_in_camel_case_does_not_end_after_its_first_half(pattern: str, wrong: int) -> None:
+    rules = Rules(TOOLS, {}, told=Told(Words(["AgentConfig", "Show", "Agents", "grep"])))
+    assert misfits(f"run(\"grep '{pattern}'\")", rules) == wrong
+
+
+@given(st.lists(st.text("aAbZz[", max_size=4)), st.text("aAbZz[", max_size=3))
+def test_words_know_which_capitals_a_text_goes_on_with(words: list[str], text: str) -> None:
+    expected = any(word.startswith(text) and "A" <= word[len(text) :][:1] <= "Z" for word in words)
+    assert Words(words).goes_on_with_capital(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("request_", "named"),
+    [
+        ("A function from an Order to its customer, please", {"customer"}),
+        ("the counts of an Order", {"count"}),
+        ("Customer and total of Order as one text", {"customer", "total"}),
+        (f"How dear is it?\n\n{SHOWN}", set()),
+        ("What an Order holds", set()),
+    ],
+)
+def test_a_request_names_attributes_in_words_of_its_own(request_: str, named: set[str]) -> None:
+    found = named_in(request_, classes_in([SHOWN]))
+    assert {name: set(members) for name, members in found.items()} == (
+        {"Order": named} if named else {}
+    )
+
+
+def test_an_attribute_is_named_by_all_words_of_its_name() -> None:
+    classes = {"Result": Words(["error_count", "errors", "success", "_kind"])}
+    assert set(named_in("the number of errors", classes)["Result"]) == {"errors"}
+    assert set(named_in("its error count", classes)["Result"]) == {"error_count", "errors"}
+    assert set(named_in("of which kind is it", classes)["Result"]) == {"_kind"}
+
+
+def test_an_attribute_goes_astray_where_the_request_names_another_one() -> None:
+    classes = classes_in([SHOWN])
+    told = Told(Words([]), classes=classes, named=named_in("the customers of an Order", classes))
+    rules = Rules({}, {}, told=Told.from_json(json.loads(json.dumps(told.to_json()))))
+
+    def wrong(attribute: str) -> int:
+        return misfits(
+            f"code = '''def f(order: Order) -> int:\n    return order.{attribute}", rules
+        )
+
+    assert (wrong("customer\n"), wrong("cust")) == (0, 0)
+    assert wrong("count") == 4  # from its second letter on
+    assert wrong("total()") == 6  # and at its end
+    assert wrong("customer + order.count\n") == 0  # what was asked for is there already
+    assert wrong("count + order.customer\n") == 5
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["src/beacon/tide.py"], {"src.beacon.tide", "beacon.tide"}),
+        (["./orders.py"], {"orders"}),
+        (["lib/shelf/__init__.py"], {"lib.shelf", "shelf"}),
+        (["job-s/a.py", "notes.md", "src/beacon/"], set()),
+        (["src/deep/er.py"], {"src.deep.er", "deep.er", "er"}),
+    ],
+)
+def test_a_file_is_a_module_whose_name_leaves_no_package_out(
+    paths: list[str], expected: set[str]
+) -> None:
+    known = {"src/beacon/__init__.py", "lib/shelf/__init__.py"}
+    found = set(modules_of(paths, known))
+    assert found - sys.stdlib_module_names == expected
+    assert ("json" in found) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        ("from beacon.tide import Tide\n", 0),
+        ("import beacon.tide\nfrom re import sub\n", 0),
+        ("from beacon.tied import Tide\n", 3),  # at each letter from the third on, and at the end
+        ("from beacon import Tide\n", 1),
+        ("x = 1\nfrom os", 0),
+        ("# read from bacon, please", 0),
+    ],
+)
+def test_code_imports_modules_that_are_there(code: str, wrong: int) -> None:
+    told = Told(Words([]), modules=Words(["beacon.tide", "re", "os"]))
+    assert misfits(f"code = '''{code}", Rules({}, {}, told=told)) == wrong
+    assert misfits(f'code = "{code.splitlines()[0]}"', Rules({}, {}, told=told)) == 0
+
+
 @given(st.text("class X:\n ay_(=", max_size=60))
 def test_any_text_is_searched_for_classes(text: str) -> None:
     assert all(name.isidentifier() for name in classes_in([text, f"class X:\n{text}"]))
+
+
+CHUNKS = Words(
+    chunks_in("In deps.txt put rich==14.0 for (rich==13.9) and a harbour. Of fine_cents = 10")
+)
+COPIES = Rules(
+    {"write": Tool(("path", "content"), creates=True)},
+    {},
+    told=Told(
+        Words(["rich", "14", "13", "0", "9", "harbour", "fine", "cents", "10", "x"]),
+        ("x and fine_cents = 10",),
+        chunks=CHUNKS,
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ("rich==14.0", 0),
+        ("rich==13.9", 0),
+        ("rich=14.0", 1),
+        ("x + rich=14", 1),
+        ("rich", 0),
+        ("harbour. x", 0),
+        ("harbour, x", 0),
+        ("x==14.0", 0),
+    ],
+)
+def test_what_the_request_has_between_spaces_is_copied_to_its_end(content: str, wrong: int) -> None:
+    assert misfits(f'text = 1\nwrite("a.txt", text + "{content}\\n")', COPIES) == wrong
+    assert misfits(f'text = 1\ntext.replace("x", "{content}")', COPIES) == wrong
+    assert misfits(f'print("{content}")', COPIES) == 0
+
+
+def breaks(code: str, rules: Rules) -> int:
+    """How often a program does what can only be wrong."""
+    cursor = ReplyCursor(rules)
+    assert cursor.advance(f"```python\n{code}"), code
+    return cursor.departures.breaks
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ('"fine_cents = 10", "fine_cents = 10', 1),
+        ('"fine_cents = 10", "fine_cents = 1', 0),
+        ('"fine_cents = 10", "fine_cents = 14', 0),
+        ('"fine", "fine_cents', 0),  # the request has more that begins so
+        ("'x', 'x", 1),
+        ("'x', '''x", 0),  # a line of code may get more
+    ],
+)
+def test_a_text_does_not_replace_itself(arguments: str, wrong: int) -> None:
+    assert breaks(f"text.replace({arguments}", COPIES) == wrong
 
 
 def test_a_loop_goes_through_different_paths() -> None:

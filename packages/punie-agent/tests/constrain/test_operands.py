@@ -90,3 +90,36 @@ def test_no_command_is_refused(tmp_path_factory: pytest.TempPathFactory, command
     constraint = Constraint.of(contract, [Message("user", "ls a/b")], root)
     assert misfits(constraint, command) >= 0
     assert Constraint.from_json(constraint.to_json()).to_json() == constraint.to_json()
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong"),
+    [
+        ("ls orrery/bodies", False),
+        ("find ./orrery/bodies/ -name '*.py'", False),
+        ("cat orrery/bodies/moon.py", False),
+        ("ls ..", False),
+        ("python backup", False),
+        ("grep -rn nobody sources", False),
+        ("find sources", True),
+        ("ls orrery/body", True),
+        ("ls orrery | head ruff", True),
+        ("ls backup.py", False),  # the request looks for it
+    ],
+)
+def test_what_is_looked_at_has_to_be_there_where_the_request_names_what_is(
+    constraint: Constraint, command: str, wrong: bool
+) -> None:
+    cursor = ReplyCursor(constraint.rules)
+    assert cursor.advance(f'```python\nprint(run_command("{command}"))')
+    assert bool(cursor.departures.breaks) == wrong
+
+
+def test_anything_may_be_looked_at_where_the_request_names_nothing_that_is_there(
+    contract: Contract, tmp_path: Path
+) -> None:
+    request = Message("user", "What is in the folder of sources?")
+    rules = Constraint.of(contract, [Message("system", ""), request], tmp_path).rules
+    cursor = ReplyCursor(rules)
+    assert cursor.advance('```python\nprint(run_command("ls sources"))')
+    assert cursor.departures.breaks == 0

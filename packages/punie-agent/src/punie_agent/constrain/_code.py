@@ -28,7 +28,7 @@ _INFIX = frozenset(
 )
 """The words that may follow a value."""
 _AFTER_TEXT = _INFIX | PREFIXES
-_COMMANDS = ("command",)
+_COMMANDS, _CONTENTS = ("command",), ("content",)
 _SOFT_KEYWORDS = frozenset({"match", "case", "type"})
 _ALWAYS = frozenset(
     [
@@ -455,7 +455,12 @@ class CodeCursor(Branching):
         if told is not None and words is None and "f" not in prefix:
             told = told.without(self._replaced) if quotes else told
             commands = top is not None and top.at_start and top.parameter() in _COMMANDS
-            self._literal.copying = Copying(told, quotes=quotes, commands=commands)
+            replaces = top is not None and top.replaces
+            copies = replaces or (top is not None and top.parameter() in _CONTENTS)
+            instead = top.old if top is not None and replaces and top.index == 1 else ""
+            self._literal.copying = Copying(
+                told, quotes=quotes, commands=commands, copies=copies, instead=instead
+            )
 
     def _in_literal(self, char: str, literal: Literal) -> bool:
         step = literal.step(char)

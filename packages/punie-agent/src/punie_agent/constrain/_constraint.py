@@ -15,8 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from punie_agent.constrain._copying import Told, classes_in
+from punie_agent.constrain._copying import Told, chunks_in, classes_in, named_in
 from punie_agent.constrain._mentions import folder_forms, listing, mentioned, plain_words
+from punie_agent.constrain._modules import modules_of
 from punie_agent.constrain._reply import ReplyCursor
 from punie_agent.constrain._rules import Rules, as_bytes, tools_and_models
 from punie_agent.constrain._words import Words
@@ -155,7 +156,24 @@ def _told(said: _Said, files: list[Path], known: Iterable[str], paths: Words | N
     shown = tuple(as_bytes(text) for text in texts if text)
     asked = map(as_bytes, plain_words(request))
     places = None if paths is None else Words([*paths, *asked, ".."])
-    return Told(words, shown, classes_in([as_bytes(request), *shown]), places)
+    chunks = Words(chunks_in(as_bytes(request)))
+    classes = classes_in([as_bytes(request), *shown])
+    named = named_in(as_bytes(request), classes)
+    said_paths = [path for text in (request, *outputs) for path in mentioned(text)]
+    modules = Words(map(as_bytes, modules_of(said_paths, frozenset(known)))) or None
+    there = _there(said, known)
+    return Told(words, shown, classes, named, places, there, modules, chunks)
+
+
+def _there(said: _Said, known: Iterable[str]) -> Words | None:
+    """The paths that are there or were printed; None unless the request names one that is there."""
+    here = frozenset(known)
+    asked = mentioned(said.request, here)
+    if here.isdisjoint(asked):
+        return None
+    printed = [path for text in said.outputs for path in mentioned(text)]
+    forms = folder_forms([*here, *asked, *printed])
+    return Words(as_bytes(form) for path in forms for form in (path, f"./{path}")).plus((".", ".."))
 
 
 def _text(path: Path) -> str:

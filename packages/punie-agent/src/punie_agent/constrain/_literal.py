@@ -105,6 +105,8 @@ class Literal(Branching):
         opened, self._opening = self._opening, 0
         if opened and char == self._quote:
             self._opening, self._triple = (2, False) if opened == 1 else (0, True)
+            if self.copying is not None:
+                self.copying.in_lines = self._triple
             return Step.TAKEN
         return Step.ENDED_BEFORE if opened == 2 else self._begun(char)
 

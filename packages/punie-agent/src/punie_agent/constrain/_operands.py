@@ -6,6 +6,8 @@ and whatever the shell would expand.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from punie_agent.constrain._branching import Branching
 from punie_agent.constrain._words import Words
 
@@ -13,7 +15,9 @@ __all__ = ["Operands"]
 
 _TAKES_VALUES = frozenset({"find", "head", "python", "python3", "tail"})
 """Programs whose options have values."""
-_FOLLOWED = _TAKES_VALUES | {"cat", "ls", "tree", "wc"}
+_LOOKS = frozenset({"cat", "find", "head", "ls", "tail", "tree", "wc"})
+"""Programs that can do nothing with what is not there."""
+_FOLLOWED = _TAKES_VALUES | _LOOKS
 _ENDS_COMMAND = frozenset("|;&\n")
 _EXPANDED = frozenset("<>$`*?(){}[]~=!#")
 
@@ -23,16 +27,28 @@ class Operands(Branching):
 
     Args:
         places: paths, and the words of the request.
+        there: the paths that are there, where the request names one of them.
 
     Attributes:
         departures: characters of operands that begin none of these, and ends of such that are longer.
+        breaks: those of operands that have to be there.
     """
 
-    __slots__ = ("_in_quotes", "_option", "_places", "_plain", "_program", "_word", "departures")
+    __slots__ = (
+        "_in_quotes",
+        "_option",
+        "_places",
+        "_plain",
+        "_program",
+        "_there",
+        "_word",
+        "breaks",
+        "departures",
+    )
 
-    def __init__(self, places: Words) -> None:
-        self.departures = 0
-        self._places = places
+    def __init__(self, places: Words, there: Words | None = None) -> None:
+        self.departures = self.breaks = 0
+        self._places, self._there = places, there
         self._program = ""
         self._in_quotes = ""
         self._begin_word(option=False)
@@ -51,16 +67,22 @@ class Operands(Branching):
         else:
             self._plain = self._plain and char not in _EXPANDED
             self._word += char
-            self.departures += self._is_operand and not self._places.begins(self._word)
+            self._count(Words.begins)
 
     def end(self) -> None:
         """The command's end, or that of a word in it."""
         if not self._word and self._plain:
             return
-        self.departures += self._is_operand and self._word not in self._places
+        self._count(Words.__contains__)
         option = self._word.startswith("-")
         self._program = self._program or self._word
         self._begin_word(option=option)
+
+    def _count(self, may_be: Callable[[Words, str], bool]) -> None:
+        if self._is_operand:
+            self.departures += not may_be(self._places, self._word)
+            if self._there is not None and self._program in _LOOKS:
+                self.breaks += not may_be(self._there, self._word)
 
     def _begin_word(self, *, option: bool) -> None:
         self._word, self._plain, self._option = "", True, option

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,12 +27,27 @@ class Words:
     def __len__(self) -> int:
         return len(self._sorted)
 
+    def plus(self, others: Iterable[str]) -> Words:
+        """These and others."""
+        return Words([*self, *others])
+
     def without(self, others: Iterable[str]) -> Words:
         """Those that are none of the others, with a slash at the end or without."""
         left_out = {other.rstrip("/") for other in others}
         return (
             Words(word for word in self if word.rstrip("/") not in left_out) if left_out else self
         )
+
+    def goes_on_with_capital(self, text: str) -> bool:
+        """True when one of the texts is this one and a capital letter, and perhaps more."""
+        at = bisect_left(self._sorted, f"{text}A")
+        found = self._sorted[at] if at < len(self._sorted) else ""
+        return found.startswith(text) and "A" <= found[len(text) :] < "["
+
+    def goes_on(self, text: str) -> bool:
+        """True when one of the texts is this one and more."""
+        at = bisect_right(self._sorted, text)
+        return at < len(self._sorted) and self._sorted[at].startswith(text)
 
     def begins(self, text: str) -> bool:
         """True when one of the texts begins with this one."""
