@@ -76,8 +76,8 @@ class TrainConfig(_Strict):
     and what they would add to the gradient is not worth two thirds of their time (Jiang et al., 2019,
     https://arxiv.org/abs/1910.00762). 0 learns from all."""
     shared_gradient: bool = True
-    """Whether the gradient also goes through the tokens that all rows begin with (the system prompt). Without it
-    weights are learned from what the rows' own tokens do with them alone, which spares two thirds of the
+    """Whether the gradient also goes through the tokens that all rows begin with (the system prompt). Without
+    it weights are learned from what the rows' own tokens do with them alone, which spares two thirds of the
     shared tokens' time; what these tokens are to the rows is computed anew in each step all the same."""
     max_tokens: int = Field(default=2048, ge=16)
     """Rows with more tokens than this are refused."""

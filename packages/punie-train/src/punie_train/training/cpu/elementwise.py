@@ -59,8 +59,8 @@ def add_product(
 ) -> None:
     """Add `scale` · aᵀ · b, whose sums are over all tokens, to float32 numbers; stacks are allowed.
 
-    A product of float16 is made on its own first, since MKL adds none to float32. With `fresh` the numbers are
-    overwritten, whatever they were.
+    A product of float16 is made on its own first, since MKL adds none to float32. With `fresh` the numbers
+    are overwritten, whatever they were.
     """
     if a.dtype != np.float16:
         assert scale == 1.0
