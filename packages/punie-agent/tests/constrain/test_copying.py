@@ -312,6 +312,21 @@ def test_what_the_request_has_between_spaces_is_copied_to_its_end(content: str, 
     assert misfits(f'print("{content}")', COPIES) == 0
 
 
+def test_a_token_with_half_of_a_sign_is_doubted_and_one_with_all_of_it_is_not() -> None:
+    begun = 'text = 1\nwrite("a.txt", text + "rich'
+    assert [misfits(begun + rest, COPIES) for rest in ("", "=", "==", "==1")] == [0, 1, 0, 0]
+
+
+@given(st.lists(st.text("ab=\xff", max_size=4)), st.text("ab=", max_size=3), st.sampled_from("a="))
+def test_words_know_whether_a_text_goes_on_with_one_thing_alone(
+    words: list[str], text: str, more: str
+) -> None:
+    longer = [word for word in words if word.startswith(text)]
+    expected = bool(longer) and all(word.startswith(text + more) for word in longer)
+    assert Words(words).goes_on_only_with(text, more) == expected
+    assert Words(words).goes_on(text) == any(word != text for word in longer)
+
+
 def breaks(code: str, rules: Rules) -> int:
     """How often a program does what can only be wrong."""
     cursor = ReplyCursor(rules)
@@ -403,6 +418,8 @@ def test_what_breaks_a_quoted_text_is_not_taken_however_likely_it_is() -> None:
     assert follow.best(scores) == number("th")
     assert [follow.doubt(number(piece)) for piece in ("th", "2")] == [BROKEN, 1.0]
     assert follow.nearly(number("th"), scores) == number("2")
+    assert number("th") not in follow.unbroken()
+    assert number("2") in follow.unbroken()
 
 
 @pytest.fixture

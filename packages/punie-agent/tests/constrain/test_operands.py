@@ -103,6 +103,9 @@ def test_no_command_is_refused(tmp_path_factory: pytest.TempPathFactory, command
         ("grep -rn nobody sources", False),
         ("find sources", True),
         ("ls orrery/body", True),
+        ("lsorrery", True),
+        ("tailor orrery", True),
+        ("lint orrery", False),
         ("ls orrery | head ruff", True),
         ("ls backup.py", False),  # the request looks for it
     ],

@@ -209,10 +209,18 @@ class Copying(Branching):
     @property
     def departures(self) -> Departures:
         """Where it departed so far."""
-        misfits, breaks = self._misfits, self._breaks
+        misfits, breaks = self._misfits + self._in_half_a_sign, self._breaks
         if self._operands is not None:
             misfits, breaks = misfits + self._operands.departures, breaks + self._operands.breaks
         return Departures(self._strays, misfits, breaks)
+
+    @property
+    def _in_half_a_sign(self) -> bool:
+        """True between the two of `==` and its like: tokens have such signs as a whole."""
+        last, chunks = self._chunk[-1:], self._told.chunks
+        if not last or last.isalnum() or len(self._chunk) < _SURELY_COPIED:
+            return False
+        return self._chunk not in chunks and chunks.goes_on_only_with(self._chunk, last)
 
     def take(self, char: str) -> None:
         """One more character of the literal, a backslash for an escape sequence."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from punie_agent.constrain._tokens import HIGHEST_LOSS, TokenFilter, TokenTexts
+from punie_agent.constrain._tokens import BROKEN, HIGHEST_LOSS, TokenFilter, TokenTexts
 
 if TYPE_CHECKING:
     from punie_agent.constrain._alternative import Alternative
@@ -78,6 +78,9 @@ class LogitsProcessor:
             return logits if best is None else _only(logits, [best])
         if follow.doubt(best) > 1.0:
             best = follow.nearly(best, first)
+            if follow.doubt(best) == BROKEN:
+                best = follow.nearly(best, _ranked(flat, follow.unbroken()))
+                first.setdefault(best, float(flat[best]))
         if follow.in_edit:
             follow.note(best, first)
         return _only(logits, [best])

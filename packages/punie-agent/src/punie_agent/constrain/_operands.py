@@ -31,7 +31,7 @@ class Operands(Branching):
 
     Attributes:
         departures: characters of operands that begin none of these, and ends of such that are longer.
-        breaks: those of operands that have to be there.
+        breaks: those of operands that have to be there, also of such that stand right behind their program.
     """
 
     __slots__ = (
@@ -79,7 +79,13 @@ class Operands(Branching):
         self._begin_word(option=option)
 
     def _count(self, may_be: Callable[[Words, str], bool]) -> None:
-        if self._is_operand:
+        if not self._program:
+            # A program with a longer name: an operand that had to be there has run into this one.
+            longer = any(self._word.startswith(each) and self._word != each for each in _LOOKS)
+            self.breaks += (
+                self._there is not None and longer and not may_be(self._places, self._word)
+            )
+        elif self._is_operand:
             self.departures += not may_be(self._places, self._word)
             if self._there is not None and self._program in _LOOKS:
                 self.breaks += not may_be(self._there, self._word)

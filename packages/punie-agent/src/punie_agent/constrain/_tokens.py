@@ -172,7 +172,7 @@ class TokenFilter:
         return None
 
     def nearly(self, best: int, scores: Mapping[int, float]) -> int:
-        """The first token that is in no doubt and nearly as likely as the best one.
+        """The token that is likeliest once each is as many times less likely as it is in doubt.
 
         Args:
             best: the likeliest allowed token, which is in doubt.
@@ -181,13 +181,30 @@ class TokenFilter:
         Returns:
             Such a token; the best one where there is none.
         """
-        enough = scores[best] - math.log(self.doubt(best))
+        chosen, highest = best, -math.inf
+        if best in scores:
+            highest = scores[best] - math.log(self.doubt(best))
         for token, score in scores.items():
-            if score < enough:
+            if score <= highest:
                 break
-            if self._texts[token] and self.allows(token) and self.doubt(token) == 1.0:
-                return token
-        return best
+            if self._texts[token] and self.allows(token):
+                likely = score - math.log(self.doubt(token))
+                if likely > highest:
+                    chosen, highest = token, likely
+        return chosen
+
+    def unbroken(self) -> list[int]:
+        """The tokens whose first byte breaks nothing: the right one may be none of the likeliest."""
+        cursor = self._cursor
+        if cursor is None or self._to_say:
+            return []
+        breaks = cursor.departures.breaks
+
+        def goes_on(byte: str) -> bool:
+            ahead = cursor.copy()
+            return ahead.advance_bytes(byte) and ahead.departures.breaks == breaks
+
+        return self._texts.beginning_with(goes_on)
 
     def note(self, taken: int, scores: Mapping[int, float]) -> None:
         """Keep how else the reply could go on here: the likeliest few tokens beside the one that is taken.

@@ -49,6 +49,12 @@ class Words:
         at = bisect_right(self._sorted, text)
         return at < len(self._sorted) and self._sorted[at].startswith(text)
 
+    def goes_on_only_with(self, text: str, more: str) -> bool:
+        """True when some of the texts begin with this one, and all of those go on with the other one."""
+        at = bisect_left(self._sorted, text)
+        end = bisect_right(self._sorted, text + "\U0010ffff")
+        return at < end and all(word.startswith(text + more) for word in self._sorted[at:end])
+
     def begins(self, text: str) -> bool:
         """True when one of the texts begins with this one."""
         at = bisect_left(self._sorted, text)
