@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +57,35 @@ def test_what_fails_in_another_process_is_listed_in_the_order_of_the_tasks(tasks
 
 def test_no_process_is_begun_for_no_tasks():
     assert played([], 1, io.StringIO()) == []
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from punie_train.data import GenerateConfig, workers
+from punie_train.data.scenes import World
+from punie_train.data.sources import read_sources
+from punie_train.data.tasks import draw
+from punie_train.data.workspaces import read_workspaces
+from punie_train.progress import Progress, Task
+
+if __name__ == "__main__":
+    world = World(read_sources(Path(sys.argv[1])), read_workspaces(Path(sys.argv[2])))
+    tasks = list(draw(world, "ty_check", (8, 0, 0), seed=5, accept=lambda task: True))
+    Task.advance = lambda *_, **__: print("working", flush=True)
+    workers.play_all(tasks * 200, GenerateConfig(), licence="MIT", progress=Progress(), processes=2)
+"""
+
+
+def test_processes_end_with_a_run_that_was_killed(
+    sources: Path, workspaces: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(KILLED)
+    command = [sys.executable, str(script), str(sources), str(workspaces)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"working\n"
+        run.kill()
+        run.communicate(timeout=60)  # which ends when nobody is left who could write
+    assert run.returncode == -9

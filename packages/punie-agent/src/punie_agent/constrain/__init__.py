@@ -6,7 +6,7 @@ paths of the conversation and the workspace; its cursor follows a reply, charact
 which continuations cannot be right. `TokenFilter` keeps a model to it, token by token.
 
 Where nothing is wrong with a token but a literal would depart from what it is likely to copy (words that were
-said, text and classes that were shown), a token that copies is taken if it is nearly as likely.
+said, text and classes that were shown), it counts as less likely than it is, and one that copies is taken.
 
 It never knows what is true: a path that exists may still be the wrong one, and a path that the user names
 stays possible where there is no such file. What it does not understand, it allows.
