@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from punie_agent.constrain._copying import Told, chunks_in, classes_in, named_in
+from punie_agent.constrain._copying import RUN, Told, chunks_in, classes_in, named_in
 from punie_agent.constrain._mentions import folder_forms, listing, mentioned, plain_words
 from punie_agent.constrain._modules import modules_of
 from punie_agent.constrain._reply import ReplyCursor
@@ -34,7 +34,6 @@ REQUEST_FIELD = "punie_constraint"
 Preference = Literal["mentioned", "any"]
 
 _NAME = re.compile(r"[^\W\d]\w*")
-_RUN = re.compile(r"[A-Za-z0-9\x80-\xff]+")
 
 MOST_FILES, LARGEST_FILE = 4, 32_000
 """How many of the files that a request names are read to copy from, and up to how many bytes each."""
@@ -113,10 +112,17 @@ class Constraint:
         said = _said(contract, messages)
         asked = mentioned(said.request, known or ())
         here = frozenset(known or ())
+        printed = [path for text in said.outputs for path in mentioned(text)]
         files = [root / path for path in asked if path in here] if root is not None else []
-        paths = _path_rules(said, asked, known, prefer)
+        paths = _path_rules(said, asked, printed, known, prefer)
         rules = replace(
-            _contract_rules(contract), **paths, told=_told(said, files, here, paths["paths"])
+            _contract_rules(contract),
+            **paths,
+            told=replace(
+                _told(said, files, here, paths["paths"]),
+                there=_there(asked, printed, here),
+                modules=_modules(said, printed, here),
+            ),
         )
         seen = frozenset(as_bytes(name) for code in said.programs for name in _NAME.findall(code))
         return cls(rules, seen, answers=said.printed)
@@ -151,7 +157,7 @@ def _told(said: _Said, files: list[Path], known: Iterable[str], paths: Words | N
     words = Words(
         word
         for text in (request, *outputs, *programs, *known)
-        for word in _RUN.findall(as_bytes(text))
+        for word in RUN.findall(as_bytes(text))
     )
     shown = tuple(as_bytes(text) for text in texts if text)
     asked = map(as_bytes, plain_words(request))
@@ -159,21 +165,21 @@ def _told(said: _Said, files: list[Path], known: Iterable[str], paths: Words | N
     chunks = Words(chunks_in(as_bytes(request)))
     classes = classes_in([as_bytes(request), *shown])
     named = named_in(as_bytes(request), classes)
-    said_paths = [path for text in (request, *outputs) for path in mentioned(text)]
-    modules = Words(map(as_bytes, modules_of(said_paths, frozenset(known)))) or None
-    there = _there(said, known)
-    return Told(words, shown, classes, named, places, there, modules, chunks)
+    return Told(words, shown, classes, named, places, chunks=chunks)
 
 
-def _there(said: _Said, known: Iterable[str]) -> Words | None:
+def _there(asked: Sequence[str], printed: Sequence[str], here: frozenset[str]) -> Words | None:
     """The paths that are there or were printed; None unless the request names one that is there."""
-    here = frozenset(known)
-    asked = mentioned(said.request, here)
     if here.isdisjoint(asked):
         return None
-    printed = [path for text in said.outputs for path in mentioned(text)]
     forms = folder_forms([*here, *asked, *printed])
-    return Words(as_bytes(form) for path in forms for form in (path, f"./{path}")).plus((".", ".."))
+    return Words([*map(as_bytes, forms), *(f"./{as_bytes(form)}" for form in forms), ".", ".."])
+
+
+def _modules(said: _Said, printed: Sequence[str], here: frozenset[str]) -> Words | None:
+    """The modules that files are which were named or printed; None where none is one."""
+    found = modules_of([*mentioned(said.request), *printed], here)
+    return Words(map(as_bytes, found)) if found else None
 
 
 def _text(path: Path) -> str:
@@ -189,13 +195,13 @@ def _text(path: Path) -> str:
 def _path_rules(
     said: _Said,
     asked: list[str],
+    printed: list[str],
     known: list[str] | None,
     prefer: Preference,
 ) -> dict[str, Any]:
-    request, outputs, programs, _ = said
-    printed = [path for text in outputs for path in mentioned(text)]
     here = frozenset(known or ())
-    printed += [path for code in programs for path in mentioned(code) if path in here]
+    own = [path for code in said.programs for path in mentioned(code) if path in here]
+    printed = [*printed, *own]
     if asked and prefer == "mentioned":
         paths = [*asked, *printed, *_below(asked, known)]
     elif known is None:
@@ -203,7 +209,7 @@ def _path_rules(
     else:
         paths = [*asked, *printed, *folder_forms(known)]
         if not asked:
-            paths += plain_words(request)
+            paths += plain_words(said.request)
     allowed = Words(as_bytes(path) for path in [*paths, "."])
     return {"paths": allowed, "fresh": not asked, "looped": bool(asked)}
 

@@ -16,6 +16,7 @@ from punie_agent.constrain._operands import Operands
 from punie_agent.constrain._words import Words
 
 __all__ = [
+    "RUN",
     "SURELY_QUOTED",
     "Copying",
     "Departures",
@@ -27,7 +28,8 @@ __all__ = [
 
 _CLASS = re.compile(r"^class (\w+)\b[^\n]*:\n((?:[ \t]+[^\n]*(?:\n|\Z)|\n)+)", re.MULTILINE)
 _MEMBER = re.compile(r"^    (?:(?:async )?def )?(\w+)(?=[:(])", re.MULTILINE)
-_WORD = re.compile(r"[A-Za-z0-9\x80-\xff]+")
+RUN = re.compile(r"[A-Za-z0-9\x80-\xff]+")
+"""Letters and digits, what words are made of."""
 _CHUNK = re.compile(r"[^\s\"'`]+")
 _SURELY_COPIED = 4
 """Characters of what the request has between spaces, after which it is no chance that they are copied."""
@@ -118,7 +120,7 @@ def named_in(request: str, classes: Mapping[str, Words]) -> dict[str, Words]:
 
     Classes whose source stands in the request are no part of what it says.
     """
-    said = {word.lower() for word in _WORD.findall(_CLASS.sub("", request))}
+    said = {word.lower() for word in RUN.findall(_CLASS.sub("", request))}
     said |= {word + "s" for word in said} | {word.removesuffix("s") for word in said}
     found = {
         name: [each for each in members if set(filter(None, each.lower().split("_"))) <= said]
@@ -176,7 +178,6 @@ class Copying(Branching):
         "_fragment",
         "_instead",
         "_misfits",
-        "_named",
         "_operands",
         "_quotes",
         "_strays",
@@ -201,8 +202,7 @@ class Copying(Branching):
         self._operands = Operands(told.places, told.there) if follows else None
         self._text = ""
         self._fragment = ""  # of a word
-        self._attributes: Words | None = None  # what it may be, after `name.`
-        self._named: Words | None = None  # what it is likely to be there
+        self._attributes: Words | None = None  # what it is likely to be, after `name.`
         self.in_lines = False
         self._strays = self._misfits = self._breaks = 0
 
@@ -243,13 +243,12 @@ class Copying(Branching):
         elif char.isalnum() or char >= "\x80" or (char == "_" and self._attributes is not None):
             self._fragment += char
             if self._attributes is not None:
-                likely = self._attributes if self._named is None else self._named
-                self._misfits += not likely.begins(self._fragment)
+                self._misfits += not self._attributes.begins(self._fragment)
             else:
                 self._strays += not self._told.words.begins(self._fragment)
         else:
             self._end_word()
-            self._attributes, self._named = self._members() if char == "." else (None, None)
+            self._attributes = self._members() if char == "." else None
         if self.in_lines and self._told.modules is not None:
             self._import(self._told.modules)
 
@@ -288,26 +287,25 @@ class Copying(Branching):
     def _end_word(self) -> None:
         if self._fragment and not self._quotes:
             if self._attributes is not None:
-                likely = self._attributes if self._named is None else self._named
-                self._misfits += self._fragment not in likely
+                self._misfits += self._fragment not in self._attributes
             elif self._fragment not in self._told.words:
                 self._strays += 1
                 self._misfits += self._told.words.goes_on_with_capital(self._fragment)
         self._fragment = ""
 
-    def _members(self) -> tuple[Words | None, Words | None]:
-        """What may follow `name.`, and what of it the request names, of which none was used yet.
+    def _members(self) -> Words | None:
+        """What is likely to follow `name.` in code, where the name is a parameter of a class that was shown.
 
-        Known where the name is a parameter of a class that was shown.
+        Its attributes that the request names, until one of them was read; then all.
         """
         name = _NAME_AT_END.search(self._text[:-1]) if self._told.classes else None
         if name is None:
-            return None, None
+            return None
         annotated = re.findall(rf"[(,]\s*{name[1]}: (\w+)\s*[,)=]", self._text)
         if not annotated:
-            return None, None
+            return None
         members, named = (
             each.get(annotated[-1]) for each in (self._told.classes, self._told.named)
         )
         used = set(re.findall(rf"\b{name[1]}\.(\w+)", self._text))
-        return members, None if named is None or used.intersection(named) else named
+        return members if named is None or used.intersection(named) else named

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["HIGHEST_LOSS", "TokenFilter", "TokenTexts"]
 
 NEARLY, FAR, BROKEN = 20.0, 1000.0, math.inf
-"""A token so many times as likely as another is still exchanged for it, where only that one copies: words
-that nobody said, departures from what was shown, and those in the middle of a text that was quoted so far,
-which replaces nothing then."""
+"""How many times less likely a token counts than it is, where a literal stops to copy: words that nobody
+said, other departures from what was said or shown, and such as can only be wrong (`Departures`)."""
 AGAIN = 10.0
 """Another program after an output must be so many times as likely as an answer in words: it acts, and a
 model that is not sure has most often been asked for what the output says."""

@@ -27,10 +27,6 @@ class Words:
     def __len__(self) -> int:
         return len(self._sorted)
 
-    def plus(self, others: Iterable[str]) -> Words:
-        """These and others."""
-        return Words([*self, *others])
-
     def without(self, others: Iterable[str]) -> Words:
         """Those that are none of the others, with a slash at the end or without."""
         left_out = {other.rstrip("/") for other in others}

@@ -10,7 +10,6 @@ Covered: the memory and going from scene to scene. Not covered: what is done (`p
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hashlib
 import json
@@ -62,13 +61,12 @@ class Bench(Toolbox):
 
     async def set_scene(self, scene: Scene) -> None:
         """Act on a fresh copy of a scene from now on."""
-        # In threads: other benches go on while this one waits for the disk.
         if self._copy is not None and self._copy.workspace == scene.workspace:
-            self._state = await asyncio.to_thread(self._copy.show, scene)
+            self._state = self._copy.show(scene)
         else:
             await self.aclose()
             self._copy = Copy(self._folder / scene.workspace.name, scene.workspace)
-            self._state = await asyncio.to_thread(self._copy.show, scene)
+            self._state = self._copy.show(scene)
             self._checker = self._open(self._copy.root)
 
     def _open(self, root: Path) -> StayingChecker:
